@@ -1,0 +1,1 @@
+"""Foundations: database, dialect, clock, jobs, settings, secrets, HTTP helpers."""

@@ -1,0 +1,209 @@
+"""All that differs between SQLite and PostgreSQL: pragmas, DDL, date buckets, JSON, full text. Nowhere else."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import peewee
+from peewee import SQL, Case, Expression, Node, NodeList, fn
+
+PRAGMAS = {
+    "journal_mode": "wal",
+    # A commit that was acknowledged survives a power cut, not only a crash.
+    "synchronous": "full",
+    "foreign_keys": 1,
+    "busy_timeout": 30_000,
+    "cache_size": -8_000,
+    "temp_store": "memory",
+    "wal_autocheckpoint": 2_000,
+    "journal_size_limit": 64 * 1024 * 1024,
+}
+
+INTEGER, TEXT, REAL = "INTEGER", "TEXT", "REAL"
+
+
+def quote(name: str) -> str:
+    if not name.replace("_", "").isalnum() or not name.isascii():
+        raise ValueError(f"not a column or table name: {name!r}")
+    return f'"{name}"'
+
+
+def create_table(db: peewee.Database, table: str, columns: dict[str, str]) -> None:
+    """``columns``: name → column definition, e.g. ``{"id": "INTEGER PRIMARY KEY", "name": "TEXT"}``."""
+    body = ", ".join(f"{quote(name)} {definition}" for name, definition in columns.items())
+    db.execute_sql(f"CREATE TABLE IF NOT EXISTS {quote(table)} ({body})")
+
+
+def drop_table(db: peewee.Database, table: str) -> None:
+    db.execute_sql(f"DROP TABLE IF EXISTS {quote(table)}")
+
+
+def add_column(db: peewee.Database, table: str, name: str, kind: str) -> None:
+    """Takes under a millisecond on any size: the column is nullable and has no default."""
+    db.execute_sql(f"ALTER TABLE {quote(table)} ADD COLUMN {quote(name)} {kind}")
+
+
+def columns(db: peewee.Database, table: str) -> list[str]:
+    return [c.name for c in db.get_columns(table)]
+
+
+def create_index(
+    db: peewee.Database, name: str, table: str, on: list[str], unique: bool = False, where: str | None = None
+) -> None:
+    """``where``: the name of a column that must be NULL (a partial index over rows that are not deleted)."""
+    cols = ", ".join(quote(c) for c in on)
+    partial = f" WHERE {quote(where)} IS NULL" if where else ""
+    db.execute_sql(
+        f"CREATE {'UNIQUE ' if unique else ''}INDEX IF NOT EXISTS {quote(name)} ON {quote(table)} ({cols}){partial}"
+    )
+
+
+def drop_index(db: peewee.Database, name: str) -> None:
+    db.execute_sql(f"DROP INDEX IF EXISTS {quote(name)}")
+
+
+def optimize(db: peewee.Database) -> None:
+    """Refreshes the planner's statistics where they are stale; bounded work."""
+    db.execute_sql("PRAGMA analysis_limit=1000")
+    db.execute_sql("PRAGMA optimize(0x10002)")
+
+
+def checkpoint(db: peewee.Database) -> None:
+    db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def json_object(pairs: list[tuple[str, Any]]) -> Node:
+    """A JSON object built by the database: ``[(key, expression), …]``."""
+    parts: list[Any] = []
+    for key, value in pairs:
+        parts += [key, value]
+    return fn.json_object(*parts)
+
+
+def json_pair(old: Any, new: Any) -> Node:
+    return fn.json_array(old, new)
+
+
+def dumps(value: Any) -> str:
+    """JSON as it is stored: Chinese unescaped (SQLite's JSON functions do not match escapes)."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+class JSONField(peewee.TextField):
+    """A JSON document. It is opened by one typed dataclass, never searched inside."""
+
+    def db_value(self, value: Any) -> Any:
+        return None if value is None else dumps(value)
+
+    def python_value(self, value: Any) -> Any:
+        return None if value is None else json.loads(value)
+
+
+BUCKETS = ("day", "week", "month", "quarter", "year", "weekday", "hour")
+
+
+@lru_cache(maxsize=16)
+def _offsets(tz: ZoneInfo) -> tuple[tuple[int, int], ...]:
+    """``((from UTC seconds, offset seconds), …)`` from 1995 to 2045: a zone without daylight saving has one entry."""
+    start = int(dt.datetime(1995, 1, 1, tzinfo=dt.UTC).timestamp())
+    end = int(dt.datetime(2045, 1, 1, tzinfo=dt.UTC).timestamp())
+
+    def offset(at: int) -> int:
+        delta = dt.datetime.fromtimestamp(at, tz).utcoffset()
+        return int(delta.total_seconds()) if delta else 0
+
+    found = [(start, offset(start))]
+    step = 7 * 86_400
+    for at in range(start, end, step):
+        if offset(at + step) != offset(at):
+            low, high = at, at + step
+            while high - low > 1:
+                mid = (low + high) // 2
+                low, high = (mid, high) if offset(mid) == offset(at) else (low, mid)
+            found.append((high, offset(high)))
+    return tuple(found)
+
+
+def local_seconds(column: Any, tz: ZoneInfo) -> Expression:
+    """A moment shifted so that reading it as UTC gives the wall clock in ``tz``."""
+    spans = _offsets(tz)
+    if len(spans) == 1:
+        return column + spans[0][1]
+    cases = [(column < spans[i + 1][0], spans[i][1]) for i in range(len(spans) - 1)]
+    return column + Case(None, cases, spans[-1][1])
+
+
+def bucket(column: Any, size: str, tz: ZoneInfo, *, is_date: bool = False) -> Node:
+    """The label of the period a value falls in: ``2026-11``, ``2026-Q4``, ``2026-11-16`` (a week's Monday), …
+
+    ``column`` holds UTC seconds, or ISO dates when ``is_date``.
+    """
+    if is_date:
+        args: tuple[Any, ...] = (column,)
+    else:
+        args = (local_seconds(column, tz), "unixepoch")
+    if size == "day":
+        return fn.strftime("%Y-%m-%d", *args)
+    if size == "week":
+        return fn.date(*args, "-6 days", "weekday 1")
+    if size == "month":
+        return fn.strftime("%Y-%m", *args)
+    if size == "quarter":
+        month = fn.strftime("%m", *args).cast("INTEGER")
+        return fn.strftime("%Y-Q", *args).concat(((month + 2) / 3).cast("TEXT"))
+    if size == "year":
+        return fn.strftime("%Y", *args)
+    if size == "weekday":
+        return fn.strftime("%w", *args)
+    if size == "hour":
+        return fn.strftime("%H", *args)
+    raise ValueError(f"no such period: {size}")
+
+
+def local_day(column: Any, tz: ZoneInfo) -> Node:
+    """Days since 1970-01-01 of a moment's calendar day in ``tz``: an integer that can be subtracted."""
+    return NodeList((SQL("("), local_seconds(column, tz), SQL(") / 86400")), glue="")
+
+
+def contains(column: Any, text: str) -> Expression:
+    """Substring, case-insensitive for ASCII; the text's own % and _ are literal."""
+    return _like(column, f"%{_escape(text)}%")
+
+
+def starts_with(column: Any, text: str) -> Expression:
+    return _like(column, f"{_escape(text)}%")
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _like(column: Any, pattern: str) -> Expression:
+    return NodeList((column, SQL("LIKE"), peewee.Value(pattern), SQL("ESCAPE '\\'")))  # type: ignore[return-value]
+
+
+def create_search_table(db: peewee.Database, table: str) -> None:
+    """A full-text table of ready-made tokens (``forms.search`` splits): rowid = record id."""
+    db.execute_sql(
+        f"CREATE VIRTUAL TABLE IF NOT EXISTS {quote(table)} USING fts5(tokens, tokenize=\"unicode61 remove_diacritics 0\", detail=none, prefix='2 3')"
+    )
+
+
+def search_match(table: peewee.Table, tokens: list[str]) -> Expression:
+    """Rows that hold, for each of ``tokens``, a token beginning with it."""
+    query = " AND ".join('"' + t.replace('"', '""') + '"*' for t in tokens)
+    return NodeList((SQL(quote(table.__name__)), SQL("MATCH"), peewee.Value(query)))  # type: ignore[return-value]
+
+
+def negate(expression: Any) -> Any:
+    """Two-valued NOT: what is neither true nor false (an absent value) counts as false before it is turned round."""
+    return fn.COALESCE(expression, 0) == 0
+
+
+def month_day(column: Any) -> Node:
+    """``MM-DD`` of an ISO date column."""
+    return fn.substr(column, 6, 5)

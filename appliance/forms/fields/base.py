@@ -1,0 +1,273 @@
+"""What a field type is. One file a type; ``__init__`` lists them. Nobody else asks "which type?"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from markupsafe import Markup, escape
+
+from ...core import dialect
+from ...core.i18n import label as i18n_label
+
+if TYPE_CHECKING:
+    from ..conditions import Context
+
+Label = str | dict[str, str]
+
+NEGATIVE = {
+    "ne": "eq",
+    "not_in": "in",
+    "not_contains": "contains",
+    "empty": "not_empty",
+    "not_within": "within",
+    "has_none": "has_any",
+}
+"""Operators that are the complement of another: an absent value satisfies them."""
+
+OPERATOR_WORDS = {
+    "eq": _l("是"),
+    "ne": _l("不是"),
+    "in": _l("是其中之一"),
+    "not_in": _l("不是其中任何一个"),
+    "lt": _l("小于"),
+    "lte": _l("不超过"),
+    "gt": _l("大于"),
+    "gte": _l("不低于"),
+    "between": _l("介于"),
+    "contains": _l("包含"),
+    "not_contains": _l("不包含"),
+    "starts_with": _l("开头是"),
+    "empty": _l("为空"),
+    "not_empty": _l("不为空"),
+    "within": _l("在最近"),
+    "not_within": _l("不在最近"),
+    "next": _l("在未来"),
+    "this": _l("在本"),
+    "last": _l("在上一"),
+    "anniversary_within": _l("周年日在未来"),
+    "has_any": _l("含有任一"),
+    "has_all": _l("同时含有"),
+    "has_none": _l("不含任何"),
+}
+
+
+class FieldError(ValueError):
+    """A value that a field cannot take. The text is a sentence for the person who typed it."""
+
+
+@dataclass
+class Spec:
+    """A field's definition, in the shape of an app package's *field* (unknown keys are the type's options)."""
+
+    key: str
+    label: Label
+    type: str
+    required: bool = False
+    unique: bool = False
+    indexed: bool = False
+    readonly: bool = False
+    default: Any = None
+    help: Label | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    system: bool = False
+    id: int | None = None
+    position: int = 0
+
+    PLAIN: ClassVar[tuple[str, ...]] = (
+        "key", "label", "type", "required", "unique", "indexed", "readonly", "default", "help", "system",
+    )  # fmt: skip
+
+    @classmethod
+    def read(cls, doc: dict[str, Any]) -> Spec:
+        plain = {k: doc[k] for k in cls.PLAIN if k in doc}
+        return cls(**plain, options={k: v for k, v in doc.items() if k not in cls.PLAIN})
+
+    def document(self) -> dict[str, Any]:
+        """The definition as the API and app packages print it; what is at its default is left out."""
+        doc: dict[str, Any] = {"key": self.key, "label": self.label, "type": self.type}
+        for name in ("required", "unique", "indexed", "readonly", "system"):
+            if getattr(self, name):
+                doc[name] = True
+        for name in ("default", "help"):
+            if getattr(self, name) is not None:
+                doc[name] = getattr(self, name)
+        return doc | self.options
+
+
+class Field:
+    """One field of one form.
+
+    A *stored* value is what the column holds: ``None`` (absent), ``str``, ``int`` or ``float``. A type overrides what
+    it needs; the defaults are those of a line of text.
+    """
+
+    type: ClassVar[str]
+    name: ClassVar[Any]
+    """The type's name for people (lazy text)."""
+    icon: ClassVar[str] = "letter-t"
+    column: ClassVar[str | None] = dialect.TEXT
+    """The SQL type, or ``None`` when the values live in a link table."""
+    operators: ClassVar[tuple[str, ...]] = ("eq", "ne", "in", "not_in", "empty", "not_empty")
+    align: ClassVar[str] = "left"
+    sortable: ClassVar[bool] = True
+    input_template: ClassVar[str] = "forms/fields/text.html"
+    value_input: ClassVar[str] = "text"
+    """How the condition builder asks for a value: text, number, date, datetime, choice, person, relation, none."""
+    aggregates: ClassVar[tuple[str, ...]] = ("count", "distinct")
+    multiple: ClassVar[bool] = False
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.key = spec.key
+        self.required = spec.required
+        self.unique = spec.unique
+        self.indexed = spec.indexed or spec.unique
+        self.readonly = spec.readonly
+        self.options = spec.options
+        self.check_options()
+
+    # -- definition ---------------------------------------------------------------------------------------------
+
+    def check_options(self) -> None:
+        """Raises :class:`FieldError` when the type's own options make no sense."""
+
+    @property
+    def label(self) -> str:
+        return i18n_label(self.spec.label)
+
+    @property
+    def help(self) -> str:
+        return i18n_label(self.spec.help) if self.spec.help else ""
+
+    def default(self) -> Any:
+        """The stored default of a new record, or ``None``."""
+        return None if self.spec.default is None else self.parse(self.spec.default)
+
+    # -- in and out ---------------------------------------------------------------------------------------------
+
+    def parse(self, raw: Any) -> Any:
+        """What a person, a file or the API gave → the stored value; blank gives ``None``. Raises :class:`FieldError`."""
+        raise NotImplementedError
+
+    def parse_many(self, raws: Sequence[Any]) -> tuple[list[Any], dict[int, str]]:
+        """Column-wise :meth:`parse`: the stored values and, by index, the sentence for each bad one."""
+        memo: dict[Any, Any] = {}
+        out: list[Any] = []
+        errors: dict[int, str] = {}
+        parse = self.parse
+        for i, raw in enumerate(raws):
+            if raw is None or raw == "":
+                out.append(None)
+                continue
+            known = memo.get(raw, memo) if isinstance(raw, Hashable) else memo
+            if known is not memo:
+                out.append(known)
+                continue
+            try:
+                value = parse(raw)
+                if isinstance(raw, Hashable) and len(memo) < 5_000:
+                    memo[raw] = value
+            except ValueError as error:
+                errors[i] = str(error)
+                value = None
+            out.append(value)
+        return out, errors
+
+    def to_api(self, value: Any) -> Any:
+        return value
+
+    def format(self, value: Any) -> str:
+        """Plain text: lists, exports, sentences."""
+        return "" if value is None else str(value)
+
+    def render(self, value: Any, record: Any = None) -> Markup:
+        """The cell of a list or page."""
+        return escape(self.format(value))
+
+    def form_value(self, value: Any) -> str:
+        """What the input shows for a stored value; ``parse(form_value(v)) == v``."""
+        return self.format(value)
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of the API form of a value."""
+        return {"type": ["string", "null"]}
+
+    # -- conditions ---------------------------------------------------------------------------------------------
+
+    def operand(self, value: Any, ctx: Context) -> Any:
+        """A condition's value → a stored value. Raises :class:`FieldError`."""
+        return self.parse(value)
+
+    def compile(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
+        """``column op value`` as a peewee expression; the operator's meaning is CONTRACT section 3's."""
+        if op not in self.operators:
+            raise FieldError(_("「%(field)s」不能用「%(op)s」来比较。", field=self.label, op=OPERATOR_WORDS.get(op, op)))
+        if op == "empty":
+            return column.is_null()
+        if op in NEGATIVE:
+            return dialect.negate(self.compile_positive(column, NEGATIVE[op], value, ctx))
+        return self.compile_positive(column, op, value, ctx)
+
+    def compile_positive(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
+        if op == "not_empty":
+            return column.is_null(False)
+        if op == "in":
+            return column.in_([self._needed(v, ctx) for v in self._list(value)])
+        if op == "between":
+            pair = self._list(value)
+            if len(pair) != 2:
+                raise FieldError(_("「%(field)s」介于要给出两个值。", field=self.label))
+            return (column >= self._needed(pair[0], ctx)) & (column <= self._needed(pair[1], ctx))
+        if op in ("contains", "starts_with"):
+            if not isinstance(value, str) or not value:
+                raise FieldError(_("请给出「%(field)s」要查找的文字。", field=self.label))
+            return getattr(dialect, op)(column, value)
+        return COMPARE[op](column, self._needed(value, ctx))
+
+    def _list(self, value: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise FieldError(_("「%(field)s」的这个比较需要一列值。", field=self.label))
+        return value
+
+    def _needed(self, value: Any, ctx: Context) -> Any:
+        parsed = self.operand(value, ctx)
+        if parsed is None:
+            raise FieldError(_("请给出「%(field)s」要比较的值。", field=self.label))
+        return parsed
+
+    def words(self, op: str, value: Any) -> str:
+        """The test as words, e.g. ``城市 是 杭州``."""
+        name = str(OPERATOR_WORDS.get(op, op))
+        if op in ("empty", "not_empty"):
+            return f"{self.label} {name}"
+        return f"{self.label} {name} {self.operand_words(op, value)}"
+
+    def operand_words(self, op: str, value: Any) -> str:
+        if isinstance(value, list):
+            joint = " ~ " if op == "between" else _("、")
+            return joint.join(self._word(v) for v in value)
+        return self._word(value)
+
+    def _word(self, value: Any) -> str:
+        if isinstance(value, dict) and value.get("me"):
+            return _("我")
+        try:
+            return self.format(self.parse(value))
+        except ValueError:
+            return str(value)
+
+
+COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "eq": lambda c, v: c == v,
+    "lt": lambda c, v: c < v,
+    "lte": lambda c, v: c <= v,
+    "gt": lambda c, v: c > v,
+    "gte": lambda c, v: c >= v,
+}
+
+ORDERED = ("eq", "ne", "in", "not_in", "lt", "lte", "gt", "gte", "between", "empty", "not_empty")
+

@@ -1,0 +1,117 @@
+"""Choices from a list, and yes or no."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from markupsafe import Markup, escape
+
+from ...core import dialect
+from ...core.i18n import label as i18n_label
+from ..parsing import clean, parse_bool
+from .base import Field, FieldError
+
+
+class Choice(Field):
+    """One of ``choices``: ``[{"value": "paid", "label": …, "color": "green"}, …]`` or plain strings.
+
+    ``open: true`` also takes values that are not in the list (they are their own label).
+    """
+
+    type = "choice"
+    name = _l("单选")
+    icon = "circle-dot"
+    operators = ("eq", "ne", "in", "not_in", "contains", "empty", "not_empty")
+    value_input = "choice"
+    input_template = "forms/fields/choice.html"
+
+    def check_options(self) -> None:
+        self.open = bool(self.options.get("open"))
+        self.choices: dict[str, dict[str, Any]] = {}
+        self._known: dict[str, str] = {}
+        for item in self.options.get("choices", []):
+            doc = {"value": item, "label": item} if isinstance(item, str) else item
+            if not isinstance(doc, dict) or not isinstance(doc.get("value"), str):
+                raise FieldError(_("「%(field)s」的选项要写成文字。", field=self.label))
+            value, text = doc["value"], doc.get("label", doc["value"])
+            self.choices[value] = doc
+            names = text.values() if isinstance(text, dict) else [text]
+            for known in (value, *names, *doc.get("aliases", [])):
+                self._known.setdefault(str(known).casefold(), value)
+        if not self.choices and not self.open:
+            raise FieldError(_("「%(field)s」至少要有一个选项。", field=self.label))
+
+    def parse(self, raw: Any) -> str | None:
+        if isinstance(raw, (bool, list, dict)):
+            raise FieldError(_("请选择一个选项。"))
+        text = clean(raw)
+        if not text:
+            return None
+        value = self._known.get(text.casefold())
+        if value is not None:
+            return value
+        if self.open and len(text) <= 100:
+            return text
+        allowed = _("、").join(self.format(v) for v in list(self.choices)[:12])
+        raise FieldError(_("没有「%(value)s」这个选项，可选：%(allowed)s。", value=text[:40], allowed=allowed))
+
+    def operand(self, value: Any, ctx: Any) -> str | None:
+        # A value that nobody may choose any more can still be looked for.
+        try:
+            return self.parse(value)
+        except FieldError:
+            if isinstance(value, str):
+                return value
+            raise
+
+    def format(self, value: Any) -> str:
+        if value is None:
+            return ""
+        known = self.choices.get(value)
+        return i18n_label(known.get("label", value)) if known else str(value)
+
+    def render(self, value: Any, record: Any = None) -> Markup:
+        if value is None:
+            return Markup("")
+        color = self.choices.get(value, {}).get("color", "gray")
+        return Markup('<span class="chip chip-{}">{}</span>').format(color, escape(self.format(value)))
+
+    def schema(self) -> dict[str, Any]:
+        if self.open:
+            return {"type": ["string", "null"], "maxLength": 100}
+        return {"type": ["string", "null"], "description": ", ".join(self.choices)}
+
+
+class YesNo(Field):
+    """True or false."""
+
+    type = "yes_no"
+    name = _l("是否")
+    icon = "toggle-left"
+    column = dialect.INTEGER
+    operators = ("eq", "ne", "empty", "not_empty")
+    value_input = "yes_no"
+    input_template = "forms/fields/yes_no.html"
+
+    def parse(self, raw: Any) -> int | None:
+        if raw is None or raw == "":
+            return None
+        if isinstance(raw, (list, dict)):
+            raise FieldError(_("这里要填是或否。"))
+        return int(parse_bool(raw))
+
+    def to_api(self, value: Any) -> Any:
+        return None if value is None else bool(value)
+
+    def format(self, value: Any) -> str:
+        if value is None:
+            return ""
+        return _("是") if value else _("否")
+
+    def form_value(self, value: Any) -> str:
+        return "" if value is None else str(int(value))
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": ["boolean", "string", "integer", "null"]}

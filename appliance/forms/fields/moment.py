@@ -1,0 +1,203 @@
+"""Dates (ISO text) and moments (UTC seconds)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from ...core import clock, dialect, settings
+from ..parsing import parse_date, parse_datetime
+from .base import ORDERED, Field, FieldError
+
+if TYPE_CHECKING:
+    from ..conditions import Context
+
+PERIODS = ("day", "week", "month", "quarter", "year")
+PERIOD_WORDS = {"day": _l("日"), "week": _l("周"), "month": _l("月"), "quarter": _l("季度"), "year": _l("年")}
+SPAN_SECONDS = {"minutes": 60, "hours": 3600, "days": clock.DAY, "weeks": 7 * clock.DAY}
+SPAN_WORDS = {"minutes": _l("分钟"), "hours": _l("小时"), "days": _l("天"), "weeks": _l("周")}
+
+
+def span_seconds(span: Any) -> int:
+    """``{"days": 30}`` → seconds. Raises :class:`FieldError`."""
+    if not isinstance(span, dict) or not span or not set(span) <= set(SPAN_SECONDS):
+        raise FieldError(_("请写出一段时间，比如 {\"days\": 30}。"))
+    total = 0
+    for unit, count in span.items():
+        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= 1_000_000:
+            raise FieldError(_("时间要是不小于 0 的整数。"))
+        total += count * SPAN_SECONDS[unit]
+    return total
+
+
+def span_days(span: Any) -> int:
+    seconds = span_seconds(span)
+    if seconds % clock.DAY:
+        raise FieldError(_("这里只能按整天计算。"))
+    return seconds // clock.DAY
+
+
+def span_words(span: Any) -> str:
+    return " ".join(f"{n} {SPAN_WORDS[u]}" for u, n in span.items() if u in SPAN_WORDS)
+
+
+def period(name: Any, today: dt.date, back: int = 0) -> tuple[dt.date, dt.date]:
+    """First day of this period (``back=1``: of the one before), and of the one after it. Weeks begin on Monday."""
+    if name == "day":
+        start = today - dt.timedelta(days=back)
+        return start, start + dt.timedelta(days=1)
+    if name == "week":
+        start = today - dt.timedelta(days=today.weekday() + 7 * back)
+        return start, start + dt.timedelta(days=7)
+    months = {"month": 1, "quarter": 3, "year": 12}.get(name)
+    if months is None:
+        raise FieldError(_("周期只能是 day、week、month、quarter 或 year。"))
+    index = today.year * 12 + (today.month - 1)
+    index = index // months * months - back * months
+    end = index + months
+    return dt.date(index // 12, index % 12 + 1, 1), dt.date(end // 12, end % 12 + 1, 1)
+
+
+class Moment(Field):
+    """What dates and moments share: the operators about time."""
+
+    operators = (*ORDERED, "within", "not_within", "next", "this", "last")
+    aggregates = ("min", "max", "count", "distinct")
+
+    def day_start(self, day: dt.date, ctx: Context) -> Any:
+        """The stored value at which a calendar day of the company begins."""
+        raise NotImplementedError
+
+    def at(self, seconds: int, ctx: Context) -> Any:
+        """The smallest stored value that is not before a moment (UTC seconds)."""
+        raise NotImplementedError
+
+    def compile_positive(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
+        today = clock.local(ctx.now, ctx.tz).date()
+        if op == "within":
+            return (column >= self.at(ctx.now - span_seconds(value), ctx)) & (column < self.after_now(ctx))
+        if op == "next":
+            end = today + dt.timedelta(days=span_days(value) + 1)
+            return (column >= self.from_now(ctx)) & (column < self.day_start(end, ctx))
+        if op in ("this", "last"):
+            start, end = period(value, today, back=1 if op == "last" else 0)
+            return (column >= self.day_start(start, ctx)) & (column < self.day_start(end, ctx))
+        return super().compile_positive(column, op, value, ctx)
+
+    def from_now(self, ctx: Context) -> Any:
+        raise NotImplementedError
+
+    def after_now(self, ctx: Context) -> Any:
+        raise NotImplementedError
+
+    def operand_words(self, op: str, value: Any) -> str:
+        if op in ("within", "not_within", "next", "anniversary_within"):
+            return span_words(value) + (_("内") if op != "not_within" else _("内 "))
+        if op in ("this", "last"):
+            return str(PERIOD_WORDS.get(value, value))
+        return super().operand_words(op, value)
+
+
+class Date(Moment):
+    """A calendar day, stored as ``YYYY-MM-DD``."""
+
+    type = "date"
+    name = _l("日期")
+    icon = "calendar"
+    operators = (*Moment.operators, "anniversary_within")
+    value_input = "date"
+    input_template = "forms/fields/date.html"
+
+    def parse(self, raw: Any) -> str | None:
+        if raw is None or raw == "":
+            return None
+        if isinstance(raw, (bool, list, dict)):
+            raise FieldError(_("这里要填日期，比如 2026-11-22。"))
+        return parse_date(raw)
+
+    def day_start(self, day: dt.date, ctx: Context) -> str:
+        return day.isoformat()
+
+    def at(self, seconds: int, ctx: Context) -> str:
+        local = clock.local(seconds, ctx.tz)
+        day = local.date()
+        if local.time() != dt.time():
+            day += dt.timedelta(days=1)
+        return day.isoformat()
+
+    def from_now(self, ctx: Context) -> str:
+        return clock.local(ctx.now, ctx.tz).date().isoformat()
+
+    def after_now(self, ctx: Context) -> str:
+        return (clock.local(ctx.now, ctx.tz).date() + dt.timedelta(days=1)).isoformat()
+
+    def compile_positive(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
+        if op != "anniversary_within":
+            return super().compile_positive(column, op, value, ctx)
+        today = clock.local(ctx.now, ctx.tz).date()
+        days = span_days(value)
+        if days >= 365:
+            return column.is_null(False)
+        wanted = [today + dt.timedelta(days=n) for n in range(days + 1)]
+        first, last = wanted[0].strftime("%m-%d"), wanted[-1].strftime("%m-%d")
+        # Born on 29 February: the day is kept on the 28th in years without one.
+        if last == "02-28" and not _leap(wanted[-1].year):
+            last = "02-29"
+        day = dialect.month_day(column)
+        if first <= last:
+            return column.is_null(False) & (day >= first) & (day <= last)
+        return column.is_null(False) & ((day >= first) | (day <= last))
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": ["string", "null"], "format": "date"}
+
+
+def _leap(year: int) -> bool:
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+
+
+class DateTime(Moment):
+    """A moment, stored as UTC seconds, shown in the company's time zone. The API prints ISO 8601 with offset."""
+
+    type = "datetime"
+    name = _l("日期时间")
+    icon = "clock"
+    column = dialect.INTEGER
+    value_input = "datetime"
+    input_template = "forms/fields/datetime.html"
+
+    def parse(self, raw: Any) -> int | None:
+        if raw is None or raw == "":
+            return None
+        if isinstance(raw, (bool, list, dict)):
+            raise FieldError(_("这里要填日期和时间，比如 2026-11-22 09:30。"))
+        return parse_datetime(raw, settings.tz())
+
+    def day_start(self, day: dt.date, ctx: Context) -> int:
+        return clock.start_of(day, ctx.tz)
+
+    def at(self, seconds: int, ctx: Context) -> int:
+        return seconds
+
+    def from_now(self, ctx: Context) -> int:
+        return ctx.now
+
+    def after_now(self, ctx: Context) -> int:
+        return ctx.now + 1
+
+    def to_api(self, value: Any) -> Any:
+        return None if value is None else clock.iso(value, settings.tz())
+
+    def format(self, value: Any) -> str:
+        if value is None:
+            return ""
+        return clock.local(value, settings.tz()).strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00")
+
+    def form_value(self, value: Any) -> str:
+        return "" if value is None else clock.local(value, settings.tz()).strftime("%Y-%m-%dT%H:%M:%S")
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": ["string", "null"], "format": "date-time"}

@@ -1,0 +1,156 @@
+"""Numbers: whole, decimal, money, percent. All are stored as scaled integers, so sums are exact."""
+
+from __future__ import annotations
+
+from decimal import Decimal as D
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from ...core import dialect, settings
+from ..parsing import parse_number
+from .base import ORDERED, Field, FieldError
+
+LIMIT = 2**62
+
+
+class Number(Field):
+    """A number with a fixed count of ``digits`` after the point. Options: ``min``, ``max``, ``unit``."""
+
+    column = dialect.INTEGER
+    operators = ORDERED
+    align = "right"
+    value_input = "number"
+    aggregates = ("sum", "avg", "min", "max", "count", "distinct")
+    input_template = "forms/fields/number.html"
+    digits = 0
+    suffix = ""
+
+    def check_options(self) -> None:
+        self.scale = 10**self.digits
+        low, high = self.options.get("min"), self.options.get("max")
+        self.low = None if low is None else parse_number(low, self.digits)
+        self.high = None if high is None else parse_number(high, self.digits)
+        self.unit = self.options.get("unit", self.suffix)
+
+    def parse(self, raw: Any) -> int | None:
+        if raw is None or raw == "":
+            return None
+        if isinstance(raw, (bool, list, dict)):
+            raise FieldError(_("这里要填数字。"))
+        value = parse_number(raw, self.digits)
+        if value is None:
+            return None
+        if not -LIMIT < value < LIMIT:
+            raise FieldError(_("数字太大了。"))
+        if self.low is not None and value < self.low:
+            raise FieldError(_("不能小于 %(limit)s。", limit=self.format(self.low)))
+        if self.high is not None and value > self.high:
+            raise FieldError(_("不能大于 %(limit)s。", limit=self.format(self.high)))
+        return value
+
+    def operand(self, value: Any, ctx: Any) -> int | None:
+        # A condition may ask for a number beyond what the field itself would take.
+        if isinstance(value, (bool, list, dict)):
+            raise FieldError(_("这里要填数字。"))
+        return None if value in (None, "") else parse_number(value, self.digits)
+
+    def plain(self, value: int | float) -> str:
+        """The number without thousands separators or unit; a fraction (an average) is rounded to the field's digits."""
+        if isinstance(value, float):
+            value = round(value)
+        if not self.digits:
+            return str(value)
+        sign, value = ("-", -value) if value < 0 else ("", value)
+        return f"{sign}{value // self.scale}.{value % self.scale:0{self.digits}d}"
+
+    def format(self, value: Any) -> str:
+        if value is None:
+            return ""
+        whole, _dot, rest = self.plain(value).partition(".")
+        sign, whole = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
+        text = f"{sign}{int(whole):,}" + (f".{rest}" if rest else "")
+        return text + self.unit
+
+    def form_value(self, value: Any) -> str:
+        return "" if value is None else self.plain(value)
+
+    def to_api(self, value: Any) -> Any:
+        return value
+
+
+class Integer(Number):
+    type = "integer"
+    name = _l("整数")
+    icon = "number"
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": ["integer", "string", "null"]}
+
+
+class Decimal(Number):
+    """Options: ``digits`` after the point (0 to 6, default 2). The API prints a decimal string."""
+
+    type = "decimal"
+    name = _l("小数")
+    icon = "decimal"
+
+    def check_options(self) -> None:
+        digits = self.options.get("digits", 2)
+        if not isinstance(digits, int) or not 0 <= digits <= 6:
+            raise FieldError(_("小数位数要在 0 到 6 之间。"))
+        self.digits = digits
+        super().check_options()
+
+    def to_api(self, value: Any) -> Any:
+        return None if value is None else self.plain(value)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": ["string", "number", "null"]}
+
+
+class Money(Number):
+    """An amount in fen. The API prints a decimal string of yuan (``"199.00"``)."""
+
+    type = "money"
+    name = _l("金额")
+    icon = "coin-yuan"
+    digits = 2
+
+    def to_api(self, value: Any) -> Any:
+        return None if value is None else self.plain(value)
+
+    def format(self, value: Any) -> str:
+        if value is None:
+            return ""
+        text = super().format(value)
+        symbol = {"CNY": "¥", "USD": "$", "EUR": "€", "HKD": "HK$"}.get(settings.get("company.currency"), "¥")
+        return f"-{symbol}{text[1:]}" if text.startswith("-") else symbol + text
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": ["string", "number", "null"]}
+
+
+class Percent(Number):
+    """A share: 0.15 is 15 %. Typed ``15%`` or ``0.15``; stored in ten-thousandths; the API prints ``"0.1500"``."""
+
+    type = "percent"
+    name = _l("百分比")
+    icon = "percentage"
+    digits = 4
+
+    def to_api(self, value: Any) -> Any:
+        return None if value is None else self.plain(value)
+
+    def format(self, value: Any) -> str:
+        if value is None:
+            return ""
+        share = D(round(value)) / 100
+        return f"{share.normalize():f}%"
+
+    def form_value(self, value: Any) -> str:
+        return self.format(value)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": ["string", "number", "null"]}

@@ -1,0 +1,70 @@
+"""Text of one line, and of many."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from markupsafe import Markup, escape
+
+from ..parsing import clean
+from .base import Field, FieldError
+
+
+class Text(Field):
+    """Options: ``max_length`` (default 255), ``pattern`` (regular expression the whole text must match)."""
+
+    type = "text"
+    name = _l("单行文字")
+    operators = ("eq", "ne", "contains", "not_contains", "starts_with", "in", "not_in", "empty", "not_empty")
+    length = 255
+
+    def check_options(self) -> None:
+        self.max_length = int(self.options.get("max_length", self.length))
+        pattern = self.options.get("pattern")
+        try:
+            self.pattern = re.compile(pattern) if pattern else None
+        except re.error as error:
+            raise FieldError(_("「%(field)s」的格式规则写得不对。", field=self.label)) from error
+
+    def parse(self, raw: Any) -> str | None:
+        if isinstance(raw, (list, dict)):
+            raise FieldError(_("这里要填文字。"))
+        text = clean(raw)
+        if not text:
+            return None
+        if len(text) > self.max_length:
+            raise FieldError(
+                _("最多 %(max)d 个字，现在有 %(now)d 个。", max=self.max_length, now=len(text))
+            )
+        if self.pattern and not self.pattern.fullmatch(text):
+            raise FieldError(_("格式不对。"))
+        return text
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": ["string", "null"], "maxLength": self.max_length}
+
+
+class LongText(Text):
+    """Text of several lines; line breaks are kept."""
+
+    type = "long_text"
+    name = _l("多行文字")
+    icon = "align-left"
+    operators = ("contains", "not_contains", "empty", "not_empty")
+    sortable = False
+    length = 20_000
+    input_template = "forms/fields/long_text.html"
+
+    def parse(self, raw: Any) -> str | None:
+        if not isinstance(raw, str):
+            return super().parse(raw)
+        text = "\n".join(line.rstrip() for line in raw.replace("\r\n", "\n").replace("\r", "\n").split("\n")).strip()
+        if len(text) > self.max_length:
+            raise FieldError(_("最多 %(max)d 个字，现在有 %(now)d 个。", max=self.max_length, now=len(text)))
+        return text or None
+
+    def render(self, value: Any, record: Any = None) -> Markup:
+        return Markup("<br>").join(escape(line) for line in (value or "").split("\n"))

@@ -1,0 +1,97 @@
+"""Tables of the form engine. Record tables (``f_<key>``) are made by ``catalog`` from this metadata."""
+
+from __future__ import annotations
+
+import peewee as pw
+
+from ..core.db import Model
+from ..core.dialect import JSONField
+
+
+class FormRow(Model):
+    key = pw.TextField(unique=True)
+    label = JSONField()
+    icon = pw.TextField(default="table")
+    title_field = pw.TextField(null=True)
+    group = JSONField(null=True)
+    options = JSONField(default=dict)
+    system = pw.BooleanField(default=False)
+    position = pw.IntegerField(default=0)
+    last_id = pw.IntegerField(default=0)
+    """The highest record id ever given out: ids are never used twice, even after a record is gone for good."""
+    deleted_at = pw.IntegerField(null=True)
+
+    class Meta:
+        table_name = "form"
+
+
+class FieldRow(Model):
+    form = pw.ForeignKeyField(FormRow, backref="field_rows")
+    key = pw.TextField()
+    label = JSONField()
+    type = pw.TextField()
+    required = pw.BooleanField(default=False)
+    unique = pw.BooleanField(default=False)
+    indexed = pw.BooleanField(default=False)
+    readonly = pw.BooleanField(default=False)
+    """Kept by Guke: people and the API cannot write it."""
+    default = JSONField(null=True)
+    help = JSONField(null=True)
+    options = JSONField(default=dict)
+    system = pw.BooleanField(default=False)
+    position = pw.IntegerField(default=0)
+    deleted_at = pw.IntegerField(null=True)
+
+    class Meta:
+        table_name = "field"
+        indexes = ((("form", "key"), True),)
+
+
+class Change(Model):
+    """One committed write to one record: history, audit trail and the source of triggers."""
+
+    id = pw.AutoField()
+    at = pw.IntegerField()
+    form_id = pw.IntegerField()
+    record_id = pw.IntegerField()
+    action = pw.TextField()
+    fields = JSONField()
+    """create: ``{field: value}``; update: ``{field: [old, new]}``; multi-valued fields: ``{"add": […], "remove": […]}``."""
+    actor_id = pw.IntegerField(null=True)
+    cause_kind = pw.TextField()
+    cause_id = pw.IntegerField(null=True)
+    depth = pw.IntegerField(default=0)
+
+    class Meta:
+        table_name = "change"
+        indexes = ((("form_id", "record_id"), False), (("cause_kind", "cause_id"), False))
+
+
+class View(Model):
+    """A saved list view: columns, condition, sort; private to its owner or shared."""
+
+    form = pw.ForeignKeyField(FormRow)
+    name = pw.TextField()
+    owner_id = pw.IntegerField(index=True)
+    shared = pw.BooleanField(default=False)
+    where = JSONField(default=dict)
+    sort = pw.TextField(null=True)
+    columns = JSONField(null=True)
+    position = pw.IntegerField(default=0)
+
+    class Meta:
+        table_name = "view"
+
+
+class SearchDirty(Model):
+    """Ranges of records whose search entry is not up to date; drained by the job ``search.index``."""
+
+    form_id = pw.IntegerField()
+    first_id = pw.IntegerField()
+    last_id = pw.IntegerField()
+
+    class Meta:
+        table_name = "search_dirty"
+
+
+TABLES = [FormRow, FieldRow, Change, View, SearchDirty]

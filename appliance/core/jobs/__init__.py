@@ -1,0 +1,36 @@
+"""All later work is a row: a due time, a lease, an owner, a state to go on from.
+
+``@handler("kind")`` says who does it, ``enqueue`` asks for it, ``schedule`` asks again and again, ``work`` does what is
+due. A process that dies loses nothing: its jobs go on from their last state, in this process or the next.
+"""
+
+from __future__ import annotations
+
+from .job import Job, JobCancelled, JobStopped, LeaseLost, stop_asked
+from .owner import resign
+from .queue import cancel, enqueue, get, retry, ring
+from .registry import handler, kinds, label
+from .run import run, work
+from .timers import next_time, schedule, unschedule
+
+__all__ = [
+    "Job",
+    "JobCancelled",
+    "JobStopped",
+    "LeaseLost",
+    "cancel",
+    "enqueue",
+    "get",
+    "handler",
+    "kinds",
+    "label",
+    "next_time",
+    "resign",
+    "retry",
+    "ring",
+    "run",
+    "schedule",
+    "stop_asked",
+    "unschedule",
+    "work",
+]

@@ -1,0 +1,45 @@
+"""The visible list of the rooms: whose tables are in the database and which modules join the registries."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.util import find_spec
+
+from .core.db import Model
+from .migrations import MIGRATIONS as MIGRATIONS
+
+MODELS = (
+    "core",
+    "accounts",
+    "forms",
+    "customers",
+    "messaging",
+    "automation",
+    "reports",
+    "channels",
+    "apps",
+    "api",
+    "ops",
+)
+"""Rooms in order, lowest first; each has ``models.TABLES`` when it has tables."""
+
+PARTS = (
+    "core.jobs.upkeep",
+)
+"""Modules that register something when imported: job handlers, seeds, hooks, actions, conditions' tests."""
+
+
+def tables() -> list[type[Model]]:
+    """All models, so that a table stands after those it refers to."""
+    found: list[type[Model]] = []
+    for room in MODELS:
+        name = f"{__package__}.{room}.models"
+        if find_spec(name):
+            found += importlib.import_module(name).TABLES
+    return found
+
+
+def load() -> None:
+    """Imports every part, so that the registries are full before work starts."""
+    for part in PARTS:
+        importlib.import_module(f"{__package__}.{part}")

@@ -21,9 +21,14 @@ from flask_babel import gettext as _
 INVISIBLE = dict.fromkeys(map(ord, "\u200b\u2060\ufeff\u200e\u200f\u202a\u202c\u202d\u202e"))
 
 
-def clean(text: str) -> str:
-    """The text without surrounding white space (full-width blanks too) and without invisible marks."""
-    text = text.strip()
+def clean(raw: Any) -> str:
+    """The text without surrounding white space (full-width blanks too) and without invisible marks.
+
+    A number from a spreadsheet becomes the digits that were meant; ``None`` becomes ``""``.
+    """
+    if type(raw) is not str:
+        return "" if raw is None else as_digits(raw)
+    text = raw.strip()
     if text.isascii():
         return text
     return text.translate(INVISIBLE).strip()

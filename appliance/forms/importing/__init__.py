@@ -1,0 +1,1 @@
+"""Import and export of records: files in, files out, and taking an import back."""

@@ -94,4 +94,13 @@ class SearchDirty(Model):
         table_name = "search_dirty"
 
 
-TABLES = [FormRow, FieldRow, Change, View, SearchDirty]
+class CatalogVersion(Model):
+    """One row: a token that changes with every definition, so that all processes read the catalogue again."""
+
+    token = pw.TextField()
+
+    class Meta:
+        table_name = "catalog_version"
+
+
+TABLES = [CatalogVersion, FormRow, FieldRow, Change, View, SearchDirty]

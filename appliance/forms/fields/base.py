@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from ...core import dialect
 from ...core.i18n import label as i18n_label
+from ..parsing import clean
 
 if TYPE_CHECKING:
     from ..conditions import Context
@@ -53,6 +54,17 @@ OPERATOR_WORDS = {
     "has_all": _l("同时含有"),
     "has_none": _l("不含任何"),
 }
+
+
+def raw_text(raw: Any) -> str:
+    """The text of a raw value; a whole float (spreadsheets make floats of numbers) has no ``.0``."""
+    if isinstance(raw, str):
+        return clean(raw)
+    if raw is None:
+        return ""
+    if isinstance(raw, float) and raw.is_integer() and abs(raw) < 1e15:
+        return str(int(raw))
+    return str(raw)
 
 
 class FieldError(ValueError):

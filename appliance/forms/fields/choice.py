@@ -10,8 +10,8 @@ from markupsafe import Markup, escape
 
 from ...core import dialect
 from ...core.i18n import label as i18n_label
-from ..parsing import clean, parse_bool
-from .base import Field, FieldError
+from ..parsing import parse_bool
+from .base import Field, FieldError, raw_text
 
 
 class Choice(Field):
@@ -46,7 +46,7 @@ class Choice(Field):
     def parse(self, raw: Any) -> str | None:
         if isinstance(raw, (bool, list, dict)):
             raise FieldError(_("请选择一个选项。"))
-        text = clean(raw)
+        text = raw_text(raw)
         if not text:
             return None
         value = self._known.get(text.casefold())

@@ -9,8 +9,8 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
 
-from ..parsing import clean, parse_phone
-from .base import Field, FieldError
+from ..parsing import parse_phone
+from .base import Field, FieldError, raw_text
 from .text import Text
 
 EMAIL = re.compile(r"[^@\s<>\"']+@[^@\s<>\"']+\.[^@\s.<>\"']+")
@@ -37,7 +37,7 @@ class Phone(Field):
         try:
             return self.parse(value)
         except ValueError:
-            return clean(value) or None
+            return raw_text(value) or None
 
     def render(self, value: Any, record: Any = None) -> Markup:
         return Markup('<a href="tel:{0}" class="tel">{0}</a>').format(value) if value else Markup("")
@@ -60,7 +60,7 @@ class Email(Text):
         return text.lower()
 
     def operand(self, value: Any, ctx: Any) -> str | None:
-        return clean(value).lower() or None
+        return raw_text(value).lower() or None
 
     def render(self, value: Any, record: Any = None) -> Markup:
         return Markup('<a href="mailto:{0}">{0}</a>').format(value) if value else Markup("")
@@ -84,7 +84,7 @@ class Url(Text):
         return text
 
     def operand(self, value: Any, ctx: Any) -> str | None:
-        return clean(value) or None
+        return raw_text(value) or None
 
     def render(self, value: Any, record: Any = None) -> Markup:
         if not value:

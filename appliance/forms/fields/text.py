@@ -9,8 +9,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
 
-from ..parsing import clean
-from .base import Field, FieldError
+from .base import Field, FieldError, raw_text
 
 
 class Text(Field):
@@ -32,13 +31,11 @@ class Text(Field):
     def parse(self, raw: Any) -> str | None:
         if isinstance(raw, (list, dict)):
             raise FieldError(_("这里要填文字。"))
-        text = clean(raw)
+        text = raw_text(raw)
         if not text:
             return None
         if len(text) > self.max_length:
-            raise FieldError(
-                _("最多 %(max)d 个字，现在有 %(now)d 个。", max=self.max_length, now=len(text))
-            )
+            raise FieldError(_("最多 %(max)d 个字，现在有 %(now)d 个。", max=self.max_length, now=len(text)))
         if self.pattern and not self.pattern.fullmatch(text):
             raise FieldError(_("格式不对。"))
         return text

@@ -1,0 +1,505 @@
+"""The one compiler: a condition (CONTRACT section 3) to SQL, to words, and to an explanation for one record.
+
+List filters, segments, rules, decision tables, report filters and row permissions all go through :func:`compile`. A kind of test
+is a class in a registry; higher rooms add theirs (tags, events, segments).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+import peewee
+from flask_babel import gettext as _
+from peewee import fn
+
+from ..accounts import permissions
+from ..accounts.actor import SYSTEM, Actor
+from ..core import clock, dialect, settings
+from ..core.db import db
+from ..core.errors import UserError
+from . import catalog
+from .catalog import Form
+from .fields.base import NEGATIVE, OPERATOR_WORDS, Field, FieldError
+from .fields.moment import span_seconds, span_words
+from .fields.number import Decimal, Integer
+from .fields.base import Spec
+
+Condition = dict[str, Any]
+
+MAX_TESTS = 200
+MAX_DEPTH = 12
+
+
+class ConditionError(UserError):
+    """A condition that cannot be understood. ``path`` says where, e.g. ``all.0.value``."""
+
+    def __init__(self, message: object, path: str = "") -> None:
+        self.path = path
+        super().__init__(message, "where")
+
+
+@dataclass
+class Context:
+    """For whom and when a condition is compiled.
+
+    With an ``actor`` other than the system the condition may only use what that person sees. ``record_id`` is set
+    when the condition is asked of one record: sub-queries are then tied to it and stay cheap.
+    """
+
+    actor: Actor = SYSTEM
+    now: int = field(default_factory=clock.now)
+    tz: ZoneInfo = field(default_factory=settings.tz)
+    record_id: int | None = None
+    level: int = 0
+
+    def inner(self) -> Context:
+        return replace(self, record_id=None, level=self.level + 1)
+
+    def moment(self, seconds: int) -> Context:
+        return replace(self, now=seconds)
+
+
+@dataclass
+class Explained:
+    """One test of a condition, answered for one record."""
+
+    words: str
+    passed: bool
+    actual: str = ""
+    parts: list[Explained] = field(default_factory=list)
+
+    def document(self) -> dict[str, Any]:
+        doc: dict[str, Any] = {"words": self.words, "passed": self.passed}
+        if self.actual:
+            doc["actual"] = self.actual
+        if self.parts:
+            doc["parts"] = [p.document() for p in self.parts]
+        return doc
+
+
+class Test:
+    """A kind of leaf in a condition; ``name`` is the JSON key that marks it."""
+
+    name: ClassVar[str]
+
+    def compile(self, doc: Condition, form: Form, source: Any, ctx: Context) -> Any:
+        """A peewee expression over ``source`` (the form's table or an alias). Raises FieldError or ConditionError."""
+        raise NotImplementedError
+
+    def words(self, doc: Condition, form: Form) -> str:
+        raise NotImplementedError
+
+    def actual(self, doc: Condition, form: Form, ctx: Context) -> str:
+        """What the record ``ctx.record_id`` has in place of what was asked; empty when there is nothing to say."""
+        return ""
+
+    def forms(self, doc: Condition, form: Form) -> set[str]:
+        """Keys of the forms whose records decide this test."""
+        return {form.key}
+
+    def fields(self, doc: Condition, form: Form) -> set[str]:
+        """Fields of ``form`` itself that decide this test."""
+        return set()
+
+
+TESTS: dict[str, Test] = {}
+
+
+def test(cls: type[Test]) -> type[Test]:
+    """Adds a kind of test. Raises on a name that is taken."""
+    if cls.name in TESTS:
+        raise ValueError(f"condition test {cls.name!r} is registered twice")
+    TESTS[cls.name] = cls()
+    return cls
+
+
+# -- compiling ----------------------------------------------------------------------------------------------------
+
+
+def compile(condition: Condition | None, form: Form, ctx: Context | None = None, source: Any = None) -> Any:
+    """A peewee expression that is true for the records that meet the condition, or ``None`` when all do.
+
+    Raises :class:`ConditionError` with a sentence when the condition makes no sense or uses what the actor may not see.
+    """
+    budget = [MAX_TESTS]
+    return _compile(condition or {}, form, form.table if source is None else source, ctx or Context(), "", 0, budget)
+
+
+def _compile(doc: Any, form: Form, source: Any, ctx: Context, path: str, depth: int, budget: list[int]) -> Any:
+    if not isinstance(doc, dict):
+        raise ConditionError(_("条件要写成一个对象。"), path)
+    if depth > MAX_DEPTH:
+        raise ConditionError(_("条件嵌套太深了，最多 %(max)d 层。", max=MAX_DEPTH), path)
+    budget[0] -= 1
+    if budget[0] < 0:
+        raise ConditionError(_("条件太多了，最多 %(max)d 个。", max=MAX_TESTS), path)
+    if not doc:
+        return None
+    group = next((g for g in ("all", "any", "not") if g in doc), None)
+    if group:
+        if len(doc) != 1:
+            raise ConditionError(_("「%(group)s」旁边不能有别的内容。", group=group), path)
+        if group == "not":
+            inner = _compile(doc["not"], form, source, ctx, f"{path}not.", depth + 1, budget)
+            return peewee.Value(1) == 0 if inner is None else dialect.negate(inner)
+        if not isinstance(doc[group], list):
+            raise ConditionError(_("「%(group)s」里要是一列条件。", group=group), path)
+        parts = [
+            _compile(part, form, source, ctx, f"{path}{group}.{i}.", depth + 1, budget)
+            for i, part in enumerate(doc[group])
+        ]
+        if group == "all":
+            return _join([p for p in parts if p is not None], "and")
+        if not parts:
+            return peewee.Value(1) == 0
+        return None if any(p is None for p in parts) else _join(parts, "or")
+    leaf = _leaf(doc, path)
+    try:
+        return leaf.compile(doc, form, source, ctx)
+    except FieldError as error:
+        raise ConditionError(str(error), path) from error
+    except ConditionError as error:
+        error.path = path + error.path
+        raise
+    except (ValueError, TypeError, KeyError) as error:
+        raise ConditionError(str(error) if isinstance(error, ValueError) else _("这个条件写得不对。"), path) from error
+
+
+def _join(parts: list[Any], how: str) -> Any:
+    result = None
+    for part in parts:
+        result = part if result is None else (result & part if how == "and" else result | part)
+    return result
+
+
+def _leaf(doc: Condition, path: str = "") -> Test:
+    found = [t for name, t in TESTS.items() if name in doc]
+    # {"event": …, "where": …} and {"related": …, "of": …} hold one marking key each.
+    if len(found) != 1:
+        raise ConditionError(_("不认识这个条件：%(keys)s。", keys=", ".join(map(str, doc))[:80]), path)
+    return found[0]
+
+
+def validate(condition: Any, form: Form, actor: Actor = SYSTEM) -> None:
+    """Raises :class:`ConditionError` when the condition cannot be compiled for ``actor``."""
+    compile(condition, form, Context(actor=actor))
+
+
+def holds(condition: Condition | None, form: Form, record_id: int, ctx: Context | None = None) -> bool:
+    """Whether one record meets the condition."""
+    ctx = replace(ctx or Context(), record_id=record_id)
+    expression = compile(condition, form, ctx)
+    query = form.table.select(form.col("id")).where(form.col("id") == record_id)
+    if expression is not None:
+        query = query.where(expression)
+    return bool(list(query.tuples().execute(db)))
+
+
+# -- words --------------------------------------------------------------------------------------------------------
+
+
+def words(condition: Condition | None, form: Form) -> str:
+    """The condition as a sentence in the reader's language."""
+    if not condition:
+        return _("全部%(form)s", form=form.label)
+    return _words(condition, form, top=True)
+
+
+def _words(doc: Condition, form: Form, top: bool = False) -> str:
+    if not doc:
+        return _("任意")
+    for group, joint in (("all", _(" 且 ")), ("any", _(" 或 "))):
+        if group in doc:
+            parts = [_words(part, form) for part in doc[group]]
+            text = joint.join(parts) if parts else _("任意")
+            return text if top or len(parts) < 2 else f"（{text}）"
+    if "not" in doc:
+        return _("不满足（%(test)s）", test=_words(doc["not"], form, top=True))
+    return _leaf(doc).words(doc, form)
+
+
+def chips(condition: Condition | None, form: Form) -> list[tuple[str, Condition]]:
+    """The parts of a condition that are joined by "and": each as words, with the condition that is left without it."""
+    if not condition:
+        return []
+    parts = condition["all"] if set(condition) == {"all"} else [condition]
+    out = []
+    for i, part in enumerate(parts):
+        rest = [p for j, p in enumerate(parts) if j != i]
+        out.append((_words(part, form, top=True), {"all": rest} if rest else {}))
+    return out
+
+
+# -- explaining ---------------------------------------------------------------------------------------------------
+
+
+def explain(condition: Condition | None, form: Form, record_id: int, ctx: Context | None = None) -> Explained:
+    """Why one record does or does not meet the condition, test by test."""
+    ctx = replace(ctx or Context(), record_id=record_id)
+    if not condition:
+        return Explained(words({}, form), True)
+    for group in ("all", "any"):
+        if group in condition:
+            parts = [explain(part, form, record_id, ctx) for part in condition[group]]
+            passed = (all if group == "all" else any)(p.passed for p in parts)
+            return Explained(_("全部满足") if group == "all" else _("满足其一"), passed, parts=parts)
+    if "not" in condition:
+        inner = explain(condition["not"], form, record_id, ctx)
+        return Explained(_("不满足以下条件"), not inner.passed, parts=[inner])
+    leaf = _leaf(condition)
+    passed = holds(condition, form, record_id, ctx)
+    return Explained(leaf.words(condition, form), passed, leaf.actual(condition, form, ctx))
+
+
+# -- what a condition looks at ------------------------------------------------------------------------------------
+
+
+def forms_used(condition: Condition | None, form: Form) -> set[str]:
+    """Keys of the forms whose records decide the condition."""
+    return _collect(condition, lambda leaf, doc: leaf.forms(doc, form))
+
+
+def fields_used(condition: Condition | None, form: Form) -> set[str]:
+    """Fields of ``form`` itself that the condition looks at."""
+    return _collect(condition, lambda leaf, doc: leaf.fields(doc, form))
+
+
+def _collect(doc: Condition | None, of: Callable[[Test, Condition], set[str]]) -> set[str]:
+    if not doc:
+        return set()
+    for group in ("all", "any"):
+        if group in doc:
+            return set().union(*[_collect(part, of) for part in doc[group]])
+    if "not" in doc:
+        return _collect(doc["not"], of)
+    return of(_leaf(doc), doc)
+
+
+# -- the tests of this room ---------------------------------------------------------------------------------------
+
+
+def visible_field(form: Form, key: str, ctx: Context) -> Field:
+    """A field that the condition's author may use. One that is hidden or masked does not exist for them."""
+    found = form.field(key)
+    if found is None or (
+        ctx.actor is not SYSTEM and permissions.field_access(ctx.actor, form.key, key) in ("hidden", "masked")
+    ):
+        raise FieldError(_("「%(form)s」没有字段「%(key)s」。", form=form.label, key=key))
+    return found
+
+
+def live(form: Form, source: Any, ctx: Context) -> Any:
+    """Rows of a related form that count: not deleted and, for a person, within their rows."""
+    expression = form.col("deleted_at", source).is_null()
+    if ctx.actor is not SYSTEM:
+        if not permissions.can(ctx.actor, "see", form.key):
+            return peewee.Value(1) == 0
+        scope = permissions.scope(ctx.actor, form.key)
+        inside = compile(scope, form, Context(now=ctx.now, tz=ctx.tz, level=ctx.level + 1, actor=SYSTEM), source)
+        if inside is not None:
+            expression = expression & inside
+    return expression
+
+
+def alias(form: Form, ctx: Context) -> Any:
+    return form.table.alias(f"x{ctx.level}_{form.key}")
+
+
+@test
+class FieldTest(Test):
+    """``{"field": "city", "op": "eq", "value": v}``; ``"customer.level"`` goes through relations."""
+
+    name = "field"
+
+    def compile(self, doc: Condition, form: Form, source: Any, ctx: Context) -> Any:
+        path, op = doc["field"], doc.get("op", "eq")
+        if not isinstance(path, str) or not isinstance(op, str):
+            raise FieldError(_("条件里的字段和比较方式要写成文字。"))
+        head, _dot, rest = path.partition(".")
+        field_ = visible_field(form, head, ctx)
+        if not rest:
+            return field_.compile(form.col(head, source) if field_.column else form.col("id", source), op, doc.get("value"), ctx)
+        if field_.type != "relation":
+            raise FieldError(_("「%(field)s」不是关联字段，后面不能再接字段。", field=field_.label))
+        target = catalog.get(field_.options["form"])
+        # Through a relation the operators about absence are turned round, so that no related record counts as absent.
+        positive = doc | {"field": rest, "op": NEGATIVE.get(op, op)}
+        other = alias(target, ctx)
+        inner = self.compile(positive, target, other, ctx.inner())
+        ids = other.select(target.col("id", other)).where(live(target, other, ctx.inner()), inner)
+        found = form.col(head, source).in_(ids)
+        return dialect.negate(found) if op in NEGATIVE else found
+
+    def _walk(self, doc: Condition, form: Form) -> tuple[list[Field], Form]:
+        keys = str(doc["field"]).split(".")
+        chain: list[Field] = []
+        for i, key in enumerate(keys):
+            field_ = form.field(key)
+            if field_ is None:
+                raise ConditionError(_("「%(form)s」没有字段「%(key)s」。", form=form.label, key=key))
+            chain.append(field_)
+            if i < len(keys) - 1:
+                form = catalog.get(field_.options.get("form", ""))
+        return chain, form
+
+    def words(self, doc: Condition, form: Form) -> str:
+        chain, _form = self._walk(doc, form)
+        prefix = "".join(_("%(relation)s的", relation=f.label) for f in chain[:-1])
+        return prefix + chain[-1].words(doc.get("op", "eq"), doc.get("value"))
+
+    def actual(self, doc: Condition, form: Form, ctx: Context) -> str:
+        chain, _last = self._walk(doc, form)
+        current, record_id = form, ctx.record_id
+        for field_ in chain:
+            if not field_.column:
+                return field_.format(field_.load([record_id]).get(record_id))  # type: ignore[attr-defined]
+            row = current.table.select(current.col(field_.key)).where(current.col("id") == record_id).tuples()
+            value = next((r[0] for r in row.execute(db)), None)
+            if value is None:
+                return _("空")
+            if field_ is not chain[-1]:
+                current, record_id = catalog.get(field_.options["form"]), value
+        return field_.format(value)
+
+    def forms(self, doc: Condition, form: Form) -> set[str]:
+        chain, _last = self._walk(doc, form)
+        return {form.key} | {f.options["form"] for f in chain[:-1]}
+
+    def fields(self, doc: Condition, form: Form) -> set[str]:
+        return {str(doc["field"]).partition(".")[0]}
+
+
+AGGREGATES = ("count", "sum", "avg", "min", "max", "distinct")
+NUMBER_OPS = ("eq", "ne", "lt", "lte", "gt", "gte", "between", "in", "not_in")
+
+
+def aggregate_test(
+    value: Any, agg: str, op: str, wanted: Any, of: Field | None, ctx: Context
+) -> tuple[Any, bool, Field]:
+    """For ``agg(of) op wanted``: the expression over ``value``, whether it is true over nothing, and the field that reads values."""
+    if agg not in AGGREGATES:
+        raise FieldError(_("没有「%(agg)s」这种汇总。", agg=agg))
+    if op not in NUMBER_OPS and op not in ("empty", "not_empty"):
+        raise FieldError(_("汇总值不能用「%(op)s」来比较。", op=OPERATOR_WORDS.get(op, op)))
+    if agg in ("count", "distinct"):
+        reader: Field = Integer(Spec("count", {"zh": "次数", "en": "count"}, "integer"))
+    elif of is None:
+        raise FieldError(_("请指明要汇总哪个字段。"))
+    elif agg not in of.aggregates:
+        raise FieldError(_("「%(field)s」不能这样汇总。", field=of.label))
+    else:
+        reader = of
+    if agg == "avg" and isinstance(reader, Integer):
+        # An average of whole numbers is not whole: compare with decimals.
+        reader = Decimal(Spec(reader.key, reader.spec.label, "decimal"))
+        value = value * reader.scale
+    expression = reader.compile(value, op, wanted, ctx)
+    if agg in ("count", "sum", "distinct"):
+        nothing = bool(db.execute(peewee.Select(columns=[reader.compile(peewee.Value(0), op, wanted, ctx)])).fetchone()[0])
+    else:
+        nothing = op in NEGATIVE
+    return expression, nothing, reader
+
+
+def aggregate_of(agg: str, column: Any) -> Any:
+    """The SQL aggregate; a count without a column counts rows."""
+    if agg == "count":
+        return fn.COUNT(peewee.SQL("*")) if column is None else fn.COUNT(column)
+    if agg == "distinct":
+        return fn.COUNT(column.distinct())
+    return getattr(fn, agg.upper())(column)
+
+
+def agg_words(agg: str) -> str:
+    return {
+        "count": _("数量"), "sum": _("合计"), "avg": _("平均"), "min": _("最小"), "max": _("最大"), "distinct": _("不同值个数"),
+    }[agg]  # fmt: skip
+
+
+@test
+class RelatedTest(Test):
+    """``{"related": "order", "where": c, "within": {"days": 30}, "on": "paid_at", "agg": "sum", "of": "amount", "op": "gte", "value": 2000}``.
+
+    Over records of a form that relate to this one. ``via`` names the relation field when there are several. Without
+    ``agg`` it asks for at least one.
+    """
+
+    name = "related"
+
+    def _parts(self, doc: Condition, form: Form, ctx: Context) -> tuple[Form, Field, str, Field | None, str, Any]:
+        other = catalog.get(str(doc["related"]))
+        links = [f for o, f in catalog.inverse(form) if o.key == other.key and doc.get("via") in (None, f.key)]
+        if not links:
+            raise FieldError(_("「%(other)s」没有关联到「%(form)s」。", other=other.label, form=form.label))
+        agg = doc.get("agg", "count")
+        of = visible_field(other, doc["of"], ctx) if doc.get("of") else None
+        return other, links[0], agg, of, doc.get("op", "gte"), doc.get("value", 1)
+
+    def _inside(self, doc: Condition, other: Form, source: Any, ctx: Context) -> Any:
+        expression = live(other, source, ctx)
+        where = compile(doc.get("where"), other, ctx, source)
+        if where is not None:
+            expression = expression & where
+        if "within" in doc:
+            on = visible_field(other, doc.get("on", "created_at"), ctx)
+            expression = expression & on.compile(other.col(on.key, source), "within", doc["within"], ctx)
+        return expression
+
+    def compile(self, doc: Condition, form: Form, source: Any, ctx: Context) -> Any:
+        inner = ctx.inner()
+        other, link, agg, of, op, value = self._parts(doc, form, inner)
+        rows = alias(other, inner)
+        owner = other.col(link.key, rows)
+        column = other.col(of.key, rows) if of else (other.col("id", rows) if agg == "distinct" else None)
+        total = aggregate_of(agg, column)
+        passes, nothing, _reader = aggregate_test(total, agg, op, value, of, ctx)
+        inside = self._inside(doc, other, rows, inner) & owner.is_null(False)
+        if ctx.record_id is not None:
+            # One record: a sub-query tied to it reads a handful of rows instead of grouping the whole table.
+            inside = inside & (owner == ctx.record_id)
+        # Records with no related row are in no group: when nothing would pass, look for the groups that do not.
+        having = dialect.negate(passes) if nothing else passes
+        if agg == "count" and column is None and not nothing and (op, value) == ("gte", 1):
+            groups = rows.select(owner).where(inside)
+        else:
+            groups = rows.select(owner).where(inside).group_by(owner).having(having)
+        found = form.col("id", source).in_(groups)
+        return dialect.negate(found) if nothing else found
+
+    def words(self, doc: Condition, form: Form) -> str:
+        other, _link, agg, of, op, value = self._parts(doc, form, Context())
+        within = _("最近 %(span)s", span=span_words(doc["within"])) if "within" in doc else ""
+        where = f"（{_words(doc['where'], other, top=True)}）" if doc.get("where") else ""
+        subject = f"{of.label} {agg_words(agg)}" if of else agg_words(agg)
+        if of and agg not in ("count", "distinct"):
+            wanted = of.operand_words(op, value)
+        else:
+            wanted = str(value)
+        return " ".join(filter(None, [within, other.label + where, subject, str(OPERATOR_WORDS[op]), wanted]))
+
+    def actual(self, doc: Condition, form: Form, ctx: Context) -> str:
+        inner = ctx.inner()
+        other, link, agg, of, op, value = self._parts(doc, form, inner)
+        rows = alias(other, inner)
+        column = other.col(of.key, rows) if of else (other.col("id", rows) if agg == "distinct" else None)
+        total = aggregate_of(agg, column)
+        _test, _nothing, reader = aggregate_test(total, agg, op, value, of, ctx)
+        inside = self._inside(doc, other, rows, inner) & (other.col(link.key, rows) == ctx.record_id)
+        found = next(iter(rows.select(total).where(inside).tuples().execute(db)))[0]
+        if found is None:
+            return reader.format(0) if agg == "sum" else _("空")
+        if agg == "avg" and isinstance(reader, Decimal) and of is not None and of.type == "integer":
+            found = found * reader.scale
+        return reader.format(found)
+
+    def forms(self, doc: Condition, form: Form) -> set[str]:
+        other = catalog.get(str(doc["related"]))
+        return {other.key} | forms_used(doc.get("where"), other)
+
+
+def seconds_of(span: Any) -> int:
+    """``{"days": 30}`` → seconds; for tests of higher rooms."""
+    return span_seconds(span)

@@ -1,0 +1,41 @@
+"""Fields whose values live in a link table (tags, identities): what the write and read paths need of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .base import Field
+
+if TYPE_CHECKING:
+    from ..hooks import Cause, Draft
+
+
+class LinkField(Field):
+    """A multi-valued field. A *stored* value is a plain list or dictionary; blank is the empty one."""
+
+    column: ClassVar[str | None] = None
+    sortable = False
+    multiple = True
+
+    def check(self, draft: Draft, values: list[Any]) -> None:
+        """Adds to ``draft.errors`` what cannot be stored (a value that belongs to another record). May be a no-op."""
+
+    def load(self, ids: Iterable[int]) -> dict[int, Any]:
+        """Stored values of many records in one query; records without any are left out."""
+        raise NotImplementedError
+
+    def write(self, values: dict[int, Any], actor_id: int | None, cause: Cause) -> dict[int, Any]:
+        """Makes the records hold exactly these values. Returns the delta of each that changed, for its Change."""
+        raise NotImplementedError
+
+    def created(self, record_id: Any) -> Any:
+        """An SQL expression: the values of a record just created, as JSON, for its Change."""
+        raise NotImplementedError
+
+    def released(self, ids: list[int]) -> None:
+        """The records were deleted: what must be unique is free again."""
+
+    def reclaimed(self, ids: list[int]) -> dict[int, str]:
+        """The records came back. Returns, by id, the sentence for each whose values others hold now."""
+        return {}

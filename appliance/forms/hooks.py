@@ -1,0 +1,103 @@
+"""What higher rooms hang on the write path. Hooks are called for batches, inside the write transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..accounts.actor import Actor
+    from .catalog import Form
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What made a write happen. ``kind``: user, api, import, undo, rule, decision_table, system."""
+
+    kind: str
+    id: int | None = None
+    depth: int = 0
+
+
+@dataclass
+class Draft:
+    """Records about to be written. A hook may fill ``columns`` and add to ``errors``.
+
+    ``columns``: field key → stored values, one a row; for updates a key holds ``UNSET`` where a row does not name it.
+    ``ids``: the records being updated, or ``None`` for new ones. ``errors``: row index → field key → sentence.
+    """
+
+    form: Form
+    action: str
+    size: int
+    columns: dict[str, list[Any]]
+    actor: Actor
+    cause: Cause
+    ids: list[int] | None = None
+    errors: dict[int, dict[str, str]] = field(default_factory=dict)
+
+    def fail(self, index: int, key: str, message: str) -> None:
+        self.errors.setdefault(index, {}).setdefault(key, message)
+
+
+@dataclass
+class Batch:
+    """Records just written: ``action`` is create, update, delete or restore.
+
+    ``before``: id → the stored row as it was (not for create). ``fields``: the keys written.
+    """
+
+    form: Form
+    action: str
+    ids: list[int]
+    fields: set[str]
+    actor: Actor
+    cause: Cause
+    before: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+
+class _Unset:
+    def __repr__(self) -> str:
+        return "UNSET"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+UNSET = _Unset()
+
+_before: dict[str, list[Callable[[Draft], None]]] = defaultdict(list)
+_after: dict[str, list[Callable[[Batch], None]]] = defaultdict(list)
+ANY = "*"
+
+
+def before_write(form_key: str) -> Callable[[Callable[[Draft], None]], Callable[[Draft], None]]:
+    """Registers a check (or filler) that runs before rows of the form are written; ``"*"`` for every form."""
+
+    def add(fn: Callable[[Draft], None]) -> Callable[[Draft], None]:
+        _before[form_key].append(fn)
+        return fn
+
+    return add
+
+
+def after_write(form_key: str) -> Callable[[Callable[[Batch], None]], Callable[[Batch], None]]:
+    """Registers an effect in the same transaction as the rows; ``"*"`` for every form."""
+
+    def add(fn: Callable[[Batch], None]) -> Callable[[Batch], None]:
+        _after[form_key].append(fn)
+        return fn
+
+    return add
+
+
+def run_before(draft: Draft) -> None:
+    for fn in (*_before[draft.form.key], *_before[ANY]):
+        fn(draft)
+
+
+def run_after(batch: Batch) -> None:
+    for fn in (*_after[batch.form.key], *_after[ANY]):
+        fn(batch)

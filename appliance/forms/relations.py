@@ -1,0 +1,77 @@
+"""Finding the record that a reference names: ``{"number": "A1"}``, or whatever a higher room can resolve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from flask_babel import gettext as _
+
+from ..core.db import db
+from . import catalog
+from .fields.base import FieldError
+
+if TYPE_CHECKING:
+    from .hooks import Draft
+
+Reference = dict[str, Any]
+Resolver = Callable[[list[Reference], "Draft | None"], tuple[list[int | None], dict[int, str]]]
+"""References → record ids, and by index the sentence for each that names nobody. With a draft it may create records."""
+
+resolvers: dict[str, Resolver] = {}
+"""By form key; a form without one is looked up by its unique fields."""
+
+CHUNK = 500
+
+
+def resolve(form_key: str, references: list[Reference], draft: Draft | None) -> tuple[list[int | None], dict[int, str]]:
+    """Ids of the records that ``references`` name, many at a time."""
+    return resolvers.get(form_key, lambda refs, d: _by_unique(form_key, refs))(references, draft)
+
+
+def find(form_key: str, reference: Reference) -> int | None:
+    """The record one reference names, or ``None``; creates nothing."""
+    ids, _errors = resolve(form_key, [reference], None)
+    return ids[0]
+
+
+def _by_unique(form_key: str, references: list[Reference]) -> tuple[list[int | None], dict[int, str]]:
+    form = catalog.get(form_key)
+    ids: list[int | None] = [None] * len(references)
+    errors: dict[int, str] = {}
+    wanted: dict[str, dict[Any, list[int]]] = {}
+    for i, reference in enumerate(references):
+        try:
+            key, value = _single(reference)
+            field = form.field(key)
+            if field is None or not (field.unique or key == "id"):
+                raise FieldError(_("「%(form)s」不能按「%(key)s」来找。", form=form.label, key=key))
+            wanted.setdefault(key, {}).setdefault(field.parse(value), []).append(i)
+        except ValueError as error:
+            errors[i] = str(error)
+    for key, values in wanted.items():
+        found = dict(lookup(form, key, list(values)))
+        for value, places in values.items():
+            for i in places:
+                ids[i] = found.get(value)
+                if ids[i] is None:
+                    errors[i] = _("没有找到「%(value)s」。", value=value)
+    return ids, errors
+
+
+def _single(reference: Reference) -> tuple[str, Any]:
+    if len(reference) != 1:
+        raise FieldError(_("请用一个字段来指明关联的记录。"))
+    return next(iter(reference.items()))
+
+
+def lookup(form: catalog.Form, key: str, values: list[Any]) -> list[tuple[Any, int]]:
+    """``(value, id)`` of the live records whose field ``key`` holds one of ``values``."""
+    out: list[tuple[Any, int]] = []
+    column = form.col(key)
+    for start in range(0, len(values), CHUNK):
+        query = form.table.select(column, form.col("id")).where(
+            column.in_(values[start : start + CHUNK]), form.col("deleted_at").is_null()
+        )
+        out.extend(query.tuples().execute(db))
+    return out

@@ -131,6 +131,8 @@ class Field:
     """How the condition builder asks for a value: text, number, date, datetime, choice, person, relation, none."""
     aggregates: ClassVar[tuple[str, ...]] = ("count", "distinct")
     multiple: ClassVar[bool] = False
+    needs_database: ClassVar[bool] = False
+    """Whether ``parse`` asks the database: an import's reader process, which has none, leaves such values alone."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec

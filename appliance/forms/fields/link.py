@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .base import Field
+from .base import Field, Spec
 
 if TYPE_CHECKING:
     from ..hooks import Cause, Draft
@@ -20,6 +20,13 @@ class LinkField(Field):
 
     def check(self, draft: Draft, values: list[Any]) -> None:
         """Adds to ``draft.errors`` what cannot be stored (a value that belongs to another record). May be a no-op."""
+
+    def import_parts(self) -> dict[str, Spec]:
+        """The values of one kind that a file's column may hold, by kind: ``{"member_no": Spec(…)}``.
+
+        A record is made with ``{kind: [value]}``. Types whose value is one list have none.
+        """
+        return {}
 
     def load(self, ids: Iterable[int]) -> dict[int, Any]:
         """Stored values of many records in one query; records without any are left out."""

@@ -79,6 +79,7 @@ class Person(Field):
     column = dialect.INTEGER
     operators = ("eq", "ne", "in", "not_in", "empty", "not_empty")
     value_input = "person"
+    needs_database = True
     input_template = "forms/fields/person.html"
 
     def parse(self, raw: Any) -> int | None:

@@ -1,0 +1,1 @@
+"""Customers: built-in forms, identities, metrics, tags, the 360° page."""

@@ -1,0 +1,162 @@
+"""The built-in forms (CONTRACT section 5): what every shop keeps. A company adds its own fields to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core import schema
+from ..forms import catalog
+
+FormDoc = dict[str, Any]
+
+
+def _field(key: str, type: str, zh: str, en: str, **more: Any) -> dict[str, Any]:
+    return {"key": key, "type": type, "label": {"zh": zh, "en": en}, "system": True, **more}
+
+
+def _kept(key: str, type: str, zh: str, en: str, **more: Any) -> dict[str, Any]:
+    return _field(key, type, zh, en, readonly=True, **more)
+
+
+def _choices(*items: tuple[str, str, str, str]) -> list[dict[str, Any]]:
+    return [{"value": v, "label": {"zh": zh, "en": en}, "color": color} for v, zh, en, color in items]
+
+
+CHANNELS = _choices(
+    ("douyin", "抖音", "Douyin", "dark"), ("kuaishou", "快手", "Kuaishou", "orange"),
+    ("wechat", "微信", "WeChat", "green"), ("taobao", "淘宝", "Taobao", "amber"),
+    ("tmall", "天猫", "Tmall", "red"), ("xiaohongshu", "小红书", "Xiaohongshu", "pink"),
+    ("jd", "京东", "JD", "red"), ("pinduoduo", "拼多多", "Pinduoduo", "red"),
+    ("youzan", "有赞", "Youzan", "blue"), ("bilibili", "哔哩哔哩", "Bilibili", "cyan"),
+    ("offline", "线下", "Offline", "gray"), ("other", "其他", "Other", "gray"),
+)  # fmt: skip
+
+RFM_SEGMENTS = _choices(
+    ("重要价值", "重要价值", "Champions", "red"), ("重要发展", "重要发展", "Promising big spenders", "orange"),
+    ("重要保持", "重要保持", "Lapsing champions", "amber"), ("重要挽留", "重要挽留", "Lost big spenders", "purple"),
+    ("一般价值", "一般价值", "Loyal small spenders", "green"), ("一般发展", "一般发展", "New customers", "cyan"),
+    ("一般保持", "一般保持", "Lapsing small spenders", "blue"), ("一般挽留", "一般挽留", "Hibernating", "gray"),
+)  # fmt: skip
+
+CUSTOMER: FormDoc = {
+    "key": "customer", "label": {"zh": "客户", "en": "Customers"}, "icon": "users", "title_field": "name", "system": True,
+    "position": 10, "group": {"zh": "客户", "en": "Customers"},
+    "search": ["name", "nickname", "phone", "email", "wechat"],
+    "columns": ["name", "phone", "channel", "city", "tags", "rfm_segment", "total_paid", "order_count", "last_paid_at", "owner"],
+    "fields": [
+        _field("name", "text", "姓名", "Name", indexed=True),
+        _field("nickname", "text", "昵称", "Nickname"),
+        _field("gender", "choice", "性别", "Gender", choices=[
+            {"value": "female", "label": {"zh": "女", "en": "Female"}, "aliases": ["f"]},
+            {"value": "male", "label": {"zh": "男", "en": "Male"}, "aliases": ["m"]},
+            {"value": "unknown", "label": {"zh": "未知", "en": "Unknown"}, "aliases": ["保密"]},
+        ]),
+        _field("birthday", "date", "生日", "Birthday"),
+        _field("phone", "phone", "手机", "Phone", indexed=True),
+        _field("email", "email", "邮箱", "E-mail"),
+        _field("wechat", "text", "微信号", "WeChat ID"),
+        _field("province", "text", "省份", "Province"),
+        _field("city", "text", "城市", "City", indexed=True),
+        _field("region", "text", "区县", "District"),
+        _field("channel", "choice", "渠道", "Channel", choices=CHANNELS, open=True, indexed=True),
+        _field("source", "text", "来源", "Source"),
+        _field("stage", "choice", "阶段", "Stage", open=True, indexed=True, choices=_choices(
+            ("new", "新客", "New", "cyan"), ("following", "跟进中", "In contact", "blue"),
+            ("customer", "已成交", "Bought", "green"), ("loyal", "忠诚", "Loyal", "red"), ("lost", "流失", "Lost", "gray"),
+        )),
+        _field("level", "choice", "等级", "Level", open=True, indexed=True, choices=_choices(
+            ("normal", "普通", "Standard", "gray"), ("silver", "银卡", "Silver", "blue"),
+            ("gold", "金卡", "Gold", "amber"), ("vip", "VIP", "VIP", "red"),
+        )),
+        _field("owner", "person", "负责人", "Owner", indexed=True),
+        _field("first_seen_at", "datetime", "首次出现", "First seen"),
+        _field("remark", "long_text", "备注", "Remark"),
+        _field("tags", "tags", "标签", "Tags"),
+        _field("identities", "identities", "平台身份", "Identities"),
+        _kept("first_paid_at", "datetime", "首次付款", "First paid"),
+        _kept("last_paid_at", "datetime", "最近付款", "Last paid", indexed=True),
+        _kept("order_count", "integer", "付款单数", "Paid orders", indexed=True),
+        _kept("total_paid", "money", "累计消费", "Total paid", indexed=True),
+        _kept("average_order", "money", "客单价", "Average order"),
+        _kept("refund_rate", "percent", "退款率", "Refund rate"),
+        _kept("last_watch_at", "datetime", "最近观看", "Last watched"),
+        _kept("watch_seconds", "integer", "观看时长(秒)", "Seconds watched"),
+        _kept("interaction_count", "integer", "互动次数", "Interactions"),
+        _kept("last_interaction_at", "datetime", "最近互动", "Last interaction"),
+        _kept("r_score", "integer", "R 分", "R score"),
+        _kept("f_score", "integer", "F 分", "F score"),
+        _kept("m_score", "integer", "M 分", "M score"),
+        _kept("i_score", "integer", "I 分", "I score"),
+        _kept("w_score", "integer", "W 分", "W score"),
+        _kept("rfm_segment", "choice", "RFM 客群", "RFM segment", choices=RFM_SEGMENTS, open=True, indexed=True),
+        _kept("points", "integer", "积分", "Points"),
+    ],
+}  # fmt: skip
+
+ORDER: FormDoc = {
+    "key": "order", "label": {"zh": "订单", "en": "Orders"}, "icon": "receipt", "title_field": "number", "system": True,
+    "position": 20, "group": {"zh": "交易", "en": "Sales"},
+    "columns": ["number", "customer", "channel", "shop", "status", "amount", "refunded", "paid_at"],
+    "fields": [
+        _field("number", "text", "订单号", "Order number", required=True, unique=True),
+        _field("customer", "relation", "客户", "Customer", form="customer", indexed=True),
+        _field("channel", "choice", "渠道", "Channel", choices=CHANNELS, open=True, indexed=True),
+        _field("shop", "text", "店铺", "Shop"),
+        _field("status", "choice", "状态", "Status", open=True, indexed=True, choices=[
+            {"value": "pending", "label": {"zh": "待付款", "en": "Awaiting payment"}, "color": "amber", "aliases": ["等待买家付款"]},
+            {"value": "paid", "label": {"zh": "已付款", "en": "Paid"}, "color": "blue", "aliases": ["待发货", "买家已付款，等待卖家发货", "买家已付款,等待卖家发货"]},
+            {"value": "shipped", "label": {"zh": "已发货", "en": "Shipped"}, "color": "cyan", "aliases": ["待收货", "卖家已发货，等待买家确认", "卖家已发货,等待买家确认"]},
+            {"value": "completed", "label": {"zh": "已完成", "en": "Completed"}, "color": "green", "aliases": ["交易成功", "已签收", "已收货", "成功"]},
+            {"value": "closed", "label": {"zh": "已关闭", "en": "Closed"}, "color": "gray", "aliases": ["交易关闭"]},
+            {"value": "cancelled", "label": {"zh": "已取消", "en": "Cancelled"}, "color": "gray", "aliases": ["取消", "canceled"]},
+            {"value": "refunded", "label": {"zh": "已退款", "en": "Refunded"}, "color": "red", "aliases": ["退款成功"]},
+        ]),
+        _field("ordered_at", "datetime", "下单时间", "Ordered at"),
+        _field("paid_at", "datetime", "付款时间", "Paid at", indexed=True),
+        _field("shipped_at", "datetime", "发货时间", "Shipped at"),
+        _field("received_at", "datetime", "收货时间", "Received at"),
+        _field("amount", "money", "实付金额", "Amount paid", indexed=True),
+        _field("discount", "money", "优惠金额", "Discount"),
+        _field("refunded", "money", "退款金额", "Refunded"),
+        _field("coupon", "text", "优惠券", "Coupon"),
+        _field("remark", "long_text", "备注", "Remark"),
+    ],
+}  # fmt: skip
+
+PRODUCT: FormDoc = {
+    "key": "product", "label": {"zh": "商品", "en": "Products"}, "icon": "package", "title_field": "name", "system": True,
+    "position": 40, "group": {"zh": "交易", "en": "Sales"}, "search": ["name", "sku"],
+    "columns": ["name", "sku", "category", "price", "stock", "active"],
+    "fields": [
+        _field("sku", "text", "商品编码", "SKU", unique=True),
+        _field("name", "text", "商品名称", "Product", required=True, indexed=True),
+        _field("category", "text", "类目", "Category", indexed=True),
+        _field("price", "money", "售价", "Price"),
+        _field("cost", "money", "成本", "Cost"),
+        _field("stock", "integer", "库存", "Stock"),
+        _field("active", "yes_no", "在售", "On sale", default=True),
+    ],
+}  # fmt: skip
+
+ORDER_ITEM: FormDoc = {
+    "key": "order_item", "label": {"zh": "订单明细", "en": "Order items"}, "icon": "list-details", "title_field": "name",
+    "system": True, "position": 30, "group": {"zh": "交易", "en": "Sales"},
+    "columns": ["order", "product", "name", "category", "quantity", "price", "amount"],
+    "fields": [
+        _field("order", "relation", "订单", "Order", form="order", required=True, indexed=True),
+        _field("product", "relation", "商品", "Product", form="product", indexed=True),
+        _field("name", "text", "商品名称", "Item", indexed=True),
+        _field("category", "text", "类目", "Category", indexed=True),
+        _field("quantity", "decimal", "数量", "Quantity", digits=2),
+        _field("price", "money", "单价", "Unit price"),
+        _field("amount", "money", "金额", "Amount"),
+    ],
+}  # fmt: skip
+
+FORMS = [CUSTOMER, ORDER, ORDER_ITEM, PRODUCT]
+
+
+@schema.seed
+def install_forms() -> None:
+    """The built-in forms; what the company changed in them stays."""
+    catalog.install(FORMS)

@@ -1,0 +1,465 @@
+"""The one read path: the query gate. Nothing else reads a form's table for a person.
+
+Row scope and field access are applied here, once, to lists, pages, search, counts, exports, charts and the API alike. What a
+person may not see cannot be sorted, filtered, searched, grouped or counted by either.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import peewee
+from flask_babel import gettext as _
+from markupsafe import Markup
+from peewee import fn
+
+from ..accounts import permissions
+from ..accounts.actor import SYSTEM, Actor
+from ..core import dialect, settings
+from ..core.db import db
+from ..core.errors import NotFound, UserError
+from . import catalog, conditions, search
+from .catalog import SYSTEM_FIELDS, Form
+from .fields.base import Field
+from .fields.link import LinkField
+
+CHUNK = 500
+MAX_LIMIT = 500
+MAX_GROUPS = 5_000
+
+
+class Masked:
+    """A value that the reader may not see whole."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text if len(text) < 2 else text[: max(1, len(text) // 4)] + "****" + text[-max(1, len(text) // 4) :]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass
+class Record:
+    """One row as its reader may see it. ``values``: stored values by key (hidden ones are not there)."""
+
+    form: Form
+    id: int
+    version: int
+    values: dict[str, Any]
+    created_at: int
+    updated_at: int
+    created_by: int | None
+    updated_by: int | None
+    titles: dict[tuple[str, int], str] = field(default_factory=dict)
+    """Titles of related records, by field and id."""
+
+    @property
+    def title(self) -> str:
+        f = self.form.title
+        value = self.values.get(f.key) if f else None
+        if value is None or f is None:
+            return _("%(form)s %(id)d", form=self.form.label, id=self.id)
+        return str(value) if isinstance(value, Masked) else f.format(value)
+
+    def get(self, key: str) -> Any:
+        return getattr(self, key) if key in SYSTEM_FIELDS else self.values.get(key)
+
+    def cell(self, key: str) -> Markup:
+        """The field's value as a list shows it."""
+        value = self.get(key)
+        if isinstance(value, Masked):
+            return Markup("<span class=masked>{}</span>").format(value)
+        f = self.form.field(key)
+        return f.render(value, self) if f else Markup("")
+
+    def text(self, key: str) -> str:
+        """The field's value as plain text; a relation by its title."""
+        value = self.get(key)
+        if isinstance(value, Masked):
+            return str(value)
+        f = self.form.field(key)
+        if f is None or value is None:
+            return ""
+        return self.titles.get((key, value), str(value)) if f.type == "relation" else f.format(value)
+
+    def document(self) -> dict[str, Any]:
+        """The record as the API prints it."""
+        values: dict[str, Any] = {}
+        for key, value in self.values.items():
+            values[key] = str(value) if isinstance(value, Masked) else self.form.fields[key].to_api(value)
+        for key in ("created_at", "updated_at", "created_by", "updated_by"):
+            values[key] = SYSTEM_FIELDS[key].to_api(getattr(self, key))
+        return {"id": self.id, "version": self.version, "values": values}
+
+
+@dataclass
+class Page:
+    records: list[Record]
+    next_cursor: str | None = None
+    prev_cursor: str | None = None
+
+
+def readable(form: Form, actor: Actor) -> dict[str, Field]:
+    """The fields of a form that the actor sees (masked ones included)."""
+    if actor is SYSTEM or actor.is_admin:
+        return form.fields
+    return {k: f for k, f in form.fields.items() if permissions.field_access(actor, form.key, k) != "hidden"}
+
+
+def clear(form: Form, actor: Actor) -> dict[str, Field]:
+    """The fields of a form whose values the actor sees whole."""
+    if actor is SYSTEM or actor.is_admin:
+        return form.fields
+    return {
+        k: f for k, f in form.fields.items() if permissions.field_access(actor, form.key, k) not in ("hidden", "masked")
+    }
+
+
+class Query:
+    """Records of one form for one person. Each method returns a new query."""
+
+    def __init__(self, form: Form, actor: Actor) -> None:
+        if actor is not SYSTEM and not permissions.can(actor, "see", form.key):
+            raise NotFound()
+        self.form = form
+        self.actor = actor
+        self._tests: list[Any] = [form.col("deleted_at").is_null()]
+        self._order: tuple[str, bool] = ("id", True)
+        self._ctx = conditions.Context(actor=actor)
+        if actor is not SYSTEM:
+            # The scope is the company's own words: it may use fields that its subject does not see.
+            as_system = conditions.Context(now=self._ctx.now, tz=self._ctx.tz, actor=_Scoped(actor))
+            self._add(conditions.compile(permissions.scope(actor, form.key), form, as_system))
+
+    def _add(self, expression: Any) -> None:
+        if expression is not None:
+            self._tests.append(expression)
+
+    def _copy(self) -> Query:
+        twin = object.__new__(Query)
+        twin.__dict__ = self.__dict__ | {"_tests": list(self._tests)}
+        return twin
+
+    def where(self, condition: conditions.Condition | None) -> Query:
+        """Raises ConditionError."""
+        twin = self._copy()
+        twin._add(conditions.compile(condition, self.form, self._ctx))
+        return twin
+
+    def search(self, text: str | None) -> Query:
+        if not text or not text.strip():
+            return self
+        twin = self._copy()
+        twin._add(search.match(self.form, text, list(clear(self.form, self.actor))))
+        return twin
+
+    def only(self, expression: Any) -> Query:
+        """For rooms that have rows of their own to join with; ``expression`` is over ``form.col("id")``."""
+        twin = self._copy()
+        twin._add(expression)
+        return twin
+
+    def sort(self, text: str | None) -> Query:
+        """``"amount"`` or ``"-amount"``; records without a value come last either way. Raises UserError."""
+        if not text:
+            return self
+        key, down = text.removeprefix("-"), text.startswith("-")
+        f = clear(self.form, self.actor).get(key) or SYSTEM_FIELDS.get(key)
+        if f is None or not f.sortable:
+            raise UserError(_("不能按「%(key)s」排序。", key=key), "sort")
+        twin = self._copy()
+        twin._order = (key, down)
+        return twin
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def page(self, limit: int = 50, cursor: str | None = None, fields: Iterable[str] | None = None) -> Page:
+        """One page by keyset, however deep. ``fields``: the keys to read (default: all). Raises UserError for a bad cursor."""
+        limit = max(1, min(limit, MAX_LIMIT))
+        key, down = self._order
+        mark = _open_cursor(cursor, key, down) if cursor else None
+        backwards = mark is not None and mark[2]
+        wanted = self._wanted(fields)
+        rows: list[tuple[Any, ...]] = []
+        for test, order in self._phases(mark[:2] if mark else None, backwards):
+            select = self._select(wanted).where(*self._tests, *([test] if test is not None else []))
+            rows += list(select.order_by(*order).limit(limit + 1 - len(rows)).tuples().execute(db))
+            if len(rows) > limit:
+                break
+        more = len(rows) > limit
+        rows = rows[:limit]
+        if backwards:
+            rows.reverse()
+        records = self._records(rows, wanted)
+        before, after = (more, True) if backwards else (mark is not None, more)
+        return Page(
+            records,
+            self._cursor(rows[-1], wanted, False) if rows and after else None,
+            self._cursor(rows[0], wanted, True) if rows and before else None,
+        )
+
+    def _phases(self, mark: tuple[Any, int] | None, backwards: bool) -> Iterator[tuple[Any, list[Any]]]:
+        """The page's rows as consecutive index ranges: ties with the mark, what lies beyond it, records without a value."""
+        key, down = self._order
+        column, row_id = self.form.col(key), self.form.col("id")
+        falling = down != backwards
+        order_id = row_id.desc() if falling else row_id.asc()
+        order = [column.desc() if falling else column.asc(), order_id]
+
+        def beyond(c: Any, value: Any) -> Any:
+            return c < value if falling else c > value
+
+        if key == "id":
+            yield (None if mark is None else beyond(row_id, mark[1])), [order_id]
+            return
+        with_value = column.is_null(False)
+        if mark is None:
+            yield with_value, order
+            yield column.is_null(), [order_id]
+            return
+        value, last = mark
+        if value is None:
+            yield column.is_null() & beyond(row_id, last), [order_id]
+            if backwards:
+                yield with_value, order
+            return
+        yield (column == value) & beyond(row_id, last), [order_id]
+        yield beyond(column, value), order
+        if not backwards:
+            yield column.is_null(), [order_id]
+
+    def _wanted(self, fields: Iterable[str] | None) -> list[str]:
+        seen = readable(self.form, self.actor)
+        keys = list(seen) if fields is None else [k for k in fields if k in seen]
+        needed = {self._order[0], *([self.form.title_field] if self.form.title_field in seen else [])}
+        return [*keys, *(k for k in needed if k not in keys and k in self.form.fields)]
+
+    BASE = ("id", "version", "created_at", "updated_at", "created_by", "updated_by")
+
+    def _select(self, wanted: list[str]) -> Any:
+        names = [*self.BASE, *(k for k in wanted if self.form.fields[k].column)]
+        return self.form.table.select(*[self.form.col(name) for name in names])
+
+    def _cursor(self, row: tuple[Any, ...], wanted: list[str], backwards: bool) -> str:
+        key, down = self._order
+        names = [*self.BASE, *(k for k in wanted if self.form.fields[k].column)]
+        doc = [key, int(down), row[names.index(key)], row[0], int(backwards)]
+        return base64.urlsafe_b64encode(json.dumps(doc).encode()).decode().rstrip("=")
+
+    def _records(self, rows: list[tuple[Any, ...]], wanted: list[str]) -> list[Record]:
+        form, actor = self.form, self.actor
+        columns = [k for k in wanted if form.fields[k].column]
+        masked = set(readable(form, actor)) - set(clear(form, actor))
+        records = []
+        for row in rows:
+            values = dict(zip(columns, row[6:], strict=True))
+            records.append(Record(form, row[0], row[1], values, row[2], row[3], row[4], row[5]))
+        ids = [r.id for r in records]
+        for key in wanted:
+            f = form.fields[key]
+            if isinstance(f, LinkField):
+                loaded = f.load(ids) if ids else {}
+                for record in records:
+                    record.values[key] = loaded.get(record.id, f.parse(None))
+            elif f.type == "relation" and key not in masked:
+                self._titles(records, key, f)
+            if key in masked:
+                for record in records:
+                    value = record.values[key]
+                    record.values[key] = None if value is None else Masked(f.format(value))
+        return records
+
+    def _titles(self, records: list[Record], key: str, f: Field) -> None:
+        found = titles(catalog.get(f.options["form"]), {r.values[key] for r in records} - {None}, self.actor)
+        for record in records:
+            value = record.values[key]
+            if value in found:
+                record.titles[key, value] = found[value]
+
+    def get(self, record_id: int) -> Record:
+        """Raises :class:`NotFound` for a record that is not there or not to be seen."""
+        wanted = self._wanted(None)
+        rows = list(self._select(wanted).where(self.form.col("id") == record_id, *self._tests).tuples().execute(db))
+        if not rows:
+            raise NotFound()
+        return self._records(rows, wanted)[0]
+
+    def get_many(self, ids: Iterable[int], fields: Iterable[str] | None = None) -> list[Record]:
+        """Those of ``ids`` (at most a few hundred) that may be seen, in that order."""
+        order = list(ids)
+        wanted = self._wanted(fields)
+        rows = list(self._select(wanted).where(self.form.col("id").in_(order), *self._tests).tuples().execute(db))
+        by_id = {r.id: r for r in self._records(rows, wanted)}
+        return [by_id[i] for i in order if i in by_id]
+
+    def each(self, batch: int = MAX_LIMIT, fields: Iterable[str] | None = None) -> Iterator[Record]:
+        """All records, page by page: each page is a query of its own, so no read stays open."""
+        keys = None if fields is None else list(fields)
+        cursor: str | None = None
+        while True:
+            page = self.page(batch, cursor, keys)
+            yield from page.records
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def count(self, cap: int | None = None) -> int:
+        """How many; with ``cap`` counting stops there (``cap + 1`` means more)."""
+        if cap is None:
+            return int(self.form.table.select(fn.COUNT(peewee.SQL("*"))).where(*self._tests).scalar(db))
+        inner = self.form.table.select(self.form.col("id")).where(*self._tests).limit(cap + 1)
+        return int(peewee.Select([inner.alias("n")], [fn.COUNT(peewee.SQL("*"))]).scalar(db))
+
+    def ids_query(self) -> Any:
+        """The ids as a sub-select, for set-based work."""
+        return self.form.table.select(self.form.col("id")).where(*self._tests)
+
+    def aggregate(
+        self,
+        group_by: list[dict[str, Any]] | None = None,
+        measures: list[dict[str, Any]] | None = None,
+        limit: int = MAX_GROUPS,
+    ) -> list[dict[str, Any]]:
+        """Groups and their measures as stored values.
+
+        ``group_by``: ``[{"field": "paid_at", "bucket": "month", "as"?}]`` (a path goes through relations);
+        ``measures``: ``[{"agg": "sum", "of": "amount", "as": "paid"}]``. Raises UserError.
+        """
+        return Aggregation(self, group_by or [], measures or [{"agg": "count", "as": "count"}]).rows(limit)
+
+
+class Aggregation:
+    """Group-by over a query: knows its columns, the fields that format them, and runs."""
+
+    def __init__(self, query: Query, group_by: list[dict[str, Any]], measures: list[dict[str, Any]]) -> None:
+        self.query = query
+        self.source: Any = query.form.table
+        self.joins: dict[str, tuple[Form, Any]] = {}
+        self.dimensions: list[tuple[str, Field, Any, str | None]] = []
+        self.measures: list[tuple[str, Field | None, str, Any]] = []
+        if len(group_by) > 4 or len(measures) > 12:
+            raise UserError(_("一次最多按 4 个维度、12 个指标汇总。"), "group_by")
+        for doc in group_by:
+            self._dimension(doc)
+        for doc in measures:
+            self._measure(doc)
+
+    def _reach(self, path: Any, where: str) -> tuple[Field, Any]:
+        """The field at the end of a path and its column, joining what lies between."""
+        form, source, walked = self.query.form, None, ""
+        keys = str(path).split(".")
+        for i, key in enumerate(keys):
+            f = clear(form, self.query.actor).get(key) or SYSTEM_FIELDS.get(key)
+            if f is None or not f.column:
+                raise UserError(_("「%(form)s」没有可以汇总的字段「%(key)s」。", form=form.label, key=key), where)
+            column = form.col(key, source)
+            if i == len(keys) - 1:
+                return f, column
+            if f.type != "relation":
+                raise UserError(_("「%(field)s」不是关联字段，后面不能再接字段。", field=f.label), where)
+            walked += key + "."
+            if walked not in self.joins:
+                target = catalog.get(f.options["form"])
+                # What the person may not see of the related form is grouped as if it were empty.
+                other = target.table.alias(f"j{len(self.joins)}")
+                on = (target.col("id", other) == column) & conditions.live(target, other, self.query._ctx)
+                self.source = self.source.join(other, peewee.JOIN.LEFT_OUTER, on=on)
+                self.joins[walked] = (target, other)
+            form, source = self.joins[walked]
+        raise AssertionError
+
+    def _dimension(self, doc: dict[str, Any]) -> None:
+        if not isinstance(doc, dict) or not doc.get("field"):
+            raise UserError(_("请指明按哪个字段分组。"), "group_by")
+        f, column = self._reach(doc["field"], "group_by")
+        size = doc.get("bucket")
+        expression: Any = column
+        if size is not None:
+            if f.type not in ("date", "datetime") or size not in dialect.BUCKETS:
+                raise UserError(_("「%(field)s」不能按「%(size)s」分段。", field=f.label, size=size), "group_by")
+            expression = dialect.bucket(column, size, settings.tz(), is_date=f.type == "date")
+        self.dimensions.append((doc.get("as") or str(doc["field"]), f, expression, size))
+
+    def _measure(self, doc: dict[str, Any]) -> None:
+        agg = doc.get("agg", "count") if isinstance(doc, dict) else ""
+        if agg not in conditions.AGGREGATES:
+            raise UserError(_("没有「%(agg)s」这种汇总。", agg=agg), "measures")
+        f, column = self._reach(doc["of"], "measures") if doc.get("of") else (None, None)
+        if f is None and agg not in ("count",):
+            raise UserError(_("请指明要汇总哪个字段。"), "measures")
+        if f is not None and agg not in f.aggregates:
+            raise UserError(_("「%(field)s」不能这样汇总。", field=f.label), "measures")
+        name = doc.get("as") or (f"{agg}_{doc['of']}" if f else agg)
+        reader = f if f is not None and agg not in ("count", "distinct") else None
+        self.measures.append((str(name), reader, agg, conditions.aggregate_of(agg, column)))
+
+    def rows(self, limit: int = MAX_GROUPS) -> list[dict[str, Any]]:
+        """Raises UserError when there are more groups than can be shown."""
+        columns = [d[2] for d in self.dimensions] + [m[3] for m in self.measures]
+        names = [d[0] for d in self.dimensions] + [m[0] for m in self.measures]
+        if len(set(names)) != len(names):
+            raise UserError(_("两列不能用同一个名字。"), "measures")
+        places = [peewee.SQL(str(i + 1)) for i in range(len(self.dimensions))]
+        # With a join every row of the form is the left side, so an aggregate over it stays right.
+        select = peewee.Select([self.source], columns).where(*self.query._tests)
+        if places:
+            select = select.group_by(*places).order_by(*places)
+        found = list(select.limit(limit + 1).tuples().execute(db))
+        if len(found) > limit:
+            raise UserError(_("分组太多，超过 %(max)d 组，请加筛选条件或换一个维度。", max=limit), "group_by")
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+
+def _Scoped(actor: Actor) -> Actor:
+    """Somebody who sees all but is, for "me", the actor."""
+    return Actor(id=actor.id, name=actor.name, login=actor.login, is_admin=True, role_ids=())
+
+
+def _open_cursor(text: str, key: str, down: bool) -> tuple[Any, int, bool]:
+    try:
+        doc = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        sort, falling, value, last, backwards = doc
+        if (sort, bool(falling)) != (key, down) or not isinstance(last, int) or isinstance(value, (list, dict)):
+            raise ValueError
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise UserError(_("翻页位置无效，请从第一页重新开始。"), "cursor") from error
+    return value, last, bool(backwards)
+
+
+def get(form: Form, record_id: int, actor: Actor) -> Record:
+    """Raises :class:`NotFound`."""
+    return Query(form, actor).get(record_id)
+
+
+def titles(form: Form, ids: Iterable[int], actor: Actor) -> dict[int, str]:
+    """Titles of those of ``ids`` that the actor may see."""
+    wanted = list(ids)
+    if not wanted or (actor is not SYSTEM and not permissions.can(actor, "see", form.key)):
+        return {}
+    keys = [form.title_field] if form.title_field else []
+    out: dict[int, str] = {}
+    for start in range(0, len(wanted), CHUNK):
+        out |= {r.id: r.title for r in Query(form, actor).get_many(wanted[start : start + CHUNK], keys)}
+    return out
+
+
+def visible_ids(form_key: str, ids: Iterable[int], actor: Actor, *, deleted: bool = False) -> set[int]:
+    """Those of ``ids`` that exist and that the actor may see; with ``deleted`` those in the recycle bin."""
+    form = catalog.get(form_key)
+    wanted = list(ids)
+    out: set[int] = set()
+    if actor is SYSTEM:
+        tests = [form.col("deleted_at").is_null(not deleted)]
+    elif not permissions.can(actor, "see", form_key):
+        return out
+    else:
+        tests = [form.col("deleted_at").is_null(not deleted), *Query(form, actor)._tests[1:]]
+    for start in range(0, len(wanted), CHUNK):
+        rows = form.table.select(form.col("id")).where(form.col("id").in_(wanted[start : start + CHUNK]), *tests)
+        out |= {row[0] for row in rows.tuples().execute(db)}
+    return out

@@ -45,6 +45,7 @@ class Declared:
 _declared: dict[str, Declared] = {}
 _watchers: dict[str, list[Callable[[Any], None]]] = {}
 _cache: tuple[str, dict[str, Any]] = ("", {})
+_held: dict[str, Any] = {}
 
 
 def declare(
@@ -80,9 +81,14 @@ def get(key: str) -> Any:
     """The company's value, else the default."""
     setting = _find(key)
     if not db.database:
-        return setting.default
+        return _held.get(key, setting.default)
     value = _values().get(key)
     return setting.default if value is None else value
+
+
+def hold(values: dict[str, Any]) -> None:
+    """Answers from ``values`` in a process that has no database (the reader of imported files)."""
+    _held.update(values)
 
 
 def set(key: str, value: Any, actor: Any = None) -> None:

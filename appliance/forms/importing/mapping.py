@@ -1,0 +1,208 @@
+"""Which column fills what. Targets are paths:
+
+``amount`` a field; ``tags`` a field of many values; ``member_no`` (an identity kind) a part of one; ``customer.phone`` a
+field of the related record, which is found by a name that is unique (``customer.member_no``) or made;
+``order_item.name`` a field of a record that is made along with this one; ``@address`` an address to take apart.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from flask_babel import gettext as _
+
+from ...accounts import permissions
+from ...accounts.actor import SYSTEM, Actor
+from ...core.errors import UserError
+from .. import catalog
+from ..catalog import Form
+from ..fields import build
+from ..fields.base import Field
+from ..fields.link import LinkField
+from ..parsing import narrow
+from . import address, synonyms
+
+FUZZY = 0.84
+"""Likeness at which two names are proposed as the same."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """``field`` reads the cells (``None``: an address, which is taken apart). ``via``: "" for the record itself, else
+    the relation field or the child form that the path begins with. ``link``: the multi-valued field ``key`` is a part of.
+    """
+
+    path: str
+    form: Form
+    key: str
+    label: str
+    group: str
+    field: Field | None
+    via: str = ""
+    child: bool = False
+    link: str = ""
+
+    @property
+    def names(self) -> bool:
+        """Whether a value names one record: a unique field or an identity."""
+        return bool(self.link) or bool(self.field and self.field.unique)
+
+    @property
+    def words(self) -> list[str]:
+        return synonyms.words(self.form.key, self.key)
+
+    @property
+    def titles(self) -> list[str]:
+        """Names that mean exactly this: the key and the label in every language."""
+        spec = self.field.spec.label if self.field else self.label
+        labels = list(spec.values()) if isinstance(spec, dict) else [str(spec)]
+        return [self.key, self.path, *labels]
+
+
+def targets(form: Form, actor: Actor = SYSTEM) -> dict[str, Target]:
+    """Everything a file's column can fill when records of ``form`` are imported, by path, in the order to show."""
+    found = _own(form, actor, "", form.label, False)
+    for key, field in _writable(form, actor).items():
+        if field.type == "relation":
+            related = catalog.get(field.options["form"])
+            if actor is SYSTEM or permissions.can(actor, "see", related.key):
+                found |= _own(related, actor, f"{key}.", field.label, False)
+    for child, field in children(form):
+        if actor is SYSTEM or permissions.can(actor, "create", child.key):
+            found |= {p: t for p, t in _own(child, actor, f"{child.key}.", child.label, True).items() if t.key != field.key}
+    return found
+
+
+def children(form: Form) -> list[tuple[Form, Field]]:
+    """Forms whose records cannot be without a record of ``form`` (items of an order), and their relation field."""
+    return [(other, field) for other, field in catalog.inverse(form) if field.required and other.key != form.key]
+
+
+def _writable(form: Form, actor: Actor) -> dict[str, Field]:
+    return {
+        key: field
+        for key, field in form.fields.items()
+        if not field.readonly and (actor is SYSTEM or permissions.field_access(actor, form.key, key) == "edit")
+    }
+
+
+def _own(form: Form, actor: Actor, prefix: str, group: str, child: bool) -> dict[str, Target]:
+    via = prefix.rstrip(".")
+    found: dict[str, Target] = {}
+
+    def add(key: str, label: str, field: Field | None, link: str = "") -> None:
+        path = prefix + key
+        found[path] = Target(path, form, key, label, group, field, via, child, link)
+
+    fields = _writable(form, actor)
+    for key, field in fields.items():
+        if isinstance(field, LinkField) and (parts := field.import_parts()):
+            for kind, spec in parts.items():
+                if kind not in fields:
+                    part = build(spec)
+                    add(kind, part.label, part, link=key)
+        elif field.type == "relation" and prefix:
+            continue
+        else:
+            add(key, field.label, field)
+    if "province" in fields and "city" in fields:
+        add(address.SUFFIX, _("地址（自动拆成省、市、区）"), None)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def bare(name: str) -> str:
+    """A header for comparing: lower case, no blanks, underlines or bracketed units: ``Paid_At`` → ``paidat``."""
+    text = re.sub(r"[(（\[【].*?[)）\]】]", "", narrow(name).casefold())
+    return re.sub(r"[\s_\-*:：#/]+", "", text)
+
+
+def known_words(form: Form) -> list[str]:
+    """Case-folded names that headers of such a file often are; helps to find the header row."""
+    words: set[str] = set()
+    for target in targets(form).values():
+        words.update(name.casefold() for name in (*target.titles, *target.words))
+    return sorted(words)
+
+
+def propose(names: list[str], samples: list[list[Any]], all_targets: dict[str, Target]) -> dict[int, str]:
+    """Column index → target path, for the columns whose name says what they are. A target is given once."""
+    offers: list[tuple[float, int, str]] = []
+    for i, name in enumerate(names):
+        if not name:
+            continue
+        for path, target in all_targets.items():
+            score = likeness(name, target)
+            if score and (score >= 0.9 or _fits(target, samples[i] if i < len(samples) else [])):
+                offers.append((score, -i, path))
+    taken: dict[int, str] = {}
+    used: set[str] = set()
+    # Exact names first; of equal ones the record's own field before a related record's, and left before right.
+    for _score, i, path in sorted(offers, key=lambda o: (-o[0], -o[1], "." in o[2])):
+        if -i not in taken and path not in used:
+            taken[-i] = path
+            used.add(path)
+    return dict(sorted(taken.items()))
+
+
+def likeness(name: str, target: Target) -> float:
+    """1 for the very name, 0 for another thing."""
+    whole, last = bare(name), bare(name.rsplit("/", 1)[-1])
+    distance = 0.0 if not target.via else 0.02
+    if any(whole == bare(title) for title in (target.path, *_exact(target))):
+        return 1.0 - distance
+    words = [bare(word) for word in target.words]
+    if whole in words:
+        return 0.96 - distance
+    if last != whole and (last in words or any(last == bare(title) for title in _exact(target))):
+        return 0.92 - distance
+    if len(last) < 3:
+        return 0.0
+    nearest = max((difflib.SequenceMatcher(None, last, word).ratio() for word in words), default=0.0)
+    return nearest * 0.89 - distance if nearest >= FUZZY else 0.0
+
+
+def _exact(target: Target) -> list[str]:
+    """Titles that may be taken for this target alone. A related record is meant only by a name that identifies one:
+    ``name`` in a file of orders is not safely the customer's.
+    """
+    if not target.via or target.names:
+        return target.titles
+    return [target.path, f"{target.group}{target.label}", f"{target.group}.{target.label}"]
+
+
+def _fits(target: Target, samples: list[Any]) -> bool:
+    """Whether the field can read most of the samples; a guess by name alone is not proposed against them."""
+    if target.field is None or target.field.needs_database or not samples:
+        return True
+    _values, errors = target.field.parse_many(samples)
+    return len(errors) * 2 <= len(samples)
+
+
+def check(mapping: dict[int, str], all_targets: dict[str, Target]) -> None:
+    """Raises :class:`UserError` when a path does not exist."""
+    for path in mapping.values():
+        if path not in all_targets:
+            raise UserError(_("没有「%(path)s」这个导入目标。可用：%(all)s", path=path, all=_some(all_targets)))
+
+
+def missing(paths: Iterable[str], all_targets: dict[str, Target]) -> list[str]:
+    """Labels of required fields that nothing fills. A related record counts when one of its names is filled."""
+    filled = set(paths)
+    starts = {path.split(".")[0] for path in filled}
+    return [
+        target.label
+        for target in all_targets.values()
+        if not target.via and target.field and target.field.required and target.field.spec.default is None
+        and target.path not in filled and target.path not in starts
+    ]  # fmt: skip
+
+
+def _some(all_targets: dict[str, Target]) -> str:
+    paths = list(all_targets)
+    return "、".join(paths[:40]) + ("…" if len(paths) > 40 else "")

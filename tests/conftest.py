@@ -18,10 +18,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from appliance.accounts.sessions import COOKIE
 from tests.support import browser as chrome
 from tests.support import world
 from tests.support.clock import Clock
-from tests.support.http import COOKIE, Api, Client
+from tests.support.http import Api, Client
 from tests.support.people import AMY, BO, CY
 from tests.support.server import Server, guke
 

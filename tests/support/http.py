@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import html
-import re
 from typing import Any
 
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from appliance.accounts import sessions
+
 from .people import Person
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
-COOKIE = "guke_session"
-_META = re.compile(r'<meta name="csrf-token" content="([^"]+)"')
 
 
 class Client(FlaskClient):
@@ -21,8 +19,6 @@ class Client(FlaskClient):
 
     ``client.post(url, data=…, csrf=False)`` leaves it out, ``client.get(url, htmx=True)`` asks as htmx would.
     """
-
-    _token: str | None = None
 
     def open(self, *args: Any, csrf: bool = True, htmx: bool = False, **kwargs: Any) -> TestResponse:
         if kwargs.get("method", "GET") not in SAFE or htmx:
@@ -35,26 +31,21 @@ class Client(FlaskClient):
         return super().open(*args, **kwargs)
 
     def csrf_token(self) -> str:
-        if self._token is None:
-            for url in ("/", "/login"):
-                found = _META.search(super().open(url, method="GET", follow_redirects=True).text)
-                if found:
-                    self._token = html.unescape(found[1])
-                    break
-            else:
-                raise AssertionError("no page carries a CSRF token in <meta name=csrf-token>")
-        return self._token
+        """The token that pages carry in ``<meta name="csrf-token">`` for this browser's cookie."""
+        for name in (sessions.COOKIE, sessions.VISIT_COOKIE):
+            if cookie := self.get_cookie(name):
+                return sessions.csrf_token(cookie.value)
+        super().open("/login", method="GET")
+        visit = self.get_cookie(sessions.VISIT_COOKIE)
+        assert visit, "the sign-in page set no visit cookie"
+        return sessions.csrf_token(visit.value)
 
     def login(self, person: Person, password: str | None = None) -> TestResponse:
         """Signs in through the form. The answer is a redirect when it went well."""
-        self._token = None
-        answer = self.post("/login", data={"login": person.login, "password": password or person.password})
-        self._token = None
-        return answer
+        return self.post("/login", data={"login": person.login, "password": password or person.password})
 
     def use_session(self, cookie: str) -> Client:
-        self.set_cookie(COOKIE, cookie)
-        self._token = None
+        self.set_cookie(sessions.COOKIE, cookie)
         return self
 
 
@@ -66,7 +57,13 @@ class Api:
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def call(
-        self, method: str, path: str, body: Any = None, *, expect: int | None = None, headers: dict[str, str] | None = None,
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        expect: int | None = None,
+        headers: dict[str, str] | None = None,
         **query: Any,
     ) -> Any:
         response = self.raw(method, path, body, headers=headers, **query)

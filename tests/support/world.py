@@ -9,7 +9,9 @@ from pathlib import Path
 
 from flask import Flask
 
-from .http import COOKIE, Client
+from appliance.accounts.sessions import COOKIE
+
+from .http import Client
 from .people import AMY, PEOPLE
 
 
@@ -29,8 +31,9 @@ def client(app: Flask) -> Client:
 @contextmanager
 def running(data: Path) -> Iterator[Flask]:
     """The application on ``data`` in this process; its connections are closed at the end."""
-    from appliance.core.db import close_database
     from appliance.web.app import create_app
+
+    from appliance.core.db import close_database
 
     app = create_app(data, testing=True)
     try:
@@ -44,9 +47,8 @@ def command(data: Path, args: list[str]) -> tuple[int, str, str]:
 
     The application of a test keeps its database: the command works on the same one.
     """
-    from click.testing import CliRunner
-
     from appliance.ops.cli import guke
+    from click.testing import CliRunner
 
     result = CliRunner().invoke(guke, args, env={"GUKE_DATA": str(data)}, prog_name="guke")
     if result.exception and not isinstance(result.exception, SystemExit):
@@ -58,7 +60,9 @@ def prepare(folder: Path) -> Template:
     """Initialises ``folder`` as a company would, then adds the cast, signs everybody in and makes tokens."""
     password = folder.parent / "password"
     password.write_text(AMY.password)
-    status, out, err = command(folder, ["--data", str(folder), "init", "--admin", AMY.login, "--password-file", str(password)])
+    status, out, err = command(
+        folder, ["--data", str(folder), "init", "--admin", AMY.login, "--password-file", str(password)]
+    )
     assert status == 0, out + err
     template = Template(folder)
     with running(folder) as app:

@@ -186,17 +186,20 @@ def _like(column: Any, pattern: str) -> Expression:
     return NodeList((column, SQL("LIKE"), peewee.Value(pattern), SQL("ESCAPE '\\'")))  # type: ignore[return-value]
 
 
-def create_search_table(db: peewee.Database, table: str) -> None:
-    """A full-text table of ready-made tokens (``forms.search`` splits): rowid = record id."""
+def create_search_table(db: peewee.Database, table: str, columns: list[str]) -> None:
+    """A full-text table of ready-made tokens (``forms.search`` splits), a column a field; rowid = record id."""
+    names = ", ".join(quote(c) for c in columns)
     db.execute_sql(
-        f"CREATE VIRTUAL TABLE IF NOT EXISTS {quote(table)} USING fts5(tokens, tokenize=\"unicode61 remove_diacritics 0\", detail=none, prefix='2 3')"
+        f"CREATE VIRTUAL TABLE IF NOT EXISTS {quote(table)} USING "
+        f"fts5({names}, tokenize=\"unicode61 remove_diacritics 0\", detail=column, prefix='2 3')"
     )
 
 
-def search_match(table: peewee.Table, tokens: list[str]) -> Expression:
-    """Rows that hold, for each of ``tokens``, a token beginning with it."""
-    query = " AND ".join('"' + t.replace('"', '""') + '"*' for t in tokens)
-    return NodeList((SQL(quote(table.__name__)), SQL("MATCH"), peewee.Value(query)))  # type: ignore[return-value]
+def search_match(table: str, columns: list[str], tokens: list[str]) -> Any:
+    """Rows that hold in ``columns``, for each of ``tokens``, a token beginning with it."""
+    names = " ".join(columns)
+    query = " AND ".join(f'{{{names}}} : "' + t.replace('"', '""') + '"*' for t in tokens)
+    return NodeList((SQL(quote(table)), SQL("MATCH"), peewee.Value(query)))
 
 
 def negate(expression: Any) -> Any:

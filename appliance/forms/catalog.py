@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import secrets
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import peewee
 from flask_babel import gettext as _
 
 from ..core import clock, dialect
-from ..core.db import db, read, write
+from ..core.db import Statement, db, read, write
 from ..core.errors import NotFound, UserError
 from ..core.i18n import label as i18n_label
 from . import fields as types
@@ -24,7 +26,6 @@ from .models import CatalogVersion, FieldRow, FormRow
 
 KEY = re.compile(r"[a-z][a-z0-9_]{0,47}")
 RESERVED = {"id", "version", "created_at", "created_by", "updated_at", "updated_by", "deleted_at", "rowid", "oid"}
-
 
 
 def _system_fields() -> dict[str, Field]:
@@ -56,6 +57,14 @@ class Form:
     system: bool
     position: int
     fields: dict[str, Field] = field(default_factory=dict)
+    _statements: dict[Any, Statement] = field(default_factory=dict, repr=False)
+
+    def statement(self, key: Any, build: Callable[[], peewee.Query]) -> Statement:
+        """The compiled query of that key; it lives as long as this definition of the form."""
+        found = self._statements.get(key)
+        if found is None:
+            found = self._statements[key] = Statement(build())
+        return found
 
     def __post_init__(self) -> None:
         self.table_name = f"f_{self.key}"
@@ -69,12 +78,12 @@ class Form:
     def search_table(self) -> str:
         return f"s_{self.key}"
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, Field]:
         """The fields that are columns of the table."""
         return {key: f for key, f in self.fields.items() if f.column}
 
-    @property
+    @cached_property
     def links(self) -> dict[str, Field]:
         """The fields whose values live in link tables."""
         return {key: f for key, f in self.fields.items() if not f.column}
@@ -99,7 +108,7 @@ class Form:
             doc["system"] = True
         return doc | {"fields": [f.spec.document() for f in self.fields.values()]}
 
-    @property
+    @cached_property
     def search_fields(self) -> list[str]:
         """The fields that quick search looks into: those the form names, else its title and unique or phone fields."""
         named = self.options.get("search")

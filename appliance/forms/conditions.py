@@ -22,10 +22,9 @@ from ..core.db import db
 from ..core.errors import UserError
 from . import catalog
 from .catalog import Form
-from .fields.base import NEGATIVE, OPERATOR_WORDS, Field, FieldError
+from .fields.base import NEGATIVE, OPERATOR_WORDS, Field, FieldError, Spec
 from .fields.moment import span_seconds, span_words
 from .fields.number import Decimal, Integer
-from .fields.base import Spec
 
 Condition = dict[str, Any]
 
@@ -321,7 +320,9 @@ class FieldTest(Test):
         head, _dot, rest = path.partition(".")
         field_ = visible_field(form, head, ctx)
         if not rest:
-            return field_.compile(form.col(head, source) if field_.column else form.col("id", source), op, doc.get("value"), ctx)
+            return field_.compile(
+                form.col(head, source) if field_.column else form.col("id", source), op, doc.get("value"), ctx
+            )
         if field_.type != "relation":
             raise FieldError(_("「%(field)s」不是关联字段，后面不能再接字段。", field=field_.label))
         target = catalog.get(field_.options["form"])
@@ -398,7 +399,9 @@ def aggregate_test(
         value = value * reader.scale
     expression = reader.compile(value, op, wanted, ctx)
     if agg in ("count", "sum", "distinct"):
-        nothing = bool(db.execute(peewee.Select(columns=[reader.compile(peewee.Value(0), op, wanted, ctx)])).fetchone()[0])
+        nothing = bool(
+            db.execute(peewee.Select(columns=[reader.compile(peewee.Value(0), op, wanted, ctx)])).fetchone()[0]
+        )
     else:
         nothing = op in NEGATIVE
     return expression, nothing, reader

@@ -19,7 +19,7 @@ from peewee import fn
 from ..accounts import permissions
 from ..accounts.actor import SYSTEM, Actor
 from ..core import clock, dialect
-from ..core.db import PARAM, db, executemany, write
+from ..core.db import PARAM, Statement, db, write
 from ..core.errors import Conflict, FieldErrors, Forbidden, NotFound
 from . import query, relations, search
 from .catalog import Form
@@ -27,9 +27,10 @@ from .fields.link import LinkField
 from .hooks import UNSET, Batch, Cause, Draft, run_after, run_before
 from .models import Change, FormRow
 
-
 USER = Cause("user")
 CHUNK = 500
+FEW = 20
+"""Up to so many records are read one by one with a compiled statement; more with one query a chunk."""
 
 
 @dataclass
@@ -111,30 +112,36 @@ def _insert(draft: Draft, good: list[int], first: int) -> None:
     base = ["id", "version", "created_at", "created_by", "updated_at", "updated_by"]
     constants = [[1] * size, [now] * size, [actor_id] * size, [now] * size, [actor_id] * size]
     names = [*base, *stored]
-    statement = peewee.Insert(
-        form.table, insert=[tuple(PARAM for _name in names)], columns=[form.col(name) for name in names]
+    statement = form.statement(
+        ("insert", *names),
+        lambda: peewee.Insert(
+            form.table, insert=[tuple(PARAM for _name in names)], columns=[form.col(name) for name in names]
+        ),
     )
-    executemany(statement, zip(ids, *constants, *stored.values(), strict=True))
-    for key, values in links.items():
-        if values:
-            _link(form, key).write(values, actor_id, draft.cause)
-    inside = form.col("id").between(first, first + size - 1)
-    pairs = [(key, form.col(key)) for key in stored]
-    pairs += [(key, _link(form, key).created(form.col("id"))) for key, values in links.items() if values]
-    _log(form, "create", dialect.json_object(pairs), inside, draft.actor, draft.cause, now)
+    statement.executemany(zip(ids, *constants, *stored.values(), strict=True))
+    linked = [key for key, values in links.items() if values]
+    for key in linked:
+        _link(form, key).write(links[key], actor_id, draft.cause)
+    log = form.statement(("log", *stored, *linked), lambda: _created_changes(form, [*stored], linked))
+    log.execute(now, actor_id, draft.cause.kind, draft.cause.id, draft.cause.depth, first, first + size - 1)
     fields = set(stored) | {key for key, values in links.items() if values}
     _after(Batch(form, "create", list(ids), fields, draft.actor, draft.cause))
 
 
+def _created_changes(form: Form, stored: list[str], linked: list[str]) -> Any:
+    """The Changes of new records, written by the database from the rows themselves."""
+    pairs = [(key, form.col(key)) for key in stored]
+    pairs += [(key, _link(form, key).created(form.col("id"))) for key in linked]
+    inside = form.col("id").between(PARAM, PARAM)
+    return _changes(form, "create", dialect.json_object(pairs), inside, PARAM, (PARAM, PARAM, PARAM), PARAM)
+
+
 def _next_ids(form: Form, count: int) -> int:
-    last = (
-        FormRow.update(last_id=FormRow.last_id + count)
-        .where(FormRow.id == form.id)
-        .returning(FormRow.last_id)
-        .tuples()
-        .execute()
+    statement = form.statement(
+        "next_ids",
+        lambda: FormRow.update(last_id=FormRow.last_id + PARAM).where(FormRow.id == form.id).returning(FormRow.last_id),
     )
-    return int(next(iter(last))[0]) - count + 1
+    return int(statement.execute(count).fetchone()[0]) - count + 1
 
 
 # -- update -------------------------------------------------------------------------------------------------------
@@ -223,41 +230,27 @@ def _apply(draft: Draft, before: dict[int, dict[str, Any]], changes: dict[int, d
     for record_id in logged:
         shapes[tuple(changes.get(record_id, {}))].append(record_id)
     for keys, ids in shapes.items():
-        assignments = {form.col(key): PARAM for key in keys}
-        statement = _versioned(form, assignments).where(form.col("id") == PARAM)
-        # peewee writes assignments in alphabetical order.
+        # peewee writes assignments in the order of their names.
         order = sorted([*keys, "updated_at", "updated_by"])
-        executemany(
-            statement,
-            [_row_params(order, changes.get(record_id, {}), now, actor_id, record_id) for record_id in ids],
-        )
-    Change.insert_many(
-        [
-            (now, form.id, record_id, "update", fields, actor_id, draft.cause.kind, draft.cause.id, draft.cause.depth)
-            for record_id, fields in logged.items()
-        ],
-        fields=CHANGE_FIELDS,
-    ).execute()
+        statement = form.statement(("update", *order), lambda keys=keys: _row_update(form, keys))
+        stamp = {"updated_at": now, "updated_by": actor_id}
+        rows = ((stamp | changes.get(record_id, {}), record_id) for record_id in ids)
+        statement.executemany([*[new[key] for key in order], record_id] for new, record_id in rows)
+    cause = draft.cause
+    _CHANGE.executemany(
+        (now, form.id, record_id, "update", dialect.dumps(fields), actor_id, cause.kind, cause.id, cause.depth)
+        for record_id, fields in logged.items()
+    )
     fields = {key for entry in logged.values() for key in entry}
     old = {record_id: before[record_id] for record_id in logged}
     _after(Batch(form, "update", list(logged), fields, draft.actor, draft.cause, old))
     return set(logged)
 
 
-def _versioned(form: Form, assignments: dict[Any, Any]) -> Any:
-    return peewee.Update(
-        form.table,
-        assignments
-        | {form.col("updated_at"): PARAM, form.col("updated_by"): PARAM, form.col("version"): form.col("version") + 1},
-    )
-
-
-def _row_params(order: list[str], new: dict[str, Any], now: int, actor_id: int | None, record_id: int) -> list[Any]:
-    known = {"updated_at": now, "updated_by": actor_id} | new
-    params: list[Any] = [known[key] for key in order]
-    # ``version = version + 1`` stands last in the alphabet but for keys that begin with w to z.
-    params.insert(sum(1 for key in order if key < "version"), 1)
-    return [*params, record_id]
+def _row_update(form: Form, keys: tuple[str, ...]) -> Any:
+    assignments = {form.col(key): PARAM for key in (*keys, "updated_at", "updated_by")}
+    assignments[form.col("version")] = form.col("version") + 1
+    return peewee.Update(form.table, assignments).where(form.col("id") == PARAM)
 
 
 # -- delete and restore -------------------------------------------------------------------------------------------
@@ -408,7 +401,13 @@ def upsert(form: Form, key: str, rows: Sequence[dict[str, Any]], actor: Actor, c
 
 
 def _upsert_round(
-    form: Form, key: str, rows: Sequence[dict[str, Any]], first: dict[Any, int], actor: Actor, cause: Cause, result: Written
+    form: Form,
+    key: str,
+    rows: Sequence[dict[str, Any]],
+    first: dict[Any, int],
+    actor: Actor,
+    cause: Cause,
+    result: Written,
 ) -> None:
     with write():
         known = dict(relations.lookup(form, key, list(first)))
@@ -560,24 +559,21 @@ def _unique(draft: Draft, changes: dict[int, dict[str, Any]] | None = None) -> N
                 draft.fail(i, key, message)
 
 
-def _stored_rows(
-    form: Form, ids: Sequence[int], actor: Actor, deleted: bool = False
-) -> dict[int, dict[str, Any]]:
+def _stored_rows(form: Form, ids: Sequence[int], actor: Actor, deleted: bool = False) -> dict[int, dict[str, Any]]:
     """The rows as stored, of those that exist and are the actor's to touch."""
     allowed = query.visible_ids(form.key, set(ids), actor, deleted=deleted) if actor is not SYSTEM else set(ids)
     names = ["id", "version", "created_at", "deleted_at", *form.columns]
-    out: dict[int, dict[str, Any]] = {}
     wanted = [i for i in ids if i in allowed]
-    for start in range(0, len(wanted), CHUNK):
-        rows = (
-            form.table.select(*[form.col(name) for name in names])
-            .where(
-                form.col("id").in_(wanted[start : start + CHUNK]), form.col("deleted_at").is_null(not deleted)
-            )
-            .tuples()
-        )
-        for row in rows.execute(db):
-            out[row[0]] = dict(zip(names, row, strict=True))
+    select = form.table.select(*[form.col(name) for name in names]).where(form.col("deleted_at").is_null(not deleted))
+    rows: list[Any] = []
+    if len(wanted) <= FEW:
+        one = form.statement(("stored", deleted), lambda: select.where(form.col("id") == PARAM))
+        for record_id in wanted:
+            rows += one.execute(record_id).fetchall()
+    else:
+        for start in range(0, len(wanted), CHUNK):
+            rows += select.where(form.col("id").in_(wanted[start : start + CHUNK])).tuples().execute(db)
+    out = {row[0]: dict(zip(names, row, strict=True)) for row in rows}
     return {i: out[i] for i in wanted if i in out}
 
 
@@ -587,13 +583,23 @@ CHANGE_FIELDS = [
 ]  # fmt: skip
 
 
+_CHANGE = Statement(peewee.Insert(Change, insert=[(PARAM,) * len(CHANGE_FIELDS)], columns=CHANGE_FIELDS))
+
+
+def _changes(
+    form: Form, action: str, fields: Any, where: Any, actor: Any, cause: tuple[Any, Any, Any], now: Any
+) -> Any:
+    """INSERT … SELECT of one Change for each row that ``where`` selects. The last three may be ``PARAM``."""
+    rows = form.table.select(
+        now, peewee.Value(form.id), form.col("id"), peewee.Value(action), fields, actor, *cause
+    ).where(where).order_by(form.col("id"))  # fmt: skip
+    return Change.insert_from(rows, fields=CHANGE_FIELDS)
+
+
 def _log(form: Form, action: str, fields: Any, where: Any, actor: Actor, cause: Cause, now: int) -> None:
     """Writes the Changes of many rows by one statement."""
-    rows = form.table.select(
-        peewee.Value(now), peewee.Value(form.id), form.col("id"), peewee.Value(action), fields, peewee.Value(actor.id),
-        peewee.Value(cause.kind), peewee.Value(cause.id), peewee.Value(cause.depth),
-    ).where(where).order_by(form.col("id"))  # fmt: skip
-    Change.insert_from(rows, fields=CHANGE_FIELDS).execute()
+    why = (peewee.Value(cause.kind), peewee.Value(cause.id), peewee.Value(cause.depth))
+    _changes(form, action, fields, where, peewee.Value(actor.id), why, peewee.Value(now)).execute()
 
 
 def _log_ids(form: Form, action: str, ids: list[int], actor: Actor, cause: Cause) -> None:

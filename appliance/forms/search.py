@@ -1,8 +1,8 @@
 """Quick search: Chinese names by any part, pinyin or initials; phones and numbers by their first or last digits.
 
 Full-text engines find nothing in one or two Chinese characters, so the tokens are made here: pairs of characters,
-pinyin from each syllable on, initials, and numbers forwards and backwards (a prefix of the reversed number is the number's last
-digits).
+pinyin from each syllable on, initials, and numbers forwards and backwards (a prefix of the reversed number is the
+number's last digits).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import peewee
 from peewee import fn
 
 from ..core import dialect, jobs
-from ..core.db import PARAM, db, executemany, in_write, write
+from ..core.db import PARAM, db, in_write, write
 from .catalog import Form
 from .models import SearchDirty
 
@@ -79,7 +79,7 @@ def tokens(text: str) -> str:
 
 
 def query_groups(text: str) -> list[list[list[str]]]:
-    """What to look for: for each word that was typed, the alternatives, each a list of token prefixes that must all be there."""
+    """For each word that was typed its alternatives, each a list of token prefixes that must all be there."""
     groups: list[list[list[str]]] = []
     for word in WORD.findall(text.lower())[:8]:
         if CJK.match(word):
@@ -117,24 +117,31 @@ def written(form: Form, ids: list[int], fields: set[str]) -> None:
         return
     assert in_write()
     if len(ids) <= INLINE:
-        index(form, form.col("id").in_(ids))
+        read = form.statement("search.read", lambda: _select(form).where(form.col("id") == PARAM))
+        _store(form, [row for record_id in ids for row in read.execute(record_id).fetchall()])
         return
     SearchDirty.insert(form_id=form.id, first_id=min(ids), last_id=max(ids)).execute()
     jobs.enqueue("search.index", {}, unique="search.index")
 
 
-def index(form: Form, which: Any) -> None:
-    """Writes the search entries of the records that ``which`` selects anew."""
-    keys = form.search_fields
-    rows = form.table.select(form.col("id"), *[form.col(k) for k in keys]).where(which).tuples().execute(db)
-    entries = [(row[0], *[tokens(str(v)) if v is not None else "" for v in row[1:]]) for row in rows]
-    if not entries:
+def _select(form: Form) -> Any:
+    return form.table.select(form.col("id"), *[form.col(key) for key in form.search_fields])
+
+
+def _store(form: Form, rows: list[Any]) -> None:
+    """Writes the search entries of the rows (id, then the search fields) anew."""
+    if not rows:
         return
+    keys = form.search_fields
     table = peewee.Table(form.search_table).bind(db)
     rowid = peewee.Column(table, "rowid")
-    executemany(table.delete().where(rowid == PARAM), [(e[0],) for e in entries])
-    columns = [rowid, *[peewee.Column(table, k) for k in keys]]
-    executemany(peewee.Insert(table, insert=[tuple(PARAM for _ in columns)], columns=columns), entries)
+    columns = [rowid, *[peewee.Column(table, key) for key in keys]]
+    remove = form.statement("search.remove", lambda: table.delete().where(rowid == PARAM))
+    add = form.statement(
+        "search.add", lambda: peewee.Insert(table, insert=[tuple(PARAM for _ in columns)], columns=columns)
+    )
+    remove.executemany([(row[0],) for row in rows])
+    add.executemany([(row[0], *[tokens(str(v)) if v is not None else "" for v in row[1:]]) for row in rows])
 
 
 @jobs.handler("search.index")
@@ -150,7 +157,9 @@ def index_dirty(job: Any) -> None:
             form = catalog.by_id(dirty.form_id)
             last = min(dirty.last_id, dirty.first_id + CHUNK - 1)
             if form is not None and form.search_fields:
-                index(form, form.col("id").between(dirty.first_id, last))
+                _store(
+                    form, list(_select(form).where(form.col("id").between(dirty.first_id, last)).tuples().execute(db))
+                )
             if last >= dirty.last_id or form is None:
                 dirty.delete_instance()
             else:

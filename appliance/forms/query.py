@@ -324,13 +324,15 @@ class Query:
         group_by: list[dict[str, Any]] | None = None,
         measures: list[dict[str, Any]] | None = None,
         limit: int = MAX_GROUPS,
+        order: str | None = None,
     ) -> list[dict[str, Any]]:
         """Groups and their measures as stored values.
 
         ``group_by``: ``[{"field": "paid_at", "bucket": "month", "as"?}]`` (a path goes through relations);
-        ``measures``: ``[{"agg": "sum", "of": "amount", "as": "paid"}]``. Raises UserError.
+        ``measures``: ``[{"agg": "sum", "of": "amount", "minus": "refunded"?, "where": condition?, "as": "paid"}]``.
+        With ``order`` (a column's name, ``-`` before it: falling) only the first ``limit`` groups are read. Raises UserError.
         """
-        return Aggregation(self, group_by or [], measures or [{"agg": "count", "as": "count"}]).rows(limit)
+        return Aggregation(self, group_by or [], measures or [{"agg": "count", "as": "count"}]).rows(limit, order)
 
 
 class Aggregation:
@@ -394,12 +396,22 @@ class Aggregation:
             raise UserError(_("请指明要汇总哪个字段。"), "measures")
         if f is not None and agg not in f.aggregates:
             raise UserError(_("「%(field)s」不能这样汇总。", field=f.label), "measures")
+        if f is not None and doc.get("minus"):
+            less, other = self._reach(doc["minus"], "measures")
+            if less.type != f.type or "sum" not in f.aggregates:
+                raise UserError(_("「%(less)s」不能从「%(field)s」里减去。", less=less.label, field=f.label), "measures")
+            # What has nothing to take away counts whole.
+            column = column - fn.COALESCE(other, 0)
+        total = conditions.aggregate_of(agg, column)
+        only = conditions.compile(doc.get("where"), self.query.form, self.query._ctx)
+        if only is not None:
+            total = total.filter(only)
         name = doc.get("as") or (f"{agg}_{doc['of']}" if f else agg)
         reader = f if f is not None and agg not in ("count", "distinct") else None
-        self.measures.append((str(name), reader, agg, conditions.aggregate_of(agg, column)))
+        self.measures.append((str(name), reader, agg, total))
 
-    def rows(self, limit: int = MAX_GROUPS) -> list[dict[str, Any]]:
-        """Raises UserError when there are more groups than can be shown."""
+    def rows(self, limit: int = MAX_GROUPS, order: str | None = None) -> list[dict[str, Any]]:
+        """Raises UserError when there are more groups than can be shown, unless ``order`` says which ones come first."""
         columns = [d[2] for d in self.dimensions] + [m[3] for m in self.measures]
         names = [d[0] for d in self.dimensions] + [m[0] for m in self.measures]
         if len(set(names)) != len(names):
@@ -408,11 +420,20 @@ class Aggregation:
         # With a join every row of the form is the left side, so an aggregate over it stays right.
         select = peewee.Select([self.source], columns).where(*self.query._tests)
         if places:
-            select = select.group_by(*places).order_by(*places)
-        found = list(select.limit(limit + 1).tuples().execute(db))
+            select = select.group_by(*places).order_by(*self._first(order, names), *places)
+        found = list(select.limit(limit if order else limit + 1).tuples().execute(db))
         if len(found) > limit:
             raise UserError(_("分组太多，超过 %(max)d 组，请加筛选条件或换一个维度。", max=limit), "group_by")
         return [dict(zip(names, row, strict=True)) for row in found]
+
+    def _first(self, order: str | None, names: list[str]) -> list[Any]:
+        if not order:
+            return []
+        name = order.removeprefix("-")
+        if name not in names:
+            raise UserError(_("不能按「%(key)s」排序。", key=name), "sort")
+        place = peewee.SQL(str(names.index(name) + 1))
+        return [place.desc() if order.startswith("-") else place.asc()]
 
 
 def _Scoped(actor: Actor) -> Actor:

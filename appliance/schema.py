@@ -25,6 +25,10 @@ MODELS = (
 
 PARTS = (
     "core.jobs.upkeep",
+    "accounts.users",
+    "accounts.upkeep",
+    "forms.search",
+    "ops.backup",
 )
 """Modules that register something when imported: job handlers, seeds, hooks, actions, conditions' tests."""
 

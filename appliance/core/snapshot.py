@@ -41,17 +41,21 @@ def take(target: Path) -> int:
     return size
 
 
-def version(file: Path) -> int:
-    """The schema version of an intact Guke database that nobody has open. Raises :class:`UserError` for anything else."""
+def version(file: Path, name: str | None = None) -> int:
+    """The schema version of an intact Guke database that nobody has open. Raises :class:`UserError` for anything else.
+
+    ``name``: what people call the file, when it is a copy.
+    """
+    name = name or file.name
     try:
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as copy:
             problems = [row[0] for row in copy.execute("PRAGMA integrity_check")]
             if problems != ["ok"]:
-                raise UserError(_('文件 %(name)s 已损坏，不能使用。', name=file.name))
+                raise UserError(_('文件 %(name)s 已损坏，不能使用。', name=name))
             query, params = SchemaVersion.select(SchemaVersion.number).order_by(SchemaVersion.number.desc()).sql()
             row = copy.execute(query, params).fetchone()
     except sqlite3.DatabaseError:
-        raise UserError(_('文件 %(name)s 不是固客的备份，请选择由固客生成的备份文件。', name=file.name)) from None
+        raise UserError(_('文件 %(name)s 不是固客的备份，请选择由固客生成的备份文件。', name=name)) from None
     if row is None:
-        raise UserError(_('文件 %(name)s 不是固客的备份，请选择由固客生成的备份文件。', name=file.name))
+        raise UserError(_('文件 %(name)s 不是固客的备份，请选择由固客生成的备份文件。', name=name))
     return int(row[0])

@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import threading
+from pathlib import Path
 from typing import IO
 
 from .. import clock, folder
@@ -26,31 +27,39 @@ BEAT = 15
 """Seconds between heartbeats."""
 
 _guard = threading.Lock()
-_held: dict[str, tuple[str, IO[bytes]]] = {}
+_held: tuple[Path, str, IO[bytes]] | None = None
 _running: set[int] = set()
 _beating: threading.Thread | None = None
 
 
 def me() -> str:
-    """This process's identity for the open database."""
+    """This process's identity for the open database; it holds one at a time."""
+    global _held
     with _guard:
-        data = str(folder.path())
-        if data not in _held:
+        data = folder.path()
+        if _held is None or _held[0] != data:
+            _resign()
             name = f"{os.getpid()}-{secrets.token_hex(6)}"
-            handle = folder.lock(folder.path() / folder.OWNERS_NAME / name)
+            handle = folder.lock(data / folder.OWNERS_NAME / name)
             assert handle is not None, "a fresh name cannot be held by another"
-            _held[data] = (name, handle)
-        return _held[data][0]
+            _held = (data, name, handle)
+        return _held[1]
 
 
 def resign() -> None:
     """Gives this process's identity up (it stops, or the database is closed)."""
     with _guard:
-        for data in list(_held):
-            name, handle = _held.pop(data)
-            with contextlib.suppress(OSError):
-                os.unlink(handle.name if isinstance(handle.name, str) else os.path.join(data, folder.OWNERS_NAME, name))
-            handle.close()
+        _resign()
+
+
+def _resign() -> None:
+    global _held
+    if _held is not None:
+        data, name, handle = _held
+        with contextlib.suppress(OSError):
+            (data / folder.OWNERS_NAME / name).unlink()
+        handle.close()
+        _held = None
 
 
 def running() -> frozenset[int]:

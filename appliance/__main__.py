@@ -1,0 +1,5 @@
+"""``python -m appliance`` is ``guke``."""
+
+from .ops.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Running the appliance: command line, server, backup and restore, checks, health."""

@@ -1,0 +1,122 @@
+"""Commands about people: users, API tokens, the first administrator's link."""
+
+from __future__ import annotations
+
+from typing import IO
+
+import click
+from flask_babel import gettext as _
+
+from ...core import cli
+
+PASSWORD = click.option(
+    "--password-file", type=click.File("r", encoding="utf-8"), help="存放密码的文件 · - : standard input"
+)
+
+
+def _password(file: IO[str] | None) -> str | None:
+    return file.read().strip("\r\n") if file else None
+
+
+@cli.group("user", help="用户 · people who sign in")
+def user() -> None:
+    """The group of commands about users."""
+
+
+@user.command("add", help="添加用户；不给密码时打印一次性链接 · add a person; without a password prints a one-time link")
+@click.argument("login")
+@click.option("--name", help="姓名 · name")
+@click.option("--role", default="staff", show_default=True, help="admin | staff | …")
+@PASSWORD
+def add(login: str, name: str | None, role: str, password_file: IO[str] | None) -> None:
+    from ...accounts import reset, users
+    from ...accounts.actor import SYSTEM
+
+    password = _password(password_file)
+    user_id = users.create(login, name or login, password, role, SYSTEM)
+    link = None if password else reset.make_link(user_id, SYSTEM)
+    lines = [_('已添加 %(login)s。', login=login)]
+    if link:
+        lines.append(_('请本人打开一次性链接设置密码：%(link)s', link=link))
+    cli.show({"id": user_id, "login": login, "link": link}, *lines)
+
+
+@user.command("list", help="列出用户 · list people")
+def list_users() -> None:
+    from ...accounts import users
+
+    people = users.people()
+    roles = users.roles_of([p.id for p in people])
+    rows = [
+        {
+            "id": p.id,
+            "login": p.login,
+            "name": p.name,
+            "active": p.active,
+            "roles": [key for key, _label in roles.get(p.id, [])],
+            "last_sign_in_at": p.last_sign_in_at,
+        }
+        for p in people
+    ]
+    lines = [
+        f"{row['login']}\t{row['name']}\t{','.join(row['roles'])}\t{_('启用') if row['active'] else _('停用')}"
+        for row in rows
+    ]
+    cli.show({"users": rows}, *lines)
+
+
+@user.command("disable", help="停用用户 · end a person's access")
+@click.argument("login")
+def disable(login: str) -> None:
+    from ...accounts import users
+    from ...accounts.actor import SYSTEM
+
+    found = users.by_login(login)
+    users.disable(found.id, SYSTEM)
+    cli.show({"id": found.id, "login": found.login, "active": False}, _('已停用 %(login)s。', login=found.login))
+
+
+@user.command("reset-password", help="重设密码；不给密码时打印一次性链接 · set a password or print a one-time link")
+@click.argument("login")
+@PASSWORD
+def reset_password(login: str, password_file: IO[str] | None) -> None:
+    from ...accounts import reset, users
+    from ...accounts.actor import SYSTEM
+
+    found = users.by_login(login)
+    password = _password(password_file)
+    link = None
+    if password:
+        users.set_password(found.id, password, SYSTEM)
+    else:
+        link = reset.make_link(found.id, SYSTEM)
+    lines = [_('一次性链接：%(link)s', link=link) if link else _('密码已重设，所有登录已退出。')]
+    cli.show({"id": found.id, "login": found.login, "link": link}, *lines)
+
+
+@cli.group("token", help="接口令牌 · API tokens")
+def token() -> None:
+    """The group of commands about tokens."""
+
+
+@token.command("create", help="创建令牌，只显示一次 · make a token, shown once")
+@click.option("--user", "login", required=True, help="令牌代表的用户 · whom the token acts for")
+@click.option("--name", required=True, help="令牌名称，例如使用它的系统 · e.g. the system that uses it")
+def create(login: str, name: str) -> None:
+    from ...accounts import tokens, users
+    from ...accounts.actor import SYSTEM
+
+    made = tokens.create(users.by_login(login).id, name, actor=SYSTEM)
+    cli.show({"token": made, "user": login, "name": name}, made)
+
+
+@cli.command("setup-link", help="第一位管理员的一次性链接 · the first administrator's one-time link")
+@click.option("--url", default="", help="网址前缀 · prefix, e.g. http://192.168.1.5:8080")
+def setup_link(url: str) -> None:
+    from ...accounts import setup
+
+    path = setup.make_link()
+    link = f"{url.rstrip('/')}{path}" if path else None
+    cli.show({"setup_link": link}, *([link] if link else []))
+    if link is None:
+        cli.note(_('已经有管理员，不需要设置链接。'))

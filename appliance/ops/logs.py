@@ -1,0 +1,34 @@
+"""Logs: one line a message on standard error, with the request's or job's id. Never a secret: no query strings, no bodies."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s%(request)s %(message)s"
+
+
+class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        record.request = _request_id()
+        return super().format(record).replace("\r", "").replace("\n", " ⏎ ")
+
+
+def _request_id() -> str:
+    # Flask is not imported just to log.
+    flask = sys.modules.get("flask")
+    if flask is None or not flask.has_request_context():
+        return ""
+    known = flask.g.get("request_id")
+    return f" [{known}]" if known else ""
+
+
+def to_stderr(level: int = logging.INFO) -> None:
+    """Sets the logging of a process up."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine(FORMAT))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in ("huey", "httpx", "httpcore", "peewee", "waitress.queue"):
+        logging.getLogger(name).setLevel(logging.ERROR if name == "waitress.queue" else logging.WARNING)

@@ -68,7 +68,10 @@ class Change(Model):
 
 
 class View(Model):
-    """A saved list view: columns, condition, sort; private to its owner or shared."""
+    """A saved list view: columns, condition, sort; private to its owner or shared.
+
+    The one without a name holds what its owner chose for the list itself.
+    """
 
     form = pw.ForeignKeyField(FormRow)
     name = pw.TextField()
@@ -78,6 +81,7 @@ class View(Model):
     sort = pw.TextField(null=True)
     columns = JSONField(null=True)
     position = pw.IntegerField(default=0)
+    deleted_at = pw.IntegerField(null=True)
 
     class Meta:
         table_name = "view"

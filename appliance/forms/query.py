@@ -123,17 +123,18 @@ def clear(form: Form, actor: Actor) -> dict[str, Field]:
 class Query:
     """Records of one form for one person. Each method returns a new query."""
 
-    def __init__(self, form: Form, actor: Actor) -> None:
+    def __init__(self, form: Form, actor: Actor, deleted: bool = False) -> None:
+        """``deleted``: the records in the recycle bin instead."""
         if actor is not SYSTEM and not permissions.can(actor, "see", form.key):
             raise NotFound()
         self.form = form
         self.actor = actor
-        self._tests: list[Any] = [form.col("deleted_at").is_null()]
+        self._tests: list[Any] = [form.col("deleted_at").is_null(not deleted)]
         self._order: tuple[str, bool] = ("id", True)
         self._ctx = conditions.Context(actor=actor)
         if actor is not SYSTEM:
             # The scope is the company's own words: it may use fields that its subject does not see.
-            as_system = conditions.Context(now=self._ctx.now, tz=self._ctx.tz, actor=_Scoped(actor))
+            as_system = conditions.Context(now=self._ctx.now, tz=self._ctx.tz, actor=_seeing_all(actor))
             self._add(conditions.compile(permissions.scope(actor, form.key), form, as_system))
 
     def _add(self, expression: Any) -> None:
@@ -280,6 +281,16 @@ class Query:
             value = record.values[key]
             if value in found:
                 record.titles[key, value] = found[value]
+
+    def neighbours(self, record_id: int) -> tuple[int | None, int | None]:
+        """The records before and after one in this query's order; both ``None`` when it is not in the query."""
+        wanted = self._wanted([])
+        rows = list(self._select(wanted).where(self.form.col("id") == record_id, *self._tests).tuples().execute(db))
+        if not rows:
+            return None, None
+        before = self.page(1, self._cursor(rows[0], wanted, True), []).records
+        after = self.page(1, self._cursor(rows[0], wanted, False), []).records
+        return (before[0].id if before else None), (after[0].id if after else None)
 
     def get(self, record_id: int) -> Record:
         """Raises :class:`NotFound` for a record that is not there or not to be seen."""
@@ -436,7 +447,25 @@ class Aggregation:
         return [place.desc() if order.startswith("-") else place.asc()]
 
 
-def _Scoped(actor: Actor) -> Actor:
+    def documents(self, limit: int = MAX_GROUPS) -> list[dict[str, Any]]:
+        """The rows as the API prints them."""
+        sizes = {name: size for name, _f, _column, size in self.dimensions}
+        readers = {name: f for name, f, _column, _size in self.dimensions} | {
+            name: reader for name, reader, _agg, _column in self.measures
+        }
+        whole = {name for name, reader, agg, _column in self.measures if agg == "avg" and reader is not None and reader.type == "integer"}
+        out = []
+        for row in self.rows(limit):
+            doc = {}
+            for name, value in row.items():
+                reader = readers[name]
+                plain = reader is None or value is None or sizes.get(name) or name in whole
+                doc[name] = value if plain or reader is None else reader.to_api(value)
+            out.append(doc)
+        return out
+
+
+def _seeing_all(actor: Actor) -> Actor:
     """Somebody who sees all but is, for "me", the actor."""
     return Actor(id=actor.id, name=actor.name, login=actor.login, is_admin=True, role_ids=())
 

@@ -244,7 +244,9 @@ switch_to() {
     mv -T "$PREFIX/current.new" "$PREFIX/current"
 }
 
+# Keeps the version before, for the way back, and the last three backups that upgrades made.
 prune_versions() {
+    find "$DATA/backups" -maxdepth 1 -name 'before-*.db' 2>/dev/null | sort -r | tail -n +4 | while read -r old; do rm -f "$old"; done
     find "$PREFIX/versions" -mindepth 1 -maxdepth 1 -type d ! -path "$NEW" ! -path "${OLD:-none}" -exec rm -rf {} +
 }
 
@@ -384,6 +386,14 @@ start_foreground() {
     wait_healthy "$SERVER"
 }
 
+serve_until_stopped() {
+    exec 9>&-
+    wait "$SERVER" || true
+    # A signal ends the first wait at once; the server is still putting its work away.
+    wait "$SERVER" 2>/dev/null || true
+    [ "$(cat "$PREFIX/serve.pid" 2>/dev/null)" != "$SERVER" ] || rm -f "$PREFIX/serve.pid"
+}
+
 start() { if [ "$SERVICE" = yes ]; then start_service; else start_foreground; fi; }
 
 # The new version did not come up: the old program and the data as they were before.
@@ -400,10 +410,14 @@ roll_back() {
         say "数据没有自动退回；升级前的备份在 $BACKUP" "The data could not be put back by itself; the backup from before is $BACKUP" >&2
     NEW=$OLD
     UNFINISHED=$failed
-    if [ "$WAS_RUNNING" = yes ] && start; then
+    back=no
+    if { [ "$WAS_RUNNING" = yes ] || [ "$SERVICE" = no ]; } && start; then back=yes; fi
+    say "错误：升级没有成功，数据和原版本完好；详情见 $LOG" "Error: the upgrade failed; data and the version before are intact. Details are in $LOG" >&2
+    if [ "$back" = yes ]; then
         say "原版本已恢复运行。" "The version before is running again." >&2
+        [ "$SERVICE" = yes ] || serve_until_stopped
     fi
-    fail "升级没有成功，数据和原版本完好；详情见 $LOG" "the upgrade failed; data and the version before are intact. Details are in $LOG"
+    exit 1
 }
 
 upgrade() {
@@ -559,15 +573,11 @@ main() {
     UNFINISHED=''
     prune_versions
     announce
-    exec 9>&-
     if [ "$SERVICE" = yes ]; then
         say "系统服务 guke 已设为开机启动；命令行工具：guke" "The service guke starts at boot; the command line tool is: guke"
     else
         say "按 Ctrl+C 停止。再次启动：$PREFIX/guke serve --host $HOST --port $PORT" "Press Ctrl+C to stop. To start again: $PREFIX/guke serve --host $HOST --port $PORT"
-        wait "$SERVER" || true
-        # A signal ends the first wait at once; the server is still putting its work away.
-        wait "$SERVER" 2>/dev/null || true
-        rm -f "$PREFIX/serve.pid"
+        serve_until_stopped
     fi
 }
 

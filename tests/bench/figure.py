@@ -68,7 +68,9 @@ def table(figures: list[Figure]) -> str:
         for f in figures
     ]
     widths = [max(_width(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    lines = ["| " + " | ".join(_pad(cell, w) for cell, w in zip(row, widths, strict=True)) + " |" for row in [head, *rows]]
+    lines = [
+        "| " + " | ".join(_pad(cell, w) for cell, w in zip(row, widths, strict=True)) + " |" for row in [head, *rows]
+    ]
     lines.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
     return "\n".join(lines)
 

@@ -96,7 +96,9 @@ def _client(job: dict[str, Any], queue: Any, until: float, out: list[tuple[float
         body = answer.read()
         out.append((time.perf_counter() - started, answer.status))
         if answer.status >= 400 and len(bodies) < 5:
-            bodies.append(f"{request['method']} {request['path']}: {answer.status} {body[:300].decode(errors='replace')}")
+            bodies.append(
+                f"{request['method']} {request['path']}: {answer.status} {body[:300].decode(errors='replace')}"
+            )
         if job["pause"]:
             time.sleep(job["pause"])
     connection.close()

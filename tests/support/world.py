@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,9 +32,8 @@ def client(app: Flask) -> Client:
 @contextmanager
 def running(data: Path) -> Iterator[Flask]:
     """The application on ``data`` in this process; its connections are closed at the end."""
-    from appliance.web.app import create_app
-
     from appliance.core.db import close_database
+    from appliance.web.app import create_app
 
     app = create_app(data, testing=True)
     try:
@@ -47,8 +47,9 @@ def command(data: Path, args: list[str]) -> tuple[int, str, str]:
 
     The application of a test keeps its database: the command works on the same one.
     """
-    from appliance.ops.cli import guke
     from click.testing import CliRunner
+
+    from appliance.ops.cli import guke
 
     result = CliRunner().invoke(guke, args, env={"GUKE_DATA": str(data)}, prog_name="guke")
     if result.exception and not isinstance(result.exception, SystemExit):
@@ -80,3 +81,14 @@ def prepare(folder: Path) -> Template:
             template.sessions[person.login] = cookie.value
             template.tokens[person.login] = tokens.create(users.by_login(person.login).id, "tests")
     return template
+
+
+def save(template: Template) -> None:
+    """Writes cookies and tokens beside the folder, for tools that come back to it."""
+    document = {"sessions": template.sessions, "tokens": template.tokens}
+    template.folder.with_suffix(".people.json").write_text(json.dumps(document))
+
+
+def load(folder: Path) -> Template:
+    """What :func:`save` wrote."""
+    return Template(folder, **json.loads(folder.with_suffix(".people.json").read_text()))

@@ -65,7 +65,10 @@ def _file_is_whole(file: Path, found: Findings) -> bool:
         broken, astray = [str(e)], []
     if broken:
         found.problems.append(
-            _('数据库文件已损坏（%(why)s）。请停止服务，用 guke restore 恢复最近的备份。', why="; ".join(broken[:SHOWN]))
+            _(
+                '数据库文件已损坏（%(why)s）。请停止服务，用 guke restore 恢复最近的备份。',
+                why="; ".join(broken[:SHOWN]),
+            )
         )
     for table, row, parent, _index in astray[:SHOWN]:
         found.problems.append(

@@ -1,4 +1,4 @@
-"""Logs: one line a message on standard error, with the request's or job's id. Never a secret: no query strings, no bodies."""
+"""Logs: one line a message on standard error, with the request's id. No query strings, no bodies, no secrets."""
 
 from __future__ import annotations
 

@@ -31,7 +31,12 @@ def test_a_file_comes_back_as_it_was(size: int) -> None:
 
 @pytest.mark.parametrize(
     ("given", "kept"),
-    [("../../etc/passwd", "passwd"), ("C:\\a\\b.csv", "b.csv"), ("\x00\n", "file"), ("长" * 300 + ".csv", "长" * 196 + ".csv")],
+    [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\a\\b.csv", "b.csv"),
+        ("\x00\n", "file"),
+        ("长" * 300 + ".csv", "长" * 196 + ".csv"),
+    ],
 )
 def test_a_name_is_only_a_name(given: str, kept: str) -> None:
     assert files.get(files.save(b"x", given)).name == kept

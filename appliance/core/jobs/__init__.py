@@ -10,7 +10,7 @@ from .job import Job, JobCancelled, JobStopped, LeaseLost, stop_asked
 from .owner import resign
 from .queue import cancel, enqueue, get, retry, ring
 from .registry import handler, kinds, label
-from .run import run, work
+from .runner import run, work
 from .timers import next_time, schedule, unschedule
 
 __all__ = [

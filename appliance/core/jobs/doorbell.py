@@ -19,7 +19,7 @@ from huey.storage import MemoryStorage
 
 from .. import clock, folder
 from ..db import read
-from . import owner, queue, run, timers
+from . import owner, queue, runner, timers
 from .job import stop_asked
 
 log = logging.getLogger(__name__)
@@ -147,7 +147,7 @@ class Doorbell:
 
 def _work() -> None:
     try:
-        run.work()
+        runner.work()
     except Exception:
         # The rows are still there; the next look comes within a second.
         log.exception("work was interrupted")

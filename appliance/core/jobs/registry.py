@@ -40,7 +40,7 @@ def handler(
 
     def register(run: Run) -> Run:
         if kind in _handlers:
-            raise ValueError(f"jobs of kind {kind!r} have a handler already ({_handlers[kind].run}); choose another name")
+            raise ValueError(f"jobs of kind {kind!r} have a handler already ({_handlers[kind].run}); rename one")
         _handlers[kind] = Handler(kind, run, backoff, heavy, label)
         return run
 

@@ -1,4 +1,4 @@
-"""The nightly upkeep: old jobs, closed incidents and unfinished files go, the log is folded in, statistics refreshed."""
+"""The nightly upkeep: old jobs, closed incidents and unfinished files go, the log is folded in."""
 
 from __future__ import annotations
 

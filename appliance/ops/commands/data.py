@@ -17,7 +17,7 @@ from . import needs_database
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@cli.command("init", database=False, help="建立数据目录、数据库和第一位管理员 · make data folder, database, administrator")
+@cli.command("init", database=False, help="建立数据目录、数据库和第一位管理员 · make folder, database, administrator")
 @click.option("--admin", help="管理员的登录名 · login name of the administrator")
 @click.option("--name", help="管理员的姓名 · the administrator's name")
 @click.option("--password-file", type=click.File("r", encoding="utf-8"), help="存放密码的文件 · - : standard input")

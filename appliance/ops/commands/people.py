@@ -23,7 +23,7 @@ def user() -> None:
     """The group of commands about users."""
 
 
-@user.command("add", help="添加用户；不给密码时打印一次性链接 · add a person; without a password prints a one-time link")
+@user.command("add", help="添加用户；不给密码时打印一次性链接 · add a person, or print a one-time link")
 @click.argument("login")
 @click.option("--name", help="姓名 · name")
 @click.option("--role", default="staff", show_default=True, help="admin | staff | …")

@@ -41,6 +41,8 @@ class Written:
     errors: dict[int, dict[str, str]] = field(default_factory=dict)
     changed: set[int] = field(default_factory=set)
     """Ids whose record really changed."""
+    created: set[int] = field(default_factory=set)
+    """Indexes of the rows that made a new record."""
 
 
 # -- create -------------------------------------------------------------------------------------------------------
@@ -89,7 +91,7 @@ def create_many(
             for offset, i in enumerate(good):
                 ids[i] = first + offset
             _insert(draft, good, first)
-        return Written(ids, draft.errors, {i for i in ids if i is not None})
+        return Written(ids, draft.errors, {i for i in ids if i is not None}, set(good))
 
 
 def _insert(draft: Draft, good: list[int], first: int) -> None:
@@ -426,6 +428,8 @@ def _merge(result: Written, written: Written, places: list[int]) -> None:
         result.ids[i] = written.ids[n]
         if n in written.errors:
             result.errors[i] = written.errors[n]
+        if n in written.created:
+            result.created.add(i)
     result.changed |= written.changed
 
 

@@ -1,0 +1,129 @@
+"""Reading what a program sent: JSON of bounded size and depth, typed access with sentences."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import request
+from flask_babel import gettext as _
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
+
+from ..core.errors import UserError
+
+LIMIT = 16 * 1024 * 1024
+DEPTH = 40
+MAX_LIMIT = 500
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def parse(text: str | bytes) -> Any:
+    """Raises BadRequest for what is no JSON, is nested too deep or holds half a character."""
+    try:
+        doc = json.loads(text, parse_constant=_refuse_constant)
+        # Half a surrogate pair and NUL cannot be stored.
+        json.dumps(doc, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(_("请求内容不是有效的 JSON。")) from error
+    if _depth(doc) > DEPTH:
+        raise BadRequest(_("JSON 嵌套太深，最多 %(max)d 层。", max=DEPTH))
+    return doc
+
+
+def _depth(doc: Any) -> int:
+    level, layer = 0, [doc]
+    while layer and level <= DEPTH:
+        layer = [
+            child
+            for item in layer
+            if isinstance(item, (dict, list))
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        level += 1
+    return level
+
+
+def read() -> dict[str, Any]:
+    """The request's JSON object; an absent body is an empty one."""
+    if (request.content_length or 0) > LIMIT:
+        raise RequestEntityTooLarge(_("请求最大 %(size)d MB，请分几次发送。", size=LIMIT // 2**20))
+    if not request.content_length and not request.headers.get("Transfer-Encoding"):
+        return {}
+    if not request.is_json:
+        raise UnsupportedMediaType(_("请求内容要是 JSON，并带上 Content-Type: application/json。"))
+    data = request.get_data(cache=True)
+    if len(data) > LIMIT:
+        raise RequestEntityTooLarge(_("请求最大 %(size)d MB，请分几次发送。", size=LIMIT // 2**20))
+    doc = parse(data)
+    if not isinstance(doc, dict):
+        raise UserError(_("请求内容要是一个 JSON 对象。"))
+    return doc
+
+
+def allow(doc: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """Refuses what is not known, so that a misspelt key is not silently without effect."""
+    unknown = [key for key in doc if key not in keys]
+    if unknown:
+        raise UserError(_("不认识「%(key)s」，可用：%(known)s。", key=unknown[0], known=", ".join(keys)), unknown[0])
+    return doc
+
+
+def object_(doc: dict[str, Any], key: str, *, required: bool = False) -> dict[str, Any]:
+    value = doc.get(key)
+    if value is None and not required:
+        return {}
+    if not isinstance(value, dict):
+        raise UserError(_("「%(key)s」要是一个 JSON 对象。", key=key), key)
+    return value
+
+
+def list_(doc: dict[str, Any], key: str, most: int, *, required: bool = False) -> list[Any]:
+    value = doc.get(key)
+    if value is None and not required:
+        return []
+    if not isinstance(value, list) or any(not isinstance(item, dict) for item in value):
+        raise UserError(_("「%(key)s」要是一列 JSON 对象。", key=key), key)
+    if len(value) > most:
+        raise UserError(_("「%(key)s」一次最多 %(max)d 个，请分几次发送。", key=key, max=most), key)
+    return value
+
+
+def text(doc: dict[str, Any], key: str) -> str | None:
+    value = doc.get(key)
+    if value is not None and not isinstance(value, str):
+        raise UserError(_("「%(key)s」要是文字。", key=key), key)
+    return value
+
+
+def whole(doc: dict[str, Any], key: str) -> int | None:
+    value = doc.get(key)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**53):
+        raise UserError(_("「%(key)s」要是整数。", key=key), key)
+    return value
+
+
+def limit(value: Any) -> int:
+    try:
+        number = int(value if value not in (None, "") else 50)
+    except (TypeError, ValueError):
+        number = 0
+    if isinstance(value, bool) or not 1 <= number <= MAX_LIMIT:
+        raise UserError(_("limit 要在 1 到 %(max)d 之间。", max=MAX_LIMIT), "limit")
+    return number
+
+
+def condition_argument() -> dict[str, Any]:
+    """``where`` of a URL: a condition as JSON."""
+    raw = request.args.get("where")
+    if not raw:
+        return {}
+    try:
+        doc = parse(raw)
+    except BadRequest as error:
+        raise UserError(_("where 要是 JSON 写的条件。"), "where") from error
+    if not isinstance(doc, dict):
+        raise UserError(_("where 要是 JSON 写的条件。"), "where")
+    return doc

@@ -1,0 +1,310 @@
+"""OpenAPI 3.1, made from the forms as the asker sees them: a form the company makes is in it at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import __version__
+from ..accounts import permissions
+from ..accounts.actor import Actor
+from ..core import settings
+from ..forms import catalog
+from ..forms.catalog import Form
+from ..forms.query import readable
+from .body import MAX_LIMIT
+
+Doc = dict[str, Any]
+
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+ERRORS = {
+    "400": "The request is not valid JSON.",
+    "401": "No valid token.",
+    "403": "The token's user lacks the right.",
+    "404": "It does not exist, or the token's user may not see it.",
+    "409": "The version is stale: somebody else has changed the record.",
+    "413": "The request is too large.",
+    "415": "The body is not JSON.",
+    "422": "Something in the request is wrong; `errors` names each field.",
+    "429": "Too many requests; see Retry-After.",
+}
+
+
+def _errors(*codes: str) -> Doc:
+    content = {"application/problem+json": {"schema": PROBLEM}}
+    return {c: {"description": ERRORS[c], "content": content} for c in ("401", "429", *codes)}
+
+
+def _ok(schema: Doc, text: str = "Done.", status: str = "200") -> Doc:
+    return {status: {"description": text, "content": {"application/json": {"schema": schema}}}}
+
+
+def _body(schema: Doc) -> Doc:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _object(properties: Doc, *required: str, extra: bool = False) -> Doc:
+    doc: Doc = {"type": "object", "properties": properties, "additionalProperties": extra}
+    return doc | ({"required": list(required)} if required else {})
+
+
+def _ref(name: str) -> Doc:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+CONDITION = _ref("Condition")
+LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}
+ID = {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}
+CURSOR = {"type": ["string", "null"]}
+
+IDEMPOTENCY: Doc = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[\\x21-\\x7e]+$"},
+    "description": "A repetition with the same key gets the first answer again, for a day.",
+}
+
+
+def _query(name: str, schema: Doc, description: str = "") -> Doc:
+    return {"name": name, "in": "query", "schema": schema} | ({"description": description} if description else {})
+
+
+def _id_parameter() -> Doc:
+    return {"name": "id", "in": "path", "required": True, "schema": ID}
+
+
+def document(actor: Actor) -> Doc:
+    """The description of the API for ``actor``: forms and fields that may not be seen are not in it."""
+    forms = [form for form in catalog.all() if permissions.can(actor, "see", form.key)]
+    schemas = _common_schemas()
+    paths: Doc = _definition_paths()
+    for form in forms:
+        schemas |= _form_schemas(form, actor)
+        paths |= _form_paths(form)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": settings.get("company.name") or "Guke 固客",
+            "version": __version__,
+            "description": "Values go by field key; times are ISO 8601 with offset; money is a decimal string.",
+        },
+        "servers": [{"url": "/api/v1"}],
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _common_schemas() -> Doc:
+    label = {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]}
+    field = _object(
+        {"key": {"type": "string"}, "label": label, "type": {"type": "string"}}, "key", "label", "type", extra=True
+    )
+    fields = {"type": "array", "items": _ref("Field")}
+    return {
+        "Problem": _object(
+            {
+                "type": {"type": "string"},
+                "title": {"type": "string"},
+                "status": {"type": "integer"},
+                "detail": {"type": "string"},
+                "errors": {
+                    "type": "array",
+                    "items": _object({"field": {"type": "string"}, "message": {"type": "string"}}, "field", "message"),
+                },
+            },
+            "title",
+            "status",
+            extra=True,
+        ),
+        "Condition": {
+            "type": "object",
+            "description": (
+                'all / any / not, or a test: {"field": "city", "op": "eq", "value": "杭州"}, '
+                '{"related": "order", "agg": "sum", "of": "amount", "op": "gte", "value": 2000}, {"tag": "…"}'
+            ),
+        },
+        "Field": field,
+        "Form": _object({"key": {"type": "string"}, "label": label, "fields": fields}, "key", "label", extra=True),
+        "UpsertResult": _object(
+            {
+                "index": {"type": "integer"},
+                "id": {"type": ["integer", "null"]},
+                "status": {"enum": ["created", "updated", "unchanged", "failed"]},
+                "errors": {"type": "array", "items": {"type": "object"}},
+            },
+            "index",
+            "id",
+            "status",
+        ),
+    }
+
+
+def _form_schemas(form: Form, actor: Actor) -> Doc:
+    seen = readable(form, actor)
+    values = {key: f.schema() | {"title": f.label} for key, f in seen.items()}
+    writable = {key: schema for key, schema in values.items() if not seen[key].readonly}
+    times = {key: {"type": "string", "format": "date-time"} for key in ("created_at", "updated_at")}
+    people = {key: {"type": ["string", "null"]} for key in ("created_by", "updated_by")}
+    record = _object(
+        {
+            "id": ID,
+            "version": {"type": "integer"},
+            "values": _object(values | times | people, extra=True),
+        },
+        "id",
+        "version",
+        "values",
+    )
+    return {f"{form.key}.values": _object(writable), f"{form.key}.record": record}
+
+
+def _form_paths(form: Form) -> Doc:
+    root = f"/forms/{form.key}/records"
+    values, record = _ref(f"{form.key}.values"), _ref(f"{form.key}.record")
+    listing = {"type": "array", "items": record}
+    page = _object({"records": listing, "next_cursor": CURSOR, "total": {"type": "integer"}}, "records", "next_cursor")
+
+    def op(name: str, summary: str, responses: Doc, **more: Any) -> Doc:
+        return {
+            "operationId": f"{form.key}.{name}",
+            "summary": summary,
+            "tags": [form.key],
+            "responses": responses,
+        } | more
+
+    search_body = {
+        "where": CONDITION, "search": {"type": ["string", "null"]}, "sort": {"type": ["string", "null"]}, "limit": LIMIT,
+        "cursor": CURSOR, "count": {"type": "boolean"}, "fields": {"type": ["array", "null"], "items": {"type": "string"}},
+    }  # fmt: skip
+    which = {key: search_body[key] for key in ("where", "search")}
+    upsert_result = _object(
+        {
+            "results": {"type": "array", "items": _ref("UpsertResult")},
+            **{name: {"type": "integer"} for name in ("created", "updated", "unchanged", "failed")},
+        },
+        "results",
+    )
+    upsert_body = _object(
+        {"key": {"type": "string"}, "records": {"type": "array", "items": {"type": "object"}, "maxItems": 10_000}},
+        "key",
+        "records",
+    )
+    write_errors = ("400", "403", "404", "413", "415", "422")
+    return {
+        root: {
+            "get": op(
+                "list", "List records", _ok(page) | _errors("404", "422"),
+                parameters=[
+                    _query("where", {"type": "string"}, "A condition as JSON."), _query("q", {"type": "string"}),
+                    _query("sort", {"type": "string"}, "A field key; -key: falling."), _query("limit", LIMIT),
+                    _query("cursor", {"type": "string"}), _query("count", {"enum": ["1", "0"]}),
+                    _query("fields", {"type": "string"}, "Field keys, separated by commas."),
+                ],
+            ),
+            "post": op(
+                "create", "Create a record", _ok(record, "Created.", "201") | _errors(*write_errors),
+                parameters=[IDEMPOTENCY], requestBody=_body(_object({"values": values}, "values")),
+            ),
+        },
+        f"{root}/{{id}}": {
+            "parameters": [_id_parameter()],
+            "get": op("get", "Read a record", _ok(record) | _errors("404")),
+            "patch": op(
+                "update", "Change a record", _ok(record) | _errors(*write_errors, "409"),
+                requestBody=_body(_object({"values": values, "version": {"type": "integer"}}, "values")),
+            ),
+            "delete": op(
+                "delete", "Move a record to the recycle bin", {"204": {"description": "Done."}} | _errors("403", "404")
+            ),
+        },
+        f"{root}/{{id}}:restore": {
+            "parameters": [_id_parameter()],
+            "post": op("restore", "Take a record out of the bin", _ok(record) | _errors("403", "404", "422")),
+        },
+        f"{root}/{{id}}/changes": {
+            "parameters": [_id_parameter()],
+            "get": op(
+                "changes", "History of a record",
+                _ok(_object({"changes": {"type": "array", "items": {"type": "object"}}, "next_cursor": CURSOR}, "changes"))
+                | _errors("404", "422"),
+                parameters=[_query("limit", LIMIT), _query("cursor", {"type": "string"})],
+            ),
+        },
+        f"{root}:upsert": {
+            "post": op(
+                "upsert", "Create or update many by a key field", _ok(upsert_result) | _errors(*write_errors),
+                parameters=[IDEMPOTENCY], requestBody=_body(upsert_body),
+            )
+        },
+        f"{root}:count": {
+            "post": op(
+                "count", "Count records",
+                _ok(_object({"count": {"type": "integer"}}, "count")) | _errors("400", "404", "413", "415", "422"),
+                requestBody=_body(_object(which)),
+            )
+        },
+        f"{root}:aggregate": {
+            "post": op(
+                "aggregate", "Group and measure",
+                _ok(_object({"rows": {"type": "array", "items": {"type": "object"}}}, "rows"))
+                | _errors("400", "404", "413", "415", "422"),
+                requestBody=_body(_object(which | {
+                    "group_by": {"type": "array", "maxItems": 4, "items": {"type": "object"}},
+                    "measures": {"type": "array", "maxItems": 12, "items": {"type": "object"}},
+                })),
+            )
+        },
+        f"/forms/{form.key}/query": {
+            "post": op(
+                "query", "List records by a condition", _ok(page) | _errors("400", "404", "413", "415", "422"),
+                requestBody=_body(_object(search_body)),
+            )
+        },
+    }  # fmt: skip
+
+
+def _definition_paths() -> Doc:
+    form, field = _ref("Form"), _ref("Field")
+    key = {"name": "form", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}}
+    field_key = key | {"name": "field"}
+    write = _errors("400", "403", "404", "413", "415", "422")
+
+    def op(name: str, summary: str, responses: Doc, **more: Any) -> Doc:
+        return {"operationId": name, "summary": summary, "tags": ["forms"], "responses": responses} | more
+
+    listing = _object({"forms": {"type": "array", "items": form}}, "forms")
+    fields = _object({"fields": {"type": "array", "items": field}}, "fields")
+    gone = {"204": {"description": "Done."}}
+    return {
+        "/me": {"get": op("me", "Whose token this is", _ok({"type": "object"}) | _errors())},
+        "/openapi.json": {"get": op("openapi", "This document", _ok({"type": "object"}) | _errors())},
+        "/forms": {
+            "get": op("forms.list", "List forms", _ok(listing) | _errors()),
+            "post": op(
+                "forms.create", "Make a form", _ok(form, "Created.", "201") | write,
+                parameters=[IDEMPOTENCY], requestBody=_body(form),
+            ),
+        },
+        "/forms/{form}": {
+            "parameters": [key],
+            "get": op("forms.get", "Read a form", _ok(form) | _errors("404")),
+            "patch": op("forms.update", "Change a form", _ok(form) | write, requestBody=_body({"type": "object"})),
+            "delete": op("forms.delete", "Retire a form", gone | _errors("403", "404", "422")),
+        },
+        "/forms/{form}/fields": {
+            "parameters": [key],
+            "get": op("fields.list", "List fields", _ok(fields) | _errors("404")),
+            "post": op(
+                "fields.create", "Add a field", _ok(field, "Created.", "201") | write,
+                parameters=[IDEMPOTENCY], requestBody=_body(field),
+            ),
+        },
+        "/forms/{form}/fields/{field}": {
+            "parameters": [key, field_key],
+            "patch": op("fields.update", "Change a field", _ok(field) | write, requestBody=_body({"type": "object"})),
+            "delete": op("fields.delete", "Retire a field", gone | _errors("403", "404", "422")),
+        },
+    }  # fmt: skip

@@ -1,0 +1,196 @@
+"""Records: list, read, write, upsert, count, aggregate. Everything goes through the query gate and the write path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, jsonify, request
+from flask_babel import gettext as _
+
+from ..accounts.actor import current_actor
+from ..accounts.guards import requires_login
+from ..core.errors import FieldErrors, UserError
+from ..forms import catalog, records
+from ..forms.query import Aggregation, Query, Record
+from . import body
+from .limits import idempotent
+from .views import bp
+
+CAUSE = records.Cause("api")
+MAX_ROWS = 10_000
+BATCH = 500
+ID = "<int(max=9007199254740991):record_id>"
+
+
+def _query(form_key: str) -> Query:
+    return Query(catalog.get(form_key), current_actor())
+
+
+def _answer(record: Record, status: int = 200) -> Response:
+    response = jsonify(record.document())
+    response.status_code = status
+    return response
+
+
+@bp.get("/forms/<form_key>/records")
+@requires_login
+def list_records(form_key: str) -> Response:
+    args = request.args
+    return _page(
+        _query(form_key).where(body.condition_argument()).search(args.get("q")).sort(args.get("sort")),
+        body.limit(args.get("limit")),
+        args.get("cursor"),
+        args["fields"].split(",") if args.get("fields") else None,
+        args.get("count") == "1",
+    )
+
+
+@bp.post("/forms/<form_key>/query")
+@requires_login
+def query_records(form_key: str) -> Response:
+    doc = body.allow(body.read(), "where", "sort", "limit", "cursor", "count", "fields", "search")
+    fields = doc.get("fields")
+    if fields is not None and not (isinstance(fields, list) and all(isinstance(f, str) for f in fields)):
+        raise UserError(_("「fields」要是一列字段键名。"), "fields")
+    query = _query(form_key).where(body.object_(doc, "where")).search(body.text(doc, "search"))
+    return _page(
+        query.sort(body.text(doc, "sort")),
+        body.limit(doc.get("limit")),
+        body.text(doc, "cursor"),
+        fields,
+        doc.get("count") in (True, 1),
+    )
+
+
+def _page(query: Query, limit: int, cursor: str | None, fields: list[str] | None, count: bool) -> Response:
+    _known_fields(query, fields)
+    page = query.page(limit, cursor, fields)
+    documents = [record.document() for record in page.records]
+    if fields is not None:
+        for document in documents:
+            document["values"] = {k: v for k, v in document["values"].items() if k in fields}
+    answer: dict[str, Any] = {"records": documents, "next_cursor": page.next_cursor}
+    if count:
+        answer["total"] = query.count()
+    return jsonify(answer)
+
+
+def _known_fields(query: Query, fields: list[str] | None) -> None:
+    for key in fields or []:
+        if query.form.field(key) is None:
+            raise UserError(_("「%(form)s」没有字段「%(key)s」。", form=query.form.label, key=key), "fields")
+
+
+@bp.get(f"/forms/<form_key>/records/{ID}")
+@requires_login
+def get_record(form_key: str, record_id: int) -> Response:
+    return _answer(_query(form_key).get(record_id))
+
+
+@bp.post("/forms/<form_key>/records")
+@requires_login
+@idempotent
+def create_record(form_key: str) -> Response:
+    doc = body.allow(body.read(), "values")
+    query = _query(form_key)
+    values = body.object_(doc, "values", required=True)
+    record_id = records.create(query.form, values, current_actor(), CAUSE)
+    response = _answer(_read_back(query, record_id), 201)
+    response.headers["Location"] = f"/api/v1/forms/{form_key}/records/{record_id}"
+    return response
+
+
+def _read_back(query: Query, record_id: int) -> Record:
+    """What was just written, unless the writer's rows do not include it."""
+    found = query.get_many([record_id])
+    return found[0] if found else Record(query.form, record_id, 1, {}, 0, 0, None, None)
+
+
+@bp.patch(f"/forms/<form_key>/records/{ID}")
+@requires_login
+def update_record(form_key: str, record_id: int) -> Response:
+    doc = body.allow(body.read(), "values", "version")
+    query = _query(form_key)
+    values = body.object_(doc, "values", required=True)
+    version = body.whole(doc, "version")
+    records.update(query.form, record_id, values, current_actor(), version=version, cause=CAUSE)
+    return _answer(_read_back(query, record_id))
+
+
+@bp.delete(f"/forms/<form_key>/records/{ID}")
+@requires_login
+def delete_record(form_key: str, record_id: int) -> Response:
+    records.delete(_query(form_key).form, record_id, current_actor(), CAUSE)
+    return Response(status=204)
+
+
+@bp.post(f"/forms/<form_key>/records/{ID}:restore")
+@requires_login
+def restore_record(form_key: str, record_id: int) -> Response:
+    query = _query(form_key)
+    records.restore(query.form, record_id, current_actor(), CAUSE)
+    return _answer(query.get(record_id))
+
+
+@bp.post("/forms/<form_key>/records:upsert")
+@requires_login
+@idempotent
+def upsert_records(form_key: str) -> Response:
+    doc = body.allow(body.read(), "key", "records")
+    form, key = _query(form_key).form, body.text(doc, "key")
+    if not key:
+        raise UserError(_("请用「key」指明按哪个字段对应记录。"), "key")
+    rows = body.list_(doc, "records", MAX_ROWS, required=True)
+    results: list[dict[str, Any]] = []
+    # A batch a transaction: others get their turn in between, and what was answered as done is done.
+    for start in range(0, len(rows), BATCH):
+        part = rows[start : start + BATCH]
+        written = records.upsert(form, key, [row.get("values", row) for row in part], current_actor(), CAUSE)
+        results += [_result(start + i, written, i) for i in range(len(part))]
+    counts = {name: sum(r["status"] == name for r in results) for name in ("created", "updated", "unchanged", "failed")}
+    return jsonify({"results": results} | counts)
+
+
+def _result(index: int, written: records.Written, i: int) -> dict[str, Any]:
+    if i in written.errors:
+        errors = [{"field": field, "message": message} for field, message in written.errors[i].items()]
+        return {"index": index, "id": None, "status": "failed", "errors": errors}
+    record_id = written.ids[i]
+    status = "created" if i in written.created else "updated" if record_id in written.changed else "unchanged"
+    return {"index": index, "id": record_id, "status": status}
+
+
+@bp.post("/forms/<form_key>/records:count")
+@requires_login
+def count_records(form_key: str) -> Response:
+    doc = body.allow(body.read(), "where", "search")
+    query = _query(form_key).where(body.object_(doc, "where")).search(body.text(doc, "search"))
+    return jsonify({"count": query.count()})
+
+
+@bp.post("/forms/<form_key>/records:aggregate")
+@requires_login
+def aggregate_records(form_key: str) -> Response:
+    doc = body.allow(body.read(), "where", "group_by", "measures", "search")
+    query = _query(form_key).where(body.object_(doc, "where")).search(body.text(doc, "search"))
+    groups = body.list_(doc, "group_by", 4)
+    measures = body.list_(doc, "measures", 12) or [{"agg": "count", "as": "count"}]
+    return jsonify({"rows": Aggregation(query, groups, measures).documents()})
+
+
+@bp.get(f"/forms/<form_key>/records/{ID}/changes")
+@requires_login
+def list_changes(form_key: str, record_id: int) -> Response:
+    """The record's history, newest first, with the fields that the asker may see."""
+    from ..forms.history import changes
+
+    query = _query(form_key)
+    query.get(record_id)
+    try:
+        before = int(request.args["cursor"]) if request.args.get("cursor") else None
+    except ValueError as error:
+        raise FieldErrors({"cursor": _("翻页位置无效，请从第一页重新开始。")}) from error
+    limit = body.limit(request.args.get("limit"))
+    found = changes(query.form, record_id, current_actor(), before=before, limit=limit)
+    cursor = str(found[-1].id) if len(found) == limit else None
+    return jsonify({"changes": [change.document() for change in found], "next_cursor": cursor})

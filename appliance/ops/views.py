@@ -124,7 +124,7 @@ def work() -> Response:
         jobs=overview.recent(status),
         counts=overview.counts(),
         timers=overview.timers(),
-        status=status,
+        shown=status,
         kind_label=jobs.label,
         incident_kind=incidents.kind,
     )

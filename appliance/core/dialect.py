@@ -210,3 +210,23 @@ def negate(expression: Any) -> Any:
 def month_day(column: Any) -> Node:
     """``MM-DD`` of an ISO date column."""
     return fn.substr(column, 6, 5)
+
+
+def json_list(expression: Any) -> Node:
+    """An aggregate: the values as a JSON array."""
+    return fn.json_group_array(expression)
+
+
+def json_map(key: Any, value: Any) -> Node:
+    """An aggregate: a JSON object of key and value of each row."""
+    return fn.json_group_object(key, value)
+
+
+def as_json(expression: Any) -> Node:
+    """Text that is JSON already, so that it is put into a JSON object as it is and not as a string."""
+    return fn.json(expression)
+
+
+def differs(a: Any, b: Any) -> Expression:
+    """Not the same; two absent values are the same."""
+    return Expression(a, "IS NOT", b)

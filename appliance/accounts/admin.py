@@ -1,0 +1,163 @@
+"""Settings pages of this room: people, API tokens, the audit log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from werkzeug.wrappers import Response
+
+from ..core import clock, nav
+from ..core.db import read
+from ..core.errors import NotFound, UserError
+from . import reset, tokens, users
+from .actor import current_actor
+from .guards import requires_admin, requires_login
+from .models import AuditEntry
+
+bp = Blueprint("settings_people", __name__, url_prefix="/settings")
+
+nav.add("settings", _l('用户'), "settings_people.people", "users", "admin", order=20, words="users accounts yonghu")
+nav.add("settings", _l('API 令牌'), "settings_people.my_tokens", "key", order=30, words="api token lingpai")
+nav.add("settings", _l('操作日志'), "settings_people.log", "history", "admin", order=90, words="audit log rizhi")
+
+LIVES = {"": _l('长期有效'), "30": _l('30 天'), "90": _l('90 天'), "365": _l('一年')}
+PAGE = 100
+Answer = Response | str | tuple[str, int]
+
+ACTIONS = {
+    "sign_in": _l('登录'),
+    "sign_in.failed": _l('登录失败'),
+    "sign_out": _l('退出'),
+    "user.created": _l('添加用户'),
+    "user.changed": _l('修改用户'),
+    "user.disabled": _l('停用用户'),
+    "user.enabled": _l('恢复用户'),
+    "password.changed": _l('修改密码'),
+    "password.link": _l('生成重设密码链接'),
+    "token.created": _l('创建 API 令牌'),
+    "token.revoked": _l('撤销 API 令牌'),
+    "settings.changed": _l('修改设置'),
+    "incident.retried": _l('重试异常'),
+    "incident.skipped": _l('跳过异常'),
+}
+"""What the log calls the actions of this room and of the shell; others show their own name."""
+
+
+@bp.get("/users")
+@requires_admin
+def people() -> str:
+    return _people()
+
+
+@bp.post("/users")
+@requires_admin
+def people_add() -> Answer:
+    """Adds a person; they choose their password through the link that is shown next."""
+    form = request.form
+    try:
+        user_id = users.create(form.get("login", ""), form.get("name", ""), None, form.get("role", ""), current_actor())
+    except UserError as error:
+        return _people(values=form, errors=error.errors or {"": error.message}), 422
+    return _people_with_link(user_id)
+
+
+@bp.post("/users/<int:user_id>")
+@requires_admin
+def people_change(user_id: int) -> Answer:
+    try:
+        users.update(user_id, current_actor(), name=request.form.get("name"), role=request.form.get("role"))
+    except UserError as error:
+        flash(error.message, "error")
+    else:
+        flash(_('已保存。'), "success")
+    return redirect(url_for(".people"), 303)
+
+
+@bp.post("/users/<int:user_id>/disable")
+@requires_admin
+def people_disable(user_id: int) -> Answer:
+    try:
+        users.disable(user_id, current_actor())
+    except UserError as error:
+        flash(error.message, "error")
+    else:
+        flash(_('%(name)s 已停用，其登录和令牌立即失效。', name=users.get(user_id).name), "success")
+    return redirect(url_for(".people"), 303)
+
+
+@bp.post("/users/<int:user_id>/enable")
+@requires_admin
+def people_enable(user_id: int) -> Answer:
+    users.enable(user_id, current_actor())
+    flash(_('%(name)s 可以登录了。', name=users.get(user_id).name), "success")
+    return redirect(url_for(".people"), 303)
+
+
+@bp.post("/users/<int:user_id>/link")
+@requires_admin
+def people_link(user_id: int) -> Answer:
+    return _people_with_link(user_id)
+
+
+def _people_with_link(user_id: int) -> str:
+    link = request.host_url.rstrip("/") + reset.make_link(user_id, current_actor())
+    return _people(link=link, link_for=users.get(user_id))
+
+
+def _people(**context: Any) -> str:
+    everybody = users.people()
+    roles_of = users.roles_of([user.id for user in everybody])
+    context = {"values": {}, "errors": {}, "link": None} | context
+    return render_template("accounts/people.html", people=everybody, roles=users.roles(), roles_of=roles_of, **context)
+
+
+@bp.get("/tokens")
+@requires_login
+def my_tokens() -> str:
+    return _tokens()
+
+
+@bp.post("/tokens")
+@requires_login
+def my_tokens_create() -> Answer:
+    days = request.form.get("life", "")
+    expires_at = clock.now() + int(days) * clock.DAY if days in LIVES and days else None
+    try:
+        token = tokens.create(current_actor().id or 0, request.form.get("name", ""), expires_at=expires_at)
+    except UserError as error:
+        return _tokens(values=request.form, errors=error.errors or {"": error.message}), 422
+    return _tokens(token=token)
+
+
+@bp.post("/tokens/<int:token_id>/revoke")
+@requires_login
+def my_tokens_revoke(token_id: int) -> Response:
+    try:
+        tokens.revoke(token_id, current_actor())
+    except NotFound as error:
+        flash(error.message, "error")
+    else:
+        flash(_('令牌已撤销。'), "success")
+    return redirect(url_for(".my_tokens"), 303)
+
+
+def _tokens(**context: Any) -> str:
+    context = {"values": {}, "errors": {}, "token": None} | context
+    return render_template("accounts/tokens.html", tokens=tokens.of(current_actor().id or 0), lives=LIVES, **context)
+
+
+@bp.get("/log")
+@requires_admin
+def log() -> str:
+    before = request.args.get("before", type=int)
+    query = AuditEntry.select().order_by(AuditEntry.id.desc()).limit(PAGE + 1)
+    with read():
+        rows = list(query.where(AuditEntry.id < before) if before else query)
+    older = url_for(".log", before=rows[PAGE - 1].id) if len(rows) > PAGE else None
+    names = users.names(row.actor_id for row in rows if row.actor_id)
+    shown = [(row, names.get(row.actor_id), ACTIONS.get(row.action, row.action)) for row in rows[:PAGE]]
+    newest = url_for(".log") if before else None
+    return render_template("accounts/log.html", rows=shown, older=older, newest=newest)

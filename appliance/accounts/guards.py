@@ -1,0 +1,79 @@
+"""Who may open a view. Every view carries exactly one mark; one without a mark is refused.
+
+The mark stands next to the function, under the route::
+
+    @bp.get("/orders/import")
+    @requires("import", form="order")
+    def start() -> str: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from flask import request
+from flask_babel import gettext as _
+
+from ..core.errors import Forbidden
+from . import permissions
+from .actor import Actor
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+_MARK = "guke_guard"
+_FORM_ARGUMENTS = ("form_key", "form")
+
+
+@dataclass(frozen=True)
+class Guard:
+    """``public``: anybody; ``login``: who is signed in; ``admin``; ``verb``: who has the right on the form."""
+
+    kind: str
+    verb: str = ""
+    form: str | None = None
+
+    def check(self, actor: Actor) -> None:
+        """Raises :class:`Forbidden` when ``actor`` may not open the view of this request."""
+        if self.kind == "admin" and not actor.is_admin:
+            raise Forbidden(_('这一页只对管理员开放。需要时请联系管理员。'))
+        if self.kind == "verb":
+            permissions.demand(actor, self.verb, self.form or _form_of_request())
+
+
+def _form_of_request() -> str | None:
+    arguments = request.view_args or {}
+    return next((arguments[name] for name in _FORM_ARGUMENTS if name in arguments), None)
+
+
+def _mark(guard: Guard) -> Callable[[View], View]:
+    def mark(view: View) -> View:
+        if hasattr(view, _MARK):
+            raise ValueError(f"{view.__qualname__} carries two guards; keep one")
+        setattr(view, _MARK, guard)
+        return view
+
+    return mark
+
+
+def of(view: Callable[..., Any] | None) -> Guard | None:
+    """The mark of a view."""
+    return getattr(view, _MARK, None)
+
+
+def requires(verb: str, form: str | None = None) -> Callable[[View], View]:
+    """Only who may do ``verb`` with records of ``form``, or of the form that the URL names (``<form_key>``, ``<form>``)."""
+    if verb not in permissions.VERBS:
+        raise ValueError(f"no such right: {verb!r}; there are {', '.join(permissions.VERBS)}")
+    return _mark(Guard("verb", verb, form))
+
+
+public = _mark(Guard("public"))
+"""Anybody, signed in or not."""
+
+requires_login = _mark(Guard("login"))
+"""Everybody who is signed in; the view itself asks for more where records are touched."""
+
+requires_admin = _mark(Guard("admin"))
+"""Administrators."""

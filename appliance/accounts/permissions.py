@@ -1,0 +1,126 @@
+"""What roles allow. A person with several roles may do what any of them allows.
+
+Everything that shows or changes records asks here: :func:`can`, :func:`scope`, :func:`field_access`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask_babel import gettext as _
+
+from ..core.errors import Forbidden
+from .actor import Actor
+from .cache import Cache
+from .models import Role
+
+VERBS = ("see", "create", "edit", "delete", "export", "import", "bulk", "design", "purge")
+"""What can be done with a form's records; ``design`` changes the form itself, ``purge`` deletes for good."""
+
+ACCESS = ("hidden", "masked", "read", "edit")
+"""What a person gets of one field, from nothing to everything."""
+
+ANY = "*"
+"""The form key that stands for every form without an entry of its own."""
+
+
+@dataclass(frozen=True)
+class FormRights:
+    """A role's rights on one form: verbs, the condition that visible records meet, exceptions for single fields."""
+
+    verbs: frozenset[str] = frozenset()
+    scope: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, document: Mapping[str, Any]) -> FormRights:
+        verbs, fields = frozenset(document.get("verbs", ())), dict(document.get("fields", {}))
+        if unknown := verbs - set(VERBS):
+            raise ValueError(f"no such right: {', '.join(sorted(unknown))}; there are {', '.join(VERBS)}")
+        if unknown := set(fields.values()) - set(ACCESS):
+            raise ValueError(f"no such field access: {', '.join(sorted(unknown))}; there are {', '.join(ACCESS)}")
+        return cls(verbs, dict(document.get("scope", {})), fields)
+
+    def document(self) -> dict[str, Any]:
+        return {"verbs": sorted(self.verbs), "scope": dict(self.scope), "fields": dict(self.fields)}
+
+
+@dataclass(frozen=True)
+class Rights:
+    """A role's rights. ``admin`` allows everything; ``forms``: form key, or ``*``, to :class:`FormRights`."""
+
+    admin: bool = False
+    forms: Mapping[str, FormRights] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, document: Mapping[str, Any]) -> Rights:
+        """Reads the stored JSON; raises ``ValueError`` on a word it does not know."""
+        return cls(
+            bool(document.get("admin")),
+            {key: FormRights.open(rights) for key, rights in document.get("forms", {}).items()},
+        )
+
+    def document(self) -> dict[str, Any]:
+        return {"admin": self.admin, "forms": {key: rights.document() for key, rights in self.forms.items()}}
+
+    def on(self, form_key: str) -> FormRights:
+        return self.forms.get(form_key) or self.forms.get(ANY) or NOTHING
+
+
+NOTHING = FormRights()
+
+ADMIN = Rights(admin=True)
+STAFF = Rights(forms={ANY: FormRights(frozenset(VERBS) - {"design", "purge"})})
+
+_rights: Cache[Rights] = Cache()
+
+
+def rights_of(actor: Actor) -> list[Rights]:
+    """The rights of each of the actor's roles."""
+    return [_rights.get(role_id, lambda role_id=role_id: _load(role_id)) for role_id in actor.role_ids]
+
+
+def _load(role_id: int) -> Rights:
+    role = Role.get_or_none(Role.id == role_id)
+    return Rights.open(role.rights) if role else Rights()
+
+
+def can(actor: Actor, verb: str, form_key: str | None = None) -> bool:
+    """Whether ``actor`` may do ``verb`` with records of the form; without a form: with those of any form."""
+    if verb not in VERBS:
+        raise ValueError(f"no such right: {verb!r}; there are {', '.join(VERBS)}")
+    if actor.is_admin:
+        return True
+    if form_key is None:
+        return any(verb in rights.verbs for role in rights_of(actor) for rights in role.forms.values())
+    return any(verb in role.on(form_key).verbs for role in rights_of(actor))
+
+
+def demand(actor: Actor, verb: str, form_key: str | None = None) -> None:
+    """Raises :class:`Forbidden` unless ``can()``."""
+    if not can(actor, verb, form_key):
+        raise Forbidden(_('您没有这项权限。需要时请联系管理员。'))
+
+
+def scope(actor: Actor, form_key: str) -> dict[str, Any]:
+    """The condition that a record must meet to exist for ``actor``: ``{}`` all, ``{"any": []}`` none."""
+    if actor.is_admin:
+        return {}
+    scopes = [dict(role.on(form_key).scope) for role in rights_of(actor) if "see" in role.on(form_key).verbs]
+    if {} in scopes:
+        return {}
+    return scopes[0] if len(scopes) == 1 else {"any": scopes}
+
+
+def field_access(actor: Actor, form_key: str, field_key: str) -> str:
+    """``hidden``, ``masked``, ``read`` or ``edit``: the most that any of the actor's roles gives."""
+    if actor.is_admin:
+        return "edit"
+    found = [
+        role.on(form_key).fields.get(field_key, "edit")
+        for role in rights_of(actor)
+        if "see" in role.on(form_key).verbs
+    ]
+    return max(found, key=ACCESS.index, default="hidden")

@@ -1,0 +1,1 @@
+"""The shell: the application, navigation, home, help, settings, errors."""

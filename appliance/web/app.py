@@ -1,0 +1,131 @@
+"""Puts the rooms together into one Flask application."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, request
+
+from ..accounts import gate
+from ..core import i18n, schema, secrets
+from ..core.db import open_database
+from . import errors, home, shell
+
+log = logging.getLogger(__name__)
+
+BLUEPRINTS = (
+    "accounts.views",
+    "accounts.admin",
+    "forms.views",
+    "forms.importing.views",
+    "customers.views",
+    "messaging.views",
+    "automation.views",
+    "reports.views",
+    "channels.views",
+    "apps.views",
+    "api.views",
+    "web.views",
+    "web.settings",
+    "web.help",
+    "ops.views",
+)
+"""The modules with a blueprint ``bp``. By name: ``ops`` stands above this room."""
+
+BODY_LIMIT = 256 * 1024 * 1024
+FORM_LIMIT = 8 * 1024 * 1024
+_YEAR = 365 * 86_400
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; object-src 'none'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+
+def create_app(data: Path, *, testing: bool = False) -> Flask:
+    """The application on the data folder ``data``, whose database is opened and brought to this release.
+
+    Raises :class:`core.errors.UserError` when the database is of a newer release.
+    """
+    open_database(data)
+    schema.prepare()
+    app = Flask(
+        "appliance", static_folder=str(folder("static")), template_folder=str(folder("templates")), static_url_path="/static"
+    )
+    app.config.update(
+        TESTING=testing,
+        SECRET_KEY=secrets.derive("flash"),
+        # Flask's own session carries nothing but flashed notices; who is signed in stands in accounts.sessions.
+        SESSION_COOKIE_NAME="guke_flash",
+        SESSION_COOKIE_SAMESITE="Lax",
+        MAX_CONTENT_LENGTH=BODY_LIMIT,
+        MAX_FORM_MEMORY_SIZE=FORM_LIMIT,
+        MAX_FORM_PARTS=20_000,
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    i18n.init_app(app)
+    gate.init_app(app)
+    errors.init_app(app)
+    shell.init_app(app)
+    home.init_app(app)
+    register(app)
+    app.url_defaults(_static_version(app))
+    app.after_request(_headers)
+    return app
+
+
+def folder(name: str) -> Path:
+    """``templates`` or ``static``: inside the package when it was installed, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / name
+    return inside if inside.is_dir() else package.parent / name
+
+
+def register(app: Flask) -> None:
+    """Registers every room's blueprint."""
+    for name in BLUEPRINTS:
+        full = f"{__package__.rpartition('.')[0]}.{name}"
+        if find_spec(full.rpartition(".")[0]) and find_spec(full):
+            app.register_blueprint(importlib.import_module(full).bp)
+        else:
+            log.warning("%s is missing: its pages are not served", full)
+
+
+def _static_version(app: Flask) -> Any:
+    root = Path(app.static_folder or "")
+
+    def add(endpoint: str, values: dict[str, Any]) -> None:
+        if endpoint == "static" and "v" not in values:
+            try:
+                values["v"] = f"{(root / values['filename']).stat().st_mtime_ns // 1_000_000:x}"
+            except OSError:
+                log.warning("static file %s does not exist", values["filename"])
+
+    return add
+
+
+def _headers(response: Response) -> Response:
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.is_secure:
+        response.headers.setdefault("Strict-Transport-Security", f"max-age={_YEAR}")
+    if request.endpoint == "static":
+        # The URL carries the file's version: whoever has it never asks again.
+        forever = f"public, max-age={_YEAR}, immutable"
+        response.headers["Cache-Control"] = forever if "v" in request.args else "no-cache"
+    else:
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+    return response

@@ -1,0 +1,141 @@
+"""The manual inside the appliance: Markdown pages in ``appliance/help/<language>/<topic>.md``.
+
+A page begins with a few lines between ``---`` lines::
+
+    ---
+    title: 登录与密码
+    group: 账号
+    order: 10
+    pages: accounts.* settings_people.my_tokens
+    ---
+
+``pages`` names the endpoints (``*`` matches anything) whose "help for this page" leads here. Putting the file there is
+all: index, search and links find it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import Path
+
+from flask import Blueprint, request
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from markupsafe import Markup
+from werkzeug.wrappers import Response
+
+from ..accounts.guards import requires_login
+from ..core import http, i18n, nav
+from ..core.errors import NotFound
+
+FOLDER = Path(__file__).resolve().parents[1] / "help"
+SNIPPET = 60
+
+bp = Blueprint("help", __name__, url_prefix="/help")
+nav.action(_l('使用手册'), "help.index", "book", words="help manual shouce bangzhu")
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One page of the manual in one language."""
+
+    key: str
+    title: str
+    group: str
+    order: int
+    pages: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A page that holds what was searched, with the place."""
+
+    topic: Topic
+    before: str
+    match: str
+    after: str
+
+
+def topics(locale: str) -> list[Topic]:
+    """The pages of a language in the manual's order; a page that is missing there is shown in Chinese."""
+    found = {topic.key: topic for topic in _read(i18n.SOURCE)} | {topic.key: topic for topic in _read(locale)}
+    return sorted(found.values(), key=lambda t: (t.order, t.key))
+
+
+@lru_cache(maxsize=4)
+def _read(locale: str) -> tuple[Topic, ...]:
+    return tuple(_open(path) for path in sorted((FOLDER / locale).glob("*.md")))
+
+
+def _open(path: Path) -> Topic:
+    _empty, head, text = path.read_text(encoding="utf-8").split("---\n", 2)
+    facts = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
+    return Topic(
+        path.stem,
+        facts["title"].strip(),
+        facts.get("group", "").strip(),
+        int(facts.get("order", "100")),
+        tuple(facts.get("pages", "").split()),
+        text.strip(),
+    )
+
+
+def topic_for(endpoint: str, locale: str) -> Topic | None:
+    """The page about an endpoint: the one that names it most exactly."""
+    matches = [
+        (len(pattern.rstrip("*")), topic)
+        for topic in topics(locale)
+        for pattern in topic.pages
+        if fnmatchcase(endpoint, pattern)
+    ]
+    return max(matches, key=lambda m: m[0])[1] if matches else None
+
+
+def search(text: str, locale: str) -> list[Hit]:
+    """Pages that hold every word of ``text``, those that have it in the title first."""
+    words = text.casefold().split()
+    hits = []
+    for topic in topics(locale):
+        plain = re.sub(r"[#*`>|\[\]]|\(\S+?\)", "", topic.text)
+        folded = f"{topic.title}\n{plain}".casefold()
+        if words and all(word in folded for word in words):
+            hits.append((words[0] not in topic.title.casefold(), _hit(topic, plain, words[0])))
+    return [hit for _late, hit in sorted(hits, key=lambda h: h[0])]
+
+
+def _hit(topic: Topic, plain: str, word: str) -> Hit:
+    at = max(plain.casefold().find(word), 0)
+    end = at + len(word) if word in plain.casefold() else at
+    start = max(0, at - SNIPPET // 2)
+    return Hit(topic, plain[start:at].replace("\n", " "), plain[at:end], plain[end : end + SNIPPET].replace("\n", " "))
+
+
+@lru_cache(maxsize=64)
+def html(text: str) -> Markup:
+    """A page as HTML. Raw HTML in the Markdown is shown as text."""
+    from markdown_it import MarkdownIt
+
+    return Markup(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
+
+
+@bp.get("/")
+@requires_login
+def index() -> Response:
+    text = request.args.get("q", "").strip()
+    every = topics(i18n.current())
+    hits = search(text, i18n.current()) if text else []
+    return http.render("web/help.html", "results", topics=every, topic=None, q=text, hits=hits)
+
+
+@bp.get("/<key>")
+@requires_login
+def topic(key: str) -> Response:
+    every = topics(i18n.current())
+    found = next((t for t in every if t.key == key), None)
+    if found is None:
+        raise NotFound(_('手册里没有这一页。'))
+    return http.render("web/help.html", topics=every, topic=found, html=html(found.text), q="", hits=[])

@@ -1,0 +1,189 @@
+"""What the home page shows: the five steps to the first dashboard, then the person's numbers and what needs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, Response, current_app, request, url_for
+from flask_babel import gettext as _
+
+from ..accounts.actor import Actor, maybe_actor
+from ..accounts.permissions import can
+from ..automation.models import DecisionTableRow, RuleRow
+from ..core import clock, nav, settings
+from ..core.db import read, write
+from ..forms import catalog
+from ..forms.importing.models import Import
+from ..forms.query import Query
+from . import shell
+
+RECENT = 5
+
+settings.declare("home.customers_seen", False, "customers seen", "boolean")
+settings.declare("home.dashboard_seen", False, "dashboard seen", "boolean")
+settings.declare("home.steps_closed", False, "steps closed", "boolean")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the first day: ``done`` is what really is, not what was clicked."""
+
+    title: str
+    text: str
+    done: bool
+    action: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    label: str
+    value: str
+    hint: str
+    icon: str
+    url: str
+
+
+def init_app(app: Flask) -> None:
+    app.after_request(_remember)
+
+
+def steps() -> list[Step]:
+    """The way to the first dashboard."""
+    return [
+        Step(
+            _('填写公司名称和时区'),
+            _('名称显示在每一页上，时区决定一天从几点算起。'),
+            bool(settings.get("company.name")),
+            _('去填写'),
+            url_for("settings.company"),
+        ),
+        Step(
+            _('导入订单'),
+            _('淘宝、抖音等平台导出的 Excel 或 CSV 可以直接用，新买家会自动建档。'),
+            _any("order"),
+            _('导入订单'),
+            url("imports.start", "order") or _list_url("order"),
+        ),
+        Step(
+            _('看看您的客户'),
+            _('每位客户的消费、标签和动态都在同一页上。'),
+            settings.get("home.customers_seen") and _any("customer"),
+            _('查看客户'),
+            _list_url("customer"),
+        ),
+        Step(
+            _('启用打标规则'),
+            _('每天自动把客户分成高价值核心粉、潜力消费粉和低价值围观粉。'),
+            _any_rule(),
+            _('查看规则'),
+            _first("automation"),
+        ),
+        Step(
+            _('打开看板'),
+            _('销售、客户分层、渠道和品类，一页看完。'),
+            settings.get("home.dashboard_seen") and _any("order"),
+            _('打开看板'),
+            _first("reports"),
+        ),
+    ]
+
+
+def finished(every: list[Step]) -> bool:
+    return settings.get("home.steps_closed") or all(step.done for step in every)
+
+
+def url(endpoint: str, form_key: str) -> str | None:
+    """The page of a form at ``endpoint``, ``None`` when it is not served."""
+    return url_for(endpoint, form_key=form_key) if endpoint in current_app.view_functions else None
+
+
+def _list_url(form_key: str) -> str:
+    return url(shell.LIST, form_key) or url_for("web.home")
+
+
+def _first(group: str) -> str:
+    entry = next((e for e in nav.entries() if e.group == group and e.endpoint in current_app.view_functions), None)
+    return url_for(entry.endpoint, **entry.values) if entry else url_for("web.home")
+
+
+def _any(form_key: str) -> bool:
+    form = catalog.all_forms().get(form_key)
+    if form is None:
+        return False
+    with read():
+        return bool(form.table.select(form.col("id")).where(form.col("deleted_at").is_null()).limit(1).tuples())
+
+
+def _any_rule() -> bool:
+    with read():
+        return any(m.select().where(m.enabled, m.deleted_at.is_null()).exists() for m in (RuleRow, DecisionTableRow))
+
+
+def figures(actor: Actor) -> list[Figure]:
+    """Customers, orders and sales of this month, as far as ``actor`` sees them. Fetched after the page is shown."""
+    forms = catalog.all_forms()
+    found = []
+    if "customer" in forms and can(actor, "see", "customer"):
+        count = Query(forms["customer"], actor).count()
+        found.append(Figure(_('客户'), shell.number(count), "", "users", _list_url("customer")))
+    if "order" in forms and can(actor, "see", "order"):
+        found += _orders(actor, forms["order"])
+    return found
+
+
+def _orders(actor: Actor, form: catalog.Form) -> list[Figure]:
+    month = {"all": [{"field": "paid_at", "op": "this", "value": "month"}, {"field": "status", "op": "ne", "value": "cancelled"}]}
+    row = _month(actor, form, month)
+    today = clock.today(settings.tz())
+    hint = _('%(month)s 月 1 日至今', month=today.month)
+    link = _list_url("order")
+    return [
+        Figure(_('本月付款订单'), shell.number(row.get("orders") or 0), hint, "shopping-cart", link),
+        Figure(_('本月付款金额'), shell.yuan(int(row.get("paid") or 0)), hint, "currency-yuan", link),
+    ]
+
+
+def _month(actor: Actor, form: catalog.Form, where: dict[str, Any]) -> dict[str, Any]:
+    measures = [{"agg": "count", "as": "orders"}, {"agg": "sum", "of": "amount", "as": "paid"}]
+    rows = Query(form, actor).where(where).aggregate([], measures)
+    return rows[0] if rows else {}
+
+
+def imports() -> list[Import]:
+    """The last imports that went past their draft."""
+    with read():
+        return list(Import.select().where(Import.status != "draft").order_by(Import.id.desc()).limit(RECENT))
+
+
+def quick(actor: Actor) -> list[shell.Link]:
+    """What people do most: the rooms' actions, then a new record of the forms they may add to."""
+    return [
+        shell.Link(label_of(e), url_for(e.endpoint, **e.values), e.icon)
+        for e in nav.actions()
+        if shell.allowed(actor, e) and e.endpoint in current_app.view_functions
+    ]
+
+
+def label_of(entry: nav.Entry) -> str:
+    return shell.i18n.label(entry.label)
+
+
+def _remember(response: Response) -> Response:
+    """Notes the first time somebody really looked at the customers and at a dashboard: steps three and five."""
+    if response.status_code != 200 or request.method != "GET" or maybe_actor() is None:
+        return response
+    key = _looked_at()
+    if key and not settings.get(key):
+        with write():
+            settings.set(key, True)
+    return response
+
+
+def _looked_at() -> str | None:
+    if request.endpoint == shell.LIST and (request.view_args or {}).get("form_key") == "customer":
+        return "home.customers_seen" if _any("customer") else None
+    if request.blueprint == "reports" and request.endpoint:
+        return "home.dashboard_seen" if _any("order") else None
+    return None

@@ -1,0 +1,76 @@
+"""Home, notices, the search palette."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort, current_app, flash, render_template, request, send_from_directory, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from werkzeug.wrappers import Response as AnyResponse
+
+from ..accounts.actor import current_actor
+from ..accounts.guards import public, requires_admin, requires_login
+from ..core import http, incidents, nav, settings
+from ..core.jobs import label as kind_label
+from . import home, notices, palette
+
+bp = Blueprint("web", __name__)
+nav.add("home", _l('工作台'), "web.home", "home", order=0, words="home gongzuotai")
+
+
+@bp.get("/", endpoint="home")
+@requires_login
+def home_page() -> str:
+    """Beginners get the steps, everybody else their day."""
+    actor = current_actor()
+    steps = home.steps() if actor.is_admin else []
+    return render_template(
+        "web/home.html",
+        steps=[] if home.finished(steps) else steps,
+        incidents=incidents.unresolved(5) if actor.is_admin else [],
+        incident_kind=incidents.kind,
+        imports=home.imports(),
+        quick=home.quick(actor),
+    )
+
+
+@bp.get("/home/figures")
+@requires_login
+def figures() -> str:
+    return render_template("web/_figures.html", figures=home.figures(current_actor()))
+
+
+@bp.post("/home/steps/close")
+@requires_admin
+def close_steps() -> AnyResponse:
+    settings.set("home.steps_closed", True, current_actor())
+    flash(_('已收起。需要时可以在使用手册里查看。'), "info")
+    return http.go(url_for(".home"))
+
+
+@bp.get("/notices", endpoint="notices")
+@requires_login
+def notices_page() -> str:
+    actor = current_actor()
+    return render_template(
+        "web/notices.html",
+        incidents=incidents.unresolved() if actor.is_admin else [],
+        incident_kind=incidents.kind,
+        jobs=notices.jobs_of(actor),
+        kind_label=kind_label,
+        can_act="ops.retry_incident" in current_app.view_functions,
+    )
+
+
+@bp.get("/palette", endpoint="palette")
+@requires_login
+def palette_results() -> str:
+    text = request.args.get("q", "")
+    return render_template("web/_palette_results.html", groups=palette.search(text, current_actor()), q=text)
+
+
+@bp.get("/favicon.ico")
+@public
+def favicon() -> Response:
+    if not current_app.static_folder:
+        abort(404)
+    return send_from_directory(current_app.static_folder, "favicon.svg", max_age=86_400)

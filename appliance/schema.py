@@ -28,6 +28,9 @@ PARTS = (
     "accounts.users",
     "accounts.upkeep",
     "forms.search",
+    "forms.importing.job",
+    "forms.importing.undo",
+    "forms.importing.export",
     "ops.backup",
 )
 """Modules that register something when imported: job handlers, seeds, hooks, actions, conditions' tests."""

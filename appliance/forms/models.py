@@ -6,6 +6,7 @@ import peewee as pw
 
 from ..core.db import Model
 from ..core.dialect import JSONField
+from .importing.models import TABLES as IMPORT_TABLES
 
 
 class FormRow(Model):
@@ -107,4 +108,4 @@ class CatalogVersion(Model):
         table_name = "catalog_version"
 
 
-TABLES = [CatalogVersion, FormRow, FieldRow, Change, View, SearchDirty]
+TABLES = [CatalogVersion, FormRow, FieldRow, Change, View, SearchDirty, *IMPORT_TABLES]

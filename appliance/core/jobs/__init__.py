@@ -10,7 +10,7 @@ from .job import Job, JobCancelled, JobStopped, LeaseLost, stop_asked
 from .owner import resign
 from .queue import cancel, enqueue, get, retry, ring
 from .registry import handler, kinds, label
-from .runner import run, work
+from .runner import run, work, work_on
 from .timers import next_time, schedule, unschedule
 
 __all__ = [
@@ -33,4 +33,5 @@ __all__ = [
     "stop_asked",
     "unschedule",
     "work",
+    "work_on",
 ]

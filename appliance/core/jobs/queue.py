@@ -133,8 +133,11 @@ def any_due() -> bool:
         return JobRow.select(JobRow.id).where(_due(clock.now())).limit(1).scalar() is not None
 
 
-def claim() -> Job | None:
-    """Takes the job that has been due longest, by one UPDATE; ``None`` when nothing can be done now."""
+def claim(only: int | None = None) -> Job | None:
+    """Takes the job that has been due longest, by one UPDATE; ``None`` when nothing can be done now.
+
+    ``only``: that job or none.
+    """
     now = clock.now()
     busy = JobRow.alias()
     same_key = busy.select(busy.id).where(
@@ -147,6 +150,8 @@ def claim() -> Job | None:
         .order_by(JobRow.due_at, JobRow.id)
         .limit(1)
     )
+    if only is not None:
+        first = first.where(JobRow.id == only)
     heavy = registry.heavy_kinds()
     if heavy:
         other = JobRow.alias()

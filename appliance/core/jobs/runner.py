@@ -45,6 +45,14 @@ def work(limit: int | None = None) -> dict[str, Any]:
     return {"jobs": jobs, **totals, "errors": errors}
 
 
+def work_on(job_id: int) -> Job | None:
+    """Does one job here, if it is due and nobody has it: what the command line asked for and waits for."""
+    with read():
+        owner.free_the_dead()
+        job = queue.claim(job_id)
+    return run(job) if job else None
+
+
 def run(job: Job) -> Job:
     """Runs a claimed job to its end, whatever that is. Returns the job as it stands then."""
     try:

@@ -17,6 +17,7 @@ class LinkField(Field):
     column: ClassVar[str | None] = None
     sortable = False
     multiple = True
+    needs_database = True
 
     def check(self, draft: Draft, values: list[Any]) -> None:
         """Adds to ``draft.errors`` what cannot be stored (a value that belongs to another record). May be a no-op."""

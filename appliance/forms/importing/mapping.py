@@ -1,8 +1,8 @@
 """Which column fills what. Targets are paths:
 
-``amount`` a field; ``tags`` a field of many values; ``member_no`` (an identity kind) a part of one; ``customer.phone`` a
-field of the related record, which is found by a name that is unique (``customer.member_no``) or made;
-``order_item.name`` a field of a record that is made along with this one; ``@address`` an address to take apart.
+``amount`` a field; ``tags`` a field of many values; ``member_no`` (an identity kind) a part of one;
+``customer.phone`` a field of the related record, which is found by a name that is unique (``customer.member_no``) or
+made; ``order_item.name`` a field of a record that is made along with this one; ``@address`` an address to take apart.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ FUZZY = 0.84
 @dataclass(frozen=True)
 class Target:
     """``field`` reads the cells (``None``: an address, which is taken apart). ``via``: "" for the record itself, else
-    the relation field or the child form that the path begins with. ``link``: the multi-valued field ``key`` is a part of.
+    the relation field or the child form that the path begins with. ``link``: the multi-valued field that ``key`` is a
+    part of. ``names``: a value names one record (a unique field, an identity).
     """
 
     path: str
@@ -46,11 +47,7 @@ class Target:
     via: str = ""
     child: bool = False
     link: str = ""
-
-    @property
-    def names(self) -> bool:
-        """Whether a value names one record: a unique field or an identity."""
-        return bool(self.link) or bool(self.field and self.field.unique)
+    names: bool = False
 
     @property
     def words(self) -> list[str]:
@@ -74,7 +71,8 @@ def targets(form: Form, actor: Actor = SYSTEM) -> dict[str, Target]:
                 found |= _own(related, actor, f"{key}.", field.label, False)
     for child, field in children(form):
         if actor is SYSTEM or permissions.can(actor, "create", child.key):
-            found |= {p: t for p, t in _own(child, actor, f"{child.key}.", child.label, True).items() if t.key != field.key}
+            own = _own(child, actor, f"{child.key}.", child.label, True)
+            found |= {path: target for path, target in own.items() if target.key != field.key}
     return found
 
 
@@ -96,20 +94,30 @@ def _own(form: Form, actor: Actor, prefix: str, group: str, child: bool) -> dict
     found: dict[str, Target] = {}
 
     def add(key: str, label: str, field: Field | None, link: str = "") -> None:
-        path = prefix + key
-        found[path] = Target(path, form, key, label, group, field, via, child, link)
+        names = bool(link) or key in kinds or bool(field and field.unique)
+        found[prefix + key] = Target(prefix + key, form, key, label, group, field, via, child, link, names)
 
     fields = _writable(form, actor)
+    parts = {
+        kind: (key, build(spec))
+        for key, field in fields.items()
+        if isinstance(field, LinkField)
+        for kind, spec in field.import_parts().items()
+    }
+    kinds = set(parts)
     for key, field in fields.items():
-        if isinstance(field, LinkField) and (parts := field.import_parts()):
-            for kind, spec in parts.items():
-                if kind not in fields:
-                    part = build(spec)
-                    add(kind, part.label, part, link=key)
-        elif field.type == "relation" and prefix:
-            continue
-        else:
+        if isinstance(field, LinkField) and field.import_parts():
+            for kind, (link, part) in parts.items():
+                if kind not in fields and link == key:
+                    add(kind, part.label, part, link)
+        elif field.type != "relation" or not prefix:
             add(key, field.label, field)
+        elif child:
+            # The record of a third form, by its unique field: the product of an order item by its code.
+            other = catalog.get(field.options["form"])
+            for unique in (f for f in other.fields.values() if f.unique):
+                path = f"{key}.{unique.key}"
+                add(path, f"{field.label} · {unique.label}", unique)
     if "province" in fields and "city" in fields:
         add(address.SUFFIX, _("地址（自动拆成省、市、区）"), None)
     return found
@@ -147,6 +155,10 @@ def propose(names: list[str], samples: list[list[Any]], all_targets: dict[str, T
         if -i not in taken and path not in used:
             taken[-i] = path
             used.add(path)
+    # A made-along record without its name (a lone quantity) would be an empty shell.
+    for via in {all_targets[path].via for path in used if all_targets[path].child}:
+        if f"{via}.{catalog.get(via).title_field}" not in used:
+            taken = {i: path for i, path in taken.items() if all_targets[path].via != via}
     return dict(sorted(taken.items()))
 
 

@@ -83,6 +83,7 @@ def inspect(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         "top": [[_cut(plain(cell)) for cell in row[:40]] for row in top[:15]],
         "usual": usual_fill(body) or usual_fill(top),
         "title_years": sorted(title_years(top[: max(header.row, 0)], request["name"])),
+        "height": source.height(sheet) if sheets else 0,
         "encoding": getattr(source, "encoding", None),
         "frugal": request["frugal"],
     }

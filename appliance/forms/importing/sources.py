@@ -40,6 +40,9 @@ class Source(Protocol):
     def rows(self, sheet: int) -> Iterator[Row]:
         """The rows from the top of the sheet, empty ones included. Can be called again."""
 
+    def height(self, sheet: int) -> int:
+        """Roughly how many rows there are, for progress bars."""
+
 
 def open_source(path: Path, *, frugal: bool = False) -> Source:
     """The file at ``path``. ``frugal`` streams a workbook (slower, in little memory) where that is possible."""
@@ -151,6 +154,10 @@ class CsvSource:
                     _("某个单元格超过 4 MB，多半是引号没有成对。请检查文件中的引号，或改用 xlsx。")
                 ) from None
 
+    def height(self, sheet: int) -> int:
+        with self.text.path.open("rb") as file:
+            return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(CHUNK), b""))
+
 
 def sniff_delimiter(head: str) -> str:
     """The separator that splits the first lines into the most cells, the same number on most lines."""
@@ -218,6 +225,9 @@ class CalamineSource:
         for row in rows:
             yield left + [None if cell == "" else cell for cell in row]
 
+    def height(self, sheet: int) -> int:
+        return int(self.book.get_sheet_by_name(self.sheets[sheet]).total_height)
+
 
 class OpenpyxlSource:
     """xlsx as a stream, for sheets too big for calamine."""
@@ -241,6 +251,9 @@ class OpenpyxlSource:
                 _too_wide()
             yield [None if cell == "" else cell for cell in row[:MAX_COLUMNS]]
 
+    def height(self, sheet: int) -> int:
+        return sum(1 for _row in self.book[self.sheets[sheet]].iter_rows(min_col=1, max_col=1))
+
 
 class HtmlSource:
     """The largest table of a web page that calls itself ``.xls``, as many back offices export."""
@@ -257,6 +270,10 @@ class HtmlSource:
         if not parser.tables:
             raise UnreadableFile(_("文件里没有表格。请上传 csv、xlsx 或 xls。"))
         yield from max(parser.tables, key=lambda table: sum(map(len, table)))
+
+    def height(self, sheet: int) -> int:
+        with self.text.open() as text:
+            return sum(chunk.lower().count("<tr") for chunk in iter(lambda: text.read(CHUNK), ""))
 
 
 class _Tables(HTMLParser):

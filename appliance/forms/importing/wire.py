@@ -68,10 +68,7 @@ def ask(do: str, path: Path, **request: Any) -> Iterator[tuple[str, Any]]:
 
 def answer(do: str, path: Path, **request: Any) -> Any:
     """The payload of the last frame."""
-    last = None
-    for _kind, last in ask(do, path, **request):
-        pass
-    return last
+    return list(ask(do, path, **request))[-1][1]
 
 
 def _run(do: str, path: Path, frugal: bool, request: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -20,6 +20,8 @@ class Preset:
     """Target path → the words of the export → stored values."""
     constants: ClassVar[dict[str, Any]] = {}
     """Target path → the value every record gets whose column says nothing."""
+    derived: ClassVar[tuple[str, ...]] = ()
+    """Target paths that :meth:`derive` may fill."""
     key: ClassVar[str | None] = None
     note: ClassVar[Any] = None
     """What the person should know about how this export is understood."""

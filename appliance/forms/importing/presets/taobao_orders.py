@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from flask_babel import lazy_gettext as _l
 
@@ -25,7 +25,7 @@ class TaobaoOrders(Preset):
     label = _l("淘宝/天猫 订单报表")
     form = "order"
     signature = frozenset({"订单编号", "买家会员名", "订单状态"})
-    columns = {
+    columns: ClassVar = {
         "订单编号": "number",
         "买家会员名": "customer.taobao_nick",
         "买家应付货款": "order_item.amount",
@@ -46,10 +46,11 @@ class TaobaoOrders(Preset):
         "店铺名称": "shop",
         "退款金额": "refunded",
     }
-    values = {"status": STATUS}
-    constants = {"channel": "taobao", "customer.channel": "taobao"}
+    values: ClassVar = {"status": STATUS}
+    constants: ClassVar = {"channel": "taobao", "customer.channel": "taobao"}
+    derived = ("refunded",)
     key = "number"
-    note = _l("付款后又关闭的订单按“已付款、已退款”计：保留付款时间，退款金额照报表；没有付款的关闭订单不计入付款订单。")
+    note = _l("付款后又关闭的订单保留付款时间，退款金额照报表，计为已付款、已退款；没有付款就关闭的不计入付款订单。")
 
     def derive(self, cells: dict[str, list[Any]], size: int) -> dict[str, list[Any]]:
         """A closed order that was paid and names no refund has been paid back whole: Taobao leaves no other way."""

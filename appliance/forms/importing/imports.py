@@ -1,0 +1,226 @@
+"""What people do with an import: begin, look into the file, check, start, cancel, fetch the failed rows."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from flask_babel import gettext as _
+
+from ...accounts import users
+from ...accounts.actor import SYSTEM, Actor
+from ...core import clock, files, jobs
+from ...core.db import read, write
+from ...core.errors import Conflict, NotFound, UserError
+from .. import catalog
+from ..catalog import Form
+from . import mapping, tables, wire
+from . import plan as plans
+from .models import Import, ImportFailure
+from .plan import Facts, Plan
+from .writing import Counts
+
+ACTIVE = ("running", "undoing")
+
+
+def get(import_id: int) -> Import:
+    """Raises :class:`NotFound`. An import whose job was cancelled or gave up says so."""
+    with read():
+        row = Import.get_or_none(Import.id == import_id)
+    if row is None:
+        raise NotFound(_("没有编号为 %(id)s 的导入。", id=import_id))
+    return _settled(row)
+
+
+def recent(limit: int = 100) -> list[Import]:
+    """The newest imports first; drafts nobody went on with are left out."""
+    with read():
+        rows = Import.select().where(Import.status != "draft").order_by(Import.id.desc()).limit(limit)
+        return [_settled(row) for row in rows]
+
+
+def _settled(row: Import) -> Import:
+    """A job that ended without its handler (cancelled while it waited, given up) leaves the import's status behind."""
+    if row.status not in ACTIVE:
+        return row
+    job_id = row.job_id if row.status == "running" else row.undo_job
+    try:
+        job = jobs.get(job_id)
+    except NotFound:
+        return row
+    if job.status not in ("cancelled", "failed"):
+        return row
+    values: dict[str, Any] = {"status": job.status, "error": job.error, "finished_at": job.finished_at}
+    if row.status == "undoing":
+        values = {"status": "done", "error": job.error}
+    with write():
+        Import.update(**values).where(Import.id == row.id).execute()
+    return Import.get_by_id(row.id)
+
+
+def begin(form: Form, content: BinaryIO | bytes, name: str, actor: Actor) -> Import:
+    """Stores the file as a draft and looks into it. Raises :class:`UserError` when it cannot be read."""
+    file_id = files.save(content, name, actor_id=actor.id)
+    try:
+        row = Import(
+            form=form.key, file_id=file_id, file_name=files.get(file_id).name, actor_id=actor.id, created_at=clock.now()
+        )
+        facts = inspect(row, form)
+    except BaseException:
+        files.delete(file_id)
+        raise
+    with write():
+        row.facts = facts.document()
+        row.save()
+    return row
+
+
+def inspect(row: Import, form: Form, sheet: int | None = None, header: list[int] | None = None) -> Facts:
+    """Reads the top of a sheet again, as the person says."""
+    with files.open_temp(row.file_id) as path:
+        found = wire.answer(
+            "inspect", path, sheet=sheet, header=header, known=mapping.known_words(form), name=row.file_name
+        )
+    facts = Facts.open(found)
+    if not facts.names:
+        raise UserError(_("这个工作表是空的。请换一个工作表，或重新导出后再上传。"))
+    return facts
+
+
+def save_plan(row: Import, plan: Plan, facts: Facts | None = None) -> None:
+    """Keeps the decisions of a draft; what was checked under others no longer counts."""
+    _must_be(row, "draft")
+    if row.check_job:
+        jobs.cancel(row.check_job)
+    with write():
+        row.plan = plan.document()
+        if facts:
+            row.facts = facts.document()
+        row.check_job, row.checked = None, None
+        row.save()
+
+
+def start_check(row: Import, actor: Actor) -> None:
+    """Reads the whole file in the background and counts bad cells."""
+    with write():
+        row.check_job = jobs.enqueue("import.check", {"import_id": row.id}, actor_id=actor.id)
+        row.checked = None
+        row.save()
+
+
+def start(row: Import, actor: Actor) -> int:
+    """Puts the import into the queue; returns the job's id. Raises :class:`UserError` for a plan that cannot work."""
+    _must_be(row, "draft")
+    form = catalog.get(row.form)
+    plans.check(Plan.open(row.plan or {}), mapping.targets(form, actor))
+    with write():
+        row.job_id = jobs.enqueue("import", {"import_id": row.id}, actor_id=actor.id)
+        row.status, row.started_at, row.actor_id = "running", clock.now(), actor.id
+        row.save()
+    return int(row.job_id)
+
+
+def cancel(row: Import) -> None:
+    """Stops a running import; what it has written stays until it is undone."""
+    if row.status == "running" and row.job_id:
+        jobs.cancel(row.job_id)
+
+
+def discard(row: Import) -> None:
+    """Forgets a draft and its file."""
+    _must_be(row, "draft")
+    if row.check_job:
+        jobs.cancel(row.check_job)
+    with write():
+        Import.delete().where(Import.id == row.id).execute()
+    files.delete(row.file_id)
+
+
+def _must_be(row: Import, status: str) -> None:
+    if row.status != status:
+        raise Conflict(_("这次导入已经开始，不能再改。"))
+
+
+def actor_of(row: Import) -> Actor:
+    """Who asked for the import; the appliance for the command line."""
+    if row.actor_id is None:
+        return SYSTEM
+    actor = users.actor_of(row.actor_id)
+    if actor is None:
+        raise UserError(_("发起导入的人已停用，请由别人重新导入。"))
+    return actor
+
+
+def in_the_name_of(actor_id: int | None) -> Actor:
+    """The appliance with a person's id: takes back whatever that person's import did, and the log shows who asked."""
+    return SYSTEM if actor_id is None else replace(SYSTEM, id=actor_id)
+
+
+def preview(row: Import, plan: Plan, actor: Actor, limit: int = 50) -> tuple[list[int], dict[str, list[Any]], Any, Any]:
+    """The first rows as they would be stored: row numbers, columns by path, errors by row, and the raw cells."""
+    form, facts = catalog.get(row.form), Facts.open(row.facts)
+    all_targets = mapping.targets(form, actor)
+    asked = plans.request(facts, plan, all_targets, limit=limit) | {"batch": limit}
+    with files.open_temp(row.file_id) as path:
+        parsed = _first(wire.ask("parse", path, **asked))
+        raw = _first(wire.ask("rows", path, **asked))
+    if parsed is None or raw is None:
+        return [], {}, {}, []
+    for key, column in parsed["columns"].items():
+        target = all_targets[key]
+        if target.field is not None and not plans.child_reads(target):
+            parsed["columns"][key], errors = target.field.parse_many(column)
+            for i, message in errors.items():
+                parsed["errors"].setdefault(i, {})[key] = message
+    return parsed["numbers"], parsed["columns"], parsed["errors"], raw["rows"]
+
+
+def _first(frames: Iterator[tuple[str, Any]]) -> Any:
+    for kind, payload in frames:
+        frames.close()  # type: ignore[attr-defined]
+        return payload if kind == "batch" else None
+    return None
+
+
+def failures(row: Import, limit: int = 50) -> list[tuple[int, str]]:
+    with read():
+        query = ImportFailure.select(ImportFailure.row, ImportFailure.reason).where(ImportFailure.import_id == row.id)
+        return list(query.order_by(ImportFailure.row).limit(limit).tuples())
+
+
+def write_errors(row: Import) -> int | None:
+    """Makes the file of the failed rows, as they stood in the source, with the reason in a last column."""
+    with read():
+        query = ImportFailure.select(ImportFailure.row, ImportFailure.reason).where(ImportFailure.import_id == row.id)
+        reasons: dict[int, str] = dict(query.tuples())
+    if not reasons:
+        return None
+    facts = Facts.open(row.facts)
+    suffix = ".csv" if facts.encoding else ".xlsx"
+    stem = Path(row.file_name).stem
+    with files.open_temp(row.file_id) as path, tempfile.TemporaryDirectory(prefix="guke-") as folder:
+        target = Path(folder) / f"errors{suffix}"
+        header = [*(facts.title(i) for i in range(len(facts.names))), _("失败原因")]
+        tables.write_table(target, header, _failed_rows(path, facts, reasons))
+        with target.open("rb") as content:
+            return files.save(content, _("%(stem)s-失败的行", stem=stem) + suffix, actor_id=row.actor_id)
+
+
+def _failed_rows(path: Path, facts: Facts, reasons: dict[int, str]) -> Iterator[list[Any]]:
+    width = len(facts.names)
+    asked = plans.request(facts, Plan(), {}, only=sorted(reasons))
+    for kind, payload in wire.ask("rows", path, **asked):
+        if kind == "batch":
+            for number, cells in zip(payload["numbers"], payload["rows"], strict=True):
+                yield [*cells[:width], *[None] * (width - len(cells)), reasons[number]]
+
+
+def counts(row: Import) -> Counts:
+    """What is done so far: of a running import, as of its last batch."""
+    if row.status == "running" and row.job_id:
+        state = jobs.get(row.job_id).state or {}
+        return Counts.open(state.get("counts"))
+    return Counts.open(row.counts)

@@ -1,0 +1,69 @@
+"""Writes tables to files, xlsx or csv, a row at a time."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+KINDS = {
+    "csv": "text/csv",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+_RISKY = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Writes by the suffix of ``path``. Text never becomes a formula when the file is opened in Excel."""
+    if path.suffix.lower() == ".csv":
+        _write_csv(path, header, rows)
+    else:
+        _write_xlsx(path, header, rows)
+
+
+def guarded(value: Any) -> Any:
+    """Text that a spreadsheet would take for a formula, with a ``'`` before it; ``sources.unwrap`` takes it off.
+
+    Text that itself begins with such a ``'`` gets one more, so that it comes back as it was.
+    """
+    if not isinstance(value, str):
+        return value
+    bare = value.lstrip("'")
+    if value.startswith(_RISKY) or (bare != value and (bare.startswith(_RISKY) or bare.isdigit() or bare == "null")):
+        return f"'{value}"
+    return value
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    # The byte-order mark makes Excel read UTF-8.
+    with path.open("w", encoding="utf-8-sig", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow([guarded(name) for name in header])
+        for row in rows:
+            writer.writerow(["" if cell is None else guarded(cell) for cell in row])
+
+
+def _write_xlsx(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet()
+
+    def text(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        value = ILLEGAL_CHARACTERS_RE.sub("", value)[:32_767]
+        if not value.startswith("="):
+            return value
+        # A cell whose type says "text" is never computed.
+        cell = WriteOnlyCell(sheet, value)
+        cell.data_type = "s"
+        return cell
+
+    sheet.append([text(name) for name in header])
+    for row in rows:
+        sheet.append([text(cell) for cell in row])
+    book.save(path)

@@ -1,0 +1,324 @@
+"""Writes one batch of parsed rows: which are new, which are known, whom they belong to, what is made along."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from flask_babel import gettext as _
+
+from ...accounts.actor import Actor
+from .. import catalog, records, relations
+from ..catalog import Form
+from ..fields.link import LinkField
+from ..hooks import Cause
+from .mapping import Target, children
+from .plan import Plan, child_reads
+from .related import Related
+
+Columns = dict[str, list[Any]]
+
+
+@dataclass
+class Counts:
+    """Rows by what became of them; ``related`` and ``children``: records made along the way."""
+
+    created: int = 0
+    updated: int = 0
+    skipped: int = 0
+    failed: int = 0
+    blank: int = 0
+    summary: int = 0
+    related: int = 0
+    children: int = 0
+
+    @classmethod
+    def open(cls, document: dict[str, int] | None) -> Counts:
+        return cls(**(document or {}))
+
+    def document(self) -> dict[str, int]:
+        return asdict(self)
+
+    @property
+    def rows(self) -> int:
+        return self.created + self.updated + self.skipped + self.failed
+
+
+@dataclass
+class Parsed:
+    """A batch as the reader sends it: row numbers, stored values by target path, sentences for bad cells by row."""
+
+    numbers: list[int]
+    columns: Columns
+    errors: dict[int, dict[str, str]]
+
+    @property
+    def size(self) -> int:
+        return len(self.numbers)
+
+    def without(self, rows: set[int]) -> Parsed:
+        keep = [i for i in range(self.size) if i not in rows]
+        return Parsed(
+            [self.numbers[i] for i in keep],
+            {path: [column[i] for i in keep] for path, column in self.columns.items()},
+            {},
+        )
+
+
+@dataclass
+class Writer:
+    """Carries a plan out, batch by batch. Each call of :meth:`write` belongs in one ``write()``."""
+
+    form: Form
+    plan: Plan
+    targets: dict[str, Target]
+    actor: Actor
+    cause: Cause
+    counts: Counts = field(default_factory=Counts)
+    failures: list[tuple[int, str]] = field(default_factory=list)
+    """(row number, why) of the rows of the last batch that were not imported."""
+
+    def __post_init__(self) -> None:
+        self.via: dict[str, dict[str, Target]] = defaultdict(dict)
+        for path in self.targets:
+            target = self.targets[path]
+            self.via[target.via][path] = target
+        self.child_fields = {child.key: relation for child, relation in children(self.form)}
+        self.related = {
+            via: Related(self.form.fields[via], targets, plan_constants(self.plan, via), self.actor, self.cause)
+            for via, targets in self.via.items()
+            if via and via not in self.child_fields
+        }
+
+    def write(self, batch: Parsed) -> None:
+        self.failures = []
+        batch = self._read_here(batch)
+        if self.plan.bad_cells == "fail" and batch.errors:
+            for i in sorted(batch.errors):
+                self._fail(batch.numbers[i], self._sentence(batch.errors[i]))
+            batch = batch.without(set(batch.errors))
+        if batch.size:
+            batch, own = self._own_columns(batch)
+            if batch.size:
+                self._write(batch, own)
+
+    def _fail(self, number: int, reason: str) -> None:
+        self.failures.append((number, reason))
+        self.counts.failed += 1
+
+    def _sentence(self, errors: dict[str, str]) -> str:
+        parts = []
+        for path, message in errors.items():
+            target = self.targets.get(path)
+            known = self.form.field(path)
+            label = target.label if target else known.label if known else ""
+            parts.append(f"{label}：{message}" if label and label not in message else message)
+        return "；".join(parts)
+
+    def _read_here(self, batch: Parsed) -> Parsed:
+        """Reads the columns that need the database (people, tags), once a batch."""
+        for path, column in batch.columns.items():
+            target = self.targets[path]
+            if target.field is not None and not child_reads(target):
+                batch.columns[path], errors = target.field.parse_many(column)
+                for i, message in errors.items():
+                    batch.errors.setdefault(i, {})[path] = message
+        return batch
+
+    def _own_columns(self, batch: Parsed) -> tuple[Parsed, Columns]:
+        """The columns of the records themselves: plain fields, parts of link fields, ids of related records."""
+        failed: dict[int, dict[str, str]] = defaultdict(dict)
+        relations_found: Columns = {}
+        for via, related in self.related.items():
+            columns = _below(batch.columns, via)
+            if not columns:
+                continue
+            ids, errors, made = related.resolve(columns, batch.size)
+            self.counts.related += made
+            relations_found[via] = ids
+            for i, message in errors.items():
+                failed[i][via] = message
+        if failed:
+            for i in sorted(failed):
+                self._fail(batch.numbers[i], self._sentence(failed[i]))
+            gone = set(failed)
+            relations_found = {
+                via: [value for i, value in enumerate(column) if i not in gone]
+                for via, column in relations_found.items()
+            }
+            batch = batch.without(gone)
+        own: Columns = {}
+        for path, target in self.via[""].items():
+            column = batch.columns.get(path)
+            if path in self.plan.constants:
+                constant = self.plan.constants[path]
+                column = [constant if value is None else value for value in column or [None] * batch.size]
+            if column is None or target.field is None:
+                continue
+            if target.link:
+                parts = own.setdefault(target.link, [None] * batch.size)
+                own[target.link] = [
+                    old if value is None else (old or {}) | {target.key: [value]}
+                    for old, value in zip(parts, column, strict=True)
+                ]
+            else:
+                own[path] = column
+        return batch, own | relations_found
+
+    def _write(self, batch: Parsed, own: Columns) -> None:
+        known, ambiguous = self._known(batch)
+        new: list[int] = []
+        again: dict[int, int] = {}
+        """Row → the earlier new row of this batch with the same key."""
+        first: dict[Any, int] = {}
+        updates: list[tuple[int, int]] = []
+        rule = self.plan.on_duplicate
+        key_column = batch.columns.get(self.plan.key or "", [])
+        for i in range(batch.size):
+            value = key_column[i] if key_column else None
+            if i in ambiguous:
+                self._fail(batch.numbers[i], ambiguous[i])
+            elif i in known and rule != "create":
+                if rule == "skip":
+                    self.counts.skipped += 1
+                else:
+                    updates.append((i, known[i]))
+            elif value is not None and value in first and rule != "create":
+                if rule == "skip":
+                    self.counts.skipped += 1
+                else:
+                    again[i] = first[value]
+            else:
+                new.append(i)
+                if value is not None:
+                    first.setdefault(value, i)
+        made = self._create(batch, own, new)
+        for i, earlier in again.items():
+            if earlier in made:
+                updates.append((i, made[earlier]))
+            else:
+                self._fail(batch.numbers[i], _("同一编号的前一行没有导入成功。"))
+        self._update(batch, own, updates)
+
+    def _known(self, batch: Parsed) -> tuple[dict[int, int], dict[int, str]]:
+        """Row → the record its key names; row → why its key does not decide."""
+        key = self.plan.key
+        column = batch.columns.get(key) if key else None
+        if not key or column is None:
+            return {}, {}
+        values = list({value for value in column if value is not None})
+        found: dict[Any, int] = {}
+        twice: set[Any] = set()
+        target = self.targets[key]
+        if target.link or (target.names and target.field and not target.field.unique):
+            ids, _errors = relations.resolve(self.form.key, [{target.key: value} for value in values], None)
+            found = {value: record_id for value, record_id in zip(values, ids, strict=True) if record_id is not None}
+        else:
+            for value, record_id in relations.lookup(self.form, key, values):
+                if value in found:
+                    twice.add(value)
+                found[value] = record_id
+        known = {i: found[value] for i, value in enumerate(column) if value in found}
+        ambiguous = {
+            i: _("有多条记录的「%(field)s」是「%(value)s」，无法判断更新哪一条。", field=target.label, value=value)
+            for i, value in enumerate(column)
+            if value in twice
+        }
+        return known, ambiguous
+
+    def _create(self, batch: Parsed, own: Columns, rows: list[int]) -> dict[int, int]:
+        """Row → id of the record it became."""
+        if not rows:
+            return {}
+        whole = len(rows) == batch.size
+        columns = own if whole else {key: [column[i] for i in rows] for key, column in own.items()}
+        written = records.create_many(
+            self.form, None, self.actor, self.cause, columns=dict(columns), parsed=True
+        )
+        made: dict[int, int] = {}
+        for n, i in enumerate(rows):
+            record_id = written.ids[n]
+            if record_id is None:
+                self._fail(batch.numbers[i], self._sentence(written.errors.get(n, {})))
+            else:
+                made[i] = record_id
+        self.counts.created += len(made)
+        for child_key, relation in self.child_fields.items():
+            self._create_children(batch, child_key, relation.key, made)
+        return made
+
+    def _create_children(self, batch: Parsed, child_key: str, relation: str, made: dict[int, int]) -> None:
+        below = _below(batch.columns, child_key)
+        rows = [i for i in made if any(column[i] is not None for column in below.values())]
+        if not rows:
+            return
+        form = catalog.get(child_key)
+        columns: Columns = {relation: [made[i] for i in rows]}
+        for key, column in below.items():
+            target = self.targets[f"{child_key}.{key}"]
+            values = [column[i] for i in rows]
+            if "." in key:
+                field_key, _dot, unique = key.partition(".")
+                related = form.fields[field_key].options["form"]
+                found = dict(relations.lookup(catalog.get(related), unique, [v for v in set(values) if v is not None]))
+                columns[field_key] = [found.get(value) for value in values]
+            elif target.link:
+                columns[target.link] = [None if v is None else {target.key: [v]} for v in values]
+            else:
+                columns[key] = values
+        written = records.create_many(form, None, self.actor, self.cause, columns=columns, parsed=True)
+        self.counts.children += sum(1 for record_id in written.ids if record_id is not None)
+
+    def _update(self, batch: Parsed, own: Columns, updates: list[tuple[int, int]]) -> None:
+        """Cells that hold something replace what the record holds; empty cells leave it alone."""
+        if not updates:
+            return
+        rows: dict[int, dict[str, Any]] = {}
+        by_record: dict[int, list[int]] = defaultdict(list)
+        kept = self._link_values(own, [record_id for _i, record_id in updates])
+        for i, record_id in updates:
+            values = rows.setdefault(record_id, {})
+            by_record[record_id].append(i)
+            for key, column in own.items():
+                if column[i] is None:
+                    continue
+                if key in kept:
+                    kept[key][record_id] = values[key] = _merged(kept[key].get(record_id), column[i])
+                else:
+                    values[key] = column[i]
+        written = records.update_many(self.form, rows, self.actor, self.cause, parsed=True)
+        for n, record_id in enumerate(rows):
+            for i in by_record[record_id]:
+                if n in written.errors:
+                    self._fail(batch.numbers[i], self._sentence(written.errors[n]))
+                else:
+                    self.counts.updated += 1
+
+    def _link_values(self, own: Columns, ids: list[int]) -> dict[str, dict[int, Any]]:
+        """What the records hold now in the multi-valued fields being imported: new values join them."""
+        found: dict[str, dict[int, Any]] = {}
+        for key in own:
+            link = self.form.fields[key]
+            if isinstance(link, LinkField):
+                found[key] = link.load(ids)
+        return found
+
+
+def _merged(old: Any, new: Any) -> Any:
+    if isinstance(new, dict):
+        merged = {kind: list(values) for kind, values in (old or {}).items()}
+        for kind, values in new.items():
+            merged[kind] = list(dict.fromkeys([*merged.get(kind, []), *values]))
+        return merged
+    return list(dict.fromkeys([*(old or []), *new]))
+
+
+def _below(columns: Columns, via: str) -> Columns:
+    """The columns whose path goes through ``via``, by the rest of the path."""
+    start = f"{via}."
+    return {path[len(start) :]: column for path, column in columns.items() if path.startswith(start)}
+
+
+def plan_constants(plan: Plan, via: str) -> dict[str, Any]:
+    return {path.removeprefix(f"{via}."): value for path, value in plan.constants.items() if path.startswith(f"{via}.")}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import peewee
 
 from . import folder, i18n
 from .db import close_database, db, open_database
@@ -175,6 +176,9 @@ def run(group: click.Group, args: list[str] | None, prog_name: str | None, **ext
         return _failed(asked, e.format_message(), 2)
     except click.ClickException as e:
         return _failed(asked, e.format_message())
+    except peewee.DatabaseError as e:
+        log.debug("database", exc_info=True)
+        return _failed(asked, f"数据库无法使用（{e}），请运行 guke check · the database cannot be used, run guke check")
     except (click.Abort, KeyboardInterrupt):
         return _failed(asked, "已中断 · interrupted")
     except Exception as e:

@@ -144,10 +144,7 @@ def prune() -> int:
 
 @jobs.handler("backup", label=_l('备份'))
 def run(job: jobs.Job) -> dict[str, Any]:
-    """Payload: ``{"with_key": bool, "nightly": bool}``."""
-    nightly = job.payload.get("nightly", False)
-    if nightly and not settings.get("backup.nightly"):
-        return {}
+    """Payload: ``{"with_key": bool}``."""
     job.progress(0, 2, _('正在复制数据库'))
     made = make(with_key=job.payload.get("with_key", False))
     job.progress(1, 2, _('正在清理过期备份'))
@@ -158,20 +155,22 @@ def run(job: jobs.Job) -> dict[str, Any]:
 
 def ask(actor_id: int | None, *, with_key: bool = False) -> int:
     """Asks for a backup now; returns the job's id."""
-    return jobs.enqueue("backup", {"with_key": with_key}, actor_id=actor_id, unique="timer:backup")
+    unique = "backup:key" if with_key else f"timer:{TIMER}"
+    return jobs.enqueue("backup", {"with_key": with_key}, actor_id=actor_id, unique=unique)
 
 
 @schema.seed
 def timer() -> None:
-    _set_timer(settings.get("backup.time"))
+    """As the settings say."""
+    if settings.get("backup.nightly"):
+        hour, minute = settings.get("backup.time").split(":")
+        jobs.schedule(TIMER, f"{int(minute)} {int(hour)} * * *", "backup")
+    else:
+        jobs.unschedule(TIMER)
 
 
-def _set_timer(time: str) -> None:
-    hour, minute = time.split(":")
-    jobs.schedule(TIMER, f"{int(minute)} {int(hour)} * * *", "backup", {"nightly": True})
-
-
-settings.on_change("backup.time", _set_timer)
+settings.on_change("backup.time", lambda _time: timer())
+settings.on_change("backup.nightly", lambda _on: timer())
 
 
 def check_folder(path: str) -> None:

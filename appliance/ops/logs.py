@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import sys
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s%(request)s %(message)s"
@@ -19,8 +20,8 @@ def _request_id() -> str:
     flask = sys.modules.get("flask")
     if flask is None or not flask.has_request_context():
         return ""
-    known = flask.g.get("request_id")
-    return f" [{known}]" if known else ""
+    # Made when the first message of a request is written: most requests have none.
+    return f" [{flask.g.setdefault('request_id', secrets.token_hex(4))}]"
 
 
 def to_stderr(level: int = logging.INFO) -> None:

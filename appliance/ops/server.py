@@ -60,19 +60,19 @@ def serve(data: Path, options: Options) -> None:
         from ..web.app import create_app
 
         app = create_app(data)
-        server = _listen(app, options)
+        web = _listen(app, options)
         from ..core.jobs.doorbell import Doorbell
 
         bell = Doorbell(WORKERS)
         health.watch(bell)
         bell.start()
-        stopper.server = server
-        log.info("listening on http://%s:%s, data in %s", options.host, server.effective_port, data)
+        stopper.web = web
+        log.info("listening on http://%s:%s, data in %s", options.host, web.port, data)
         # What start-up made lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
-        _loop(server, bell, stopper)
-        _drain(server, bell, stopper.deadline)
+        _loop(web, bell, stopper)
+        _drain(web, bell, stopper.deadline)
     finally:
         jobs.resign()
         close_database()
@@ -89,16 +89,51 @@ def hold(data: Path) -> Any:
     return held
 
 
-def _listen(app: Flask, options: Options) -> Any:
-    from waitress import create_server
+class _Web:
+    """waitress, turned by our own loop so that it can be drained. A name may stand for several addresses."""
 
+    def __init__(self, app: Flask, **options: Any) -> None:
+        from waitress import create_server, wasyncore
+        from waitress.server import BaseWSGIServer
+
+        self._map: dict[int, Any] = {}
+        self._asyncore = wasyncore
+        create_server(app, map=self._map, **options)
+        self._listeners = [part for part in self._map.values() if isinstance(part, BaseWSGIServer)]
+        self.port = self._listeners[0].effective_port
+
+    def turn(self, seconds: float) -> None:
+        """Serves what is ready, waiting for it at most so long."""
+        self._asyncore.loop(timeout=seconds, map=self._map, use_poll=True, count=1)
+
+    def wake(self) -> None:
+        self._listeners[0].pull_trigger()
+
+    def refuse(self) -> None:
+        """Takes no new connections; those that are open stay."""
+        for listener in self._listeners:
+            listener.accepting = False
+            listener.del_channel()
+            listener.socket.close()
+
+    def busy(self) -> bool:
+        """Whether a request is being answered."""
+        channels = [channel for listener in self._listeners for channel in list(listener.active_channels.values())]
+        return any(channel.requests or channel.total_outbufs_len for channel in channels)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._asyncore.close_all(self._map)
+
+
+def _listen(app: Flask, options: Options) -> _Web:
     trust: dict[str, Any] = {"clear_untrusted_proxy_headers": True}
     if options.trusted_proxy:
         trust |= {"trusted_proxy": options.trusted_proxy, "trusted_proxy_headers": PROXY_HEADERS}
     # Flask answers a body that is too large with a page; waitress would only cut the connection.
     body = int(app.config.get("MAX_CONTENT_LENGTH") or 1 << 30) + (1 << 20)
     try:
-        return create_server(
+        return _Web(
             app,
             host=options.host,
             port=options.port,
@@ -108,7 +143,6 @@ def _listen(app: Flask, options: Options) -> Any:
             channel_timeout=IDLE_CONNECTION,
             cleanup_interval=10,
             max_request_body_size=body,
-            asyncore_use_poll=True,
             ident=None,
             **trust,
         )
@@ -129,7 +163,7 @@ class _Stopper:
 
     def __init__(self) -> None:
         self.deadline = 0.0
-        self.server: Any = None
+        self.web: _Web | None = None
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked)
 
@@ -138,41 +172,29 @@ class _Stopper:
         if self.deadline:
             return
         self.deadline = time.monotonic() + STOP_WITHIN
-        if self.server is None:
+        if self.web is None:
             # Nothing has begun yet.
             raise SystemExit(0)
-        self.server.pull_trigger()
+        self.web.wake()
 
 
-def _poll(server: Any, seconds: float) -> None:
-    server.asyncore.loop(timeout=seconds, map=server._map, use_poll=True, count=1)
-
-
-def _loop(server: Any, bell: Doorbell, stopper: _Stopper) -> None:
+def _loop(web: _Web, bell: Doorbell, stopper: _Stopper) -> None:
     check_at = time.monotonic() + CHECK_EVERY
     while not stopper.deadline:
-        _poll(server, CHECK_EVERY)
+        web.turn(CHECK_EVERY)
         if time.monotonic() >= check_at:
             check_at = time.monotonic() + CHECK_EVERY
             if not bell.alive():
                 log.warning("a worker had died and was replaced")
 
 
-def _drain(server: Any, bell: Doorbell, deadline: float) -> None:
+def _drain(web: _Web, bell: Doorbell, deadline: float) -> None:
     """Takes no new connections, lets requests and jobs finish or save, until the deadline."""
     jobs.stop_asked.set()
-    server.accepting = False
-    # The trigger and the open channels stay in the loop; only the listening socket goes.
-    server.del_channel()
-    server.socket.close()
+    web.refuse()
     until = deadline - LINGER
-    while _busy(server) and time.monotonic() < until:
-        _poll(server, 0.05)
+    while web.busy() and time.monotonic() < until:
+        web.turn(0.05)
     if not bell.stop(max(0.1, until - time.monotonic())):
         log.warning("a job did not stop in time; it goes on from its last state at the next start")
-    with contextlib.suppress(OSError):
-        server.asyncore.close_all(server._map)
-
-
-def _busy(server: Any) -> bool:
-    return any(channel.requests or channel.total_outbufs_len for channel in list(server.active_channels.values()))
+    web.close()

@@ -48,8 +48,13 @@ def enqueue(
     now = clock.now()
     due = now if due_at is None else due_at
     with write():
-        job_id = _join_waiting(unique, due) if unique else None
-        if job_id is None:
+        waiting = _waiting(unique) if unique else None
+        if waiting and waiting[1] <= due:
+            return waiting[0]
+        if waiting:
+            job_id = waiting[0]
+            JobRow.update(due_at=due).where(JobRow.id == job_id).execute()
+        else:
             job_id = int(
                 JobRow.insert(
                     kind=kind,
@@ -66,21 +71,16 @@ def enqueue(
     return job_id
 
 
-def _join_waiting(unique: str, due: int) -> int | None:
+def _waiting(unique: str) -> tuple[int, int] | None:
+    """The id and due moment of the job of this key that waits and has not begun."""
     # Not one that has begun (it waits for another try): what it has done already may not know the latest.
-    waiting = (
+    return (
         JobRow.select(JobRow.id, JobRow.due_at)
         .where((JobRow.unique_key == unique) & (JobRow.status == "queued") & JobRow.started_at.is_null())
         .order_by(JobRow.id)
         .tuples()
         .first()
     )
-    if waiting is None:
-        return None
-    job_id, was_due = waiting
-    if due < was_due:
-        JobRow.update(due_at=due).where(JobRow.id == job_id).execute()
-    return int(job_id)
 
 
 def get(job_id: int) -> Job:

@@ -64,7 +64,7 @@ def run(job: Job) -> Job:
 
 
 def _run(job: Job) -> None:
-    log.info("job %s %s begins%s", job.id, job.kind, f" (try {job.attempts})" if job.attempts > 1 else "")
+    log.debug("job %s %s begins%s", job.id, job.kind, f" (try {job.attempts})" if job.attempts > 1 else "")
     try:
         if job.cancel_asked:
             raise JobCancelled
@@ -94,7 +94,7 @@ def _finish(job: Job, result: dict[str, Any]) -> None:
     with write():
         if queue.settle(job, "done", result=result, error=None) and job.unique:
             incidents.settle(job.unique)
-    log.info("job %s done", job.id)
+    log.debug("job %s done", job.id)
 
 
 def _fail(job: Job, why: str, *, for_good: bool) -> None:

@@ -210,7 +210,7 @@ def _undo(import_id: str) -> None:
     done = imports.get(row.id).undone
     cli.show(
         {"import_id": row.id, **done},
-        _("已撤销：%(deleted)s 条记录移到回收站，%(restored)s 条改回原样，%(kept_fields)s 处之后又改过的没有动。", **done),
+        _("已撤销：%(deleted)s 条移到回收站，%(restored)s 条改回原样，%(kept_fields)s 处之后又改过，没有动。", **done),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from flask_babel import gettext as _
+from peewee import fn
 
 from ...accounts import users
 from ...accounts.actor import SYSTEM, Actor
@@ -17,6 +18,7 @@ from ...core.db import read, write
 from ...core.errors import Conflict, NotFound, UserError
 from .. import catalog
 from ..catalog import Form
+from ..models import Change
 from . import mapping, tables, wire
 from . import plan as plans
 from .models import Import, ImportFailure
@@ -48,7 +50,7 @@ def _settled(row: Import) -> Import:
         return row
     job_id = row.job_id if row.status == "running" else row.undo_job
     try:
-        job = jobs.get(job_id)
+        job = jobs.get(job_id or 0)
     except NotFound:
         return row
     if job.status not in ("cancelled", "failed"):
@@ -188,14 +190,14 @@ def _first(frames: Iterator[tuple[str, Any]]) -> Any:
 def failures(row: Import, limit: int = 50) -> list[tuple[int, str]]:
     with read():
         query = ImportFailure.select(ImportFailure.row, ImportFailure.reason).where(ImportFailure.import_id == row.id)
-        return list(query.order_by(ImportFailure.row).limit(limit).tuples())
+        return [(number, reason) for number, reason in query.order_by(ImportFailure.row).limit(limit).tuples()]
 
 
 def write_errors(row: Import) -> int | None:
     """Makes the file of the failed rows, as they stood in the source, with the reason in a last column."""
     with read():
         query = ImportFailure.select(ImportFailure.row, ImportFailure.reason).where(ImportFailure.import_id == row.id)
-        reasons: dict[int, str] = dict(query.tuples())
+        reasons: dict[int, str] = {number: reason for number, reason in query.tuples()}
     if not reasons:
         return None
     facts = Facts.open(row.facts)
@@ -216,6 +218,21 @@ def _failed_rows(path: Path, facts: Facts, reasons: dict[int, str]) -> Iterator[
         if kind == "batch":
             for number, cells in zip(payload["numbers"], payload["rows"], strict=True):
                 yield [*cells[:width], *[None] * (width - len(cells)), reasons[number]]
+
+
+def made_along(row: Import) -> tuple[int, int]:
+    """How many related records (customers) and child records (order items) the import has made."""
+    form = catalog.get(row.form)
+    items = {child.id for child, _relation in mapping.children(form)}
+    with read():
+        query = (
+            Change.select(Change.form_id, fn.COUNT(Change.id))
+            .where((Change.cause_kind == "import") & (Change.cause_id == row.id) & (Change.action == "create"))
+            .group_by(Change.form_id)
+        )
+        made: dict[int, int] = {form_id: count for form_id, count in query.tuples()}
+    related = sum(count for form_id, count in made.items() if form_id != form.id and form_id not in items)
+    return related, sum(made.get(form_id, 0) for form_id in items)
 
 
 def counts(row: Import) -> Counts:

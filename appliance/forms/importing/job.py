@@ -72,6 +72,7 @@ def _write_batch(job: Job, row: Import, writer: Writer, batch: Parsed) -> None:
 
 def _finish(job: Job, row: Import, status: str, counts: Counts, error: str | None = None) -> None:
     errors_file = row.errors_file or imports.write_errors(row)
+    counts.related, counts.children = imports.made_along(row)
     with write():
         Import.update(
             status=status, counts=counts.document(), errors_file=errors_file, error=error, finished_at=clock.now()

@@ -11,6 +11,7 @@ from ...core.dialect import JSONField
 class Import(Model):
     """One file on its way into a form. Status: draft, running, done, failed, cancelled, undoing, undone."""
 
+    id = pw.AutoField()
     form = pw.TextField()
     file_id = pw.IntegerField()
     file_name = pw.TextField()

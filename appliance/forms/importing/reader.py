@@ -60,7 +60,7 @@ def inspect(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     def is_known(name: str) -> bool:
         return name.casefold() in known
 
-    sheets = []
+    sheets: list[dict[str, Any]] = []
     for number, name in enumerate(source.sheets):
         top = list(itertools.islice(source.rows(number), LOOK))
         sheets.append({"name": name, "rows": sum(map(bool, map(filled, top)))})

@@ -214,7 +214,7 @@ class CalamineSource:
     def rows(self, sheet: int) -> Iterator[Row]:
         try:
             table = self.book.get_sheet_by_name(self.sheets[sheet])
-            if table.start is None:
+            if table.start is None or table.end is None:
                 return
             left = [None] * table.start[1]
             if table.end[1] >= MAX_COLUMNS:

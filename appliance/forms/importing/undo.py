@@ -195,7 +195,7 @@ class _Undo:
                     else:
                         self.done.kept_fields += 1
                 else:
-                    rows.setdefault(record_id, {})[key] = _without(now[record_id].get(key), steps)
+                    rows.setdefault(record_id, {})[key] = _reversed(steps)
         if rows:
             written = records.update_many(form, rows, self.actor, self.cause, parsed=True)
             self.done.restored += len(written.changed)
@@ -222,18 +222,11 @@ def _referred(form: Form, ids: list[int]) -> set[int]:
     return found
 
 
-def _without(now: Any, deltas: list[dict[str, Any]]) -> Any:
-    """A multi-valued field without what the import added, and with what it removed."""
-    for delta in reversed(deltas):
-        now = _reverse(now, delta.get("add"), delta.get("remove"))
-    return now
-
-
-def _reverse(now: Any, added: Any, removed: Any) -> Any:
-    if isinstance(now, dict) or isinstance(added, dict) or isinstance(removed, dict):
-        now, added, removed = now or {}, added or {}, removed or {}
-        kinds = dict.fromkeys([*now, *removed])
-        mixed = {kind: _reverse(now.get(kind), added.get(kind), removed.get(kind)) for kind in kinds}
-        return {kind: values for kind, values in mixed.items() if values}
-    kept = [value for value in now or [] if value not in (added or [])]
-    return [*kept, *(value for value in removed or [] if value not in kept)]
+def _reversed(deltas: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """The delta that takes back what the import added to a multi-valued field, and adds what it removed."""
+    added = [entry for delta in deltas for entry in delta.get("add", [])]
+    removed = [entry for delta in deltas for entry in delta.get("remove", [])]
+    return {
+        "add": [entry for entry in removed if entry not in added],
+        "remove": [entry for entry in added if entry not in removed],
+    }

@@ -99,9 +99,7 @@ class Writer:
                 self._fail(batch.numbers[i], self._sentence(batch.errors[i]))
             batch = batch.without(set(batch.errors))
         if batch.size:
-            batch, own = self._own_columns(batch)
-            if batch.size:
-                self._write(batch, own)
+            self._write(batch, self._own_columns(batch))
 
     def _fail(self, number: int, reason: str) -> None:
         self.failures.append((number, reason))
@@ -126,28 +124,8 @@ class Writer:
                     batch.errors.setdefault(i, {})[path] = message
         return batch
 
-    def _own_columns(self, batch: Parsed) -> tuple[Parsed, Columns]:
-        """The columns of the records themselves: plain fields, parts of link fields, ids of related records."""
-        failed: dict[int, dict[str, str]] = defaultdict(dict)
-        relations_found: Columns = {}
-        for via, related in self.related.items():
-            columns = _below(batch.columns, via)
-            if not columns:
-                continue
-            ids, errors, made = related.resolve(columns, batch.size)
-            self.counts.related += made
-            relations_found[via] = ids
-            for i, message in errors.items():
-                failed[i][via] = message
-        if failed:
-            for i in sorted(failed):
-                self._fail(batch.numbers[i], self._sentence(failed[i]))
-            gone = set(failed)
-            relations_found = {
-                via: [value for i, value in enumerate(column) if i not in gone]
-                for via, column in relations_found.items()
-            }
-            batch = batch.without(gone)
+    def _own_columns(self, batch: Parsed) -> Columns:
+        """The columns of the records themselves: plain fields, parts of link fields, what names related records."""
         own: Columns = {}
         for path, target in self.via[""].items():
             column = batch.columns.get(path)
@@ -164,7 +142,10 @@ class Writer:
                 ]
             else:
                 own[path] = column
-        return batch, own | relations_found
+        for via, related in self.related.items():
+            if columns := _below(batch.columns, via):
+                own[via] = related.values(columns, batch.size)
+        return own
 
     def _write(self, batch: Parsed, own: Columns) -> None:
         known, ambiguous = self._known(batch)
@@ -267,8 +248,7 @@ class Writer:
                 columns[target.link] = [None if v is None else {target.key: [v]} for v in values]
             else:
                 columns[key] = values
-        written = records.create_many(form, None, self.actor, self.cause, columns=columns, parsed=True)
-        self.counts.children += sum(1 for record_id in written.ids if record_id is not None)
+        records.create_many(form, None, self.actor, self.cause, columns=columns, parsed=True)
 
     def _update(self, batch: Parsed, own: Columns, updates: list[tuple[int, int]]) -> None:
         """Cells that hold something replace what the record holds; empty cells leave it alone."""
@@ -276,15 +256,14 @@ class Writer:
             return
         rows: dict[int, dict[str, Any]] = {}
         by_record: dict[int, list[int]] = defaultdict(list)
-        kept = self._link_values(own, [record_id for _i, record_id in updates])
         for i, record_id in updates:
             values = rows.setdefault(record_id, {})
             by_record[record_id].append(i)
             for key, column in own.items():
-                if column[i] is None:
+                if column[i] is None or column[i] == []:
                     continue
-                if key in kept:
-                    kept[key][record_id] = values[key] = _merged(kept[key].get(record_id), column[i])
+                if isinstance(self.form.fields[key], LinkField):
+                    values.setdefault(key, {"add": []})["add"] += _entries(column[i])
                 else:
                     values[key] = column[i]
         written = records.update_many(self.form, rows, self.actor, self.cause, parsed=True)
@@ -295,23 +274,12 @@ class Writer:
                 else:
                     self.counts.updated += 1
 
-    def _link_values(self, own: Columns, ids: list[int]) -> dict[str, dict[int, Any]]:
-        """What the records hold now in the multi-valued fields being imported: new values join them."""
-        found: dict[str, dict[int, Any]] = {}
-        for key in own:
-            link = self.form.fields[key]
-            if isinstance(link, LinkField):
-                found[key] = link.load(ids)
-        return found
 
-
-def _merged(old: Any, new: Any) -> Any:
-    if isinstance(new, dict):
-        merged = {kind: list(values) for kind, values in (old or {}).items()}
-        for kind, values in new.items():
-            merged[kind] = list(dict.fromkeys([*merged.get(kind, []), *values]))
-        return merged
-    return list(dict.fromkeys([*(old or []), *new]))
+def _entries(value: Any) -> list[Any]:
+    """A link field's value as entries that can be added: ``{"member_no": ["1"]}`` → ``["member_no:1"]``."""
+    if isinstance(value, dict):
+        return [f"{kind}:{held}" for kind, values in value.items() for held in values]
+    return list(value)
 
 
 def _below(columns: Columns, via: str) -> Columns:

@@ -31,6 +31,12 @@ PARTS = (
     "forms.importing.job",
     "forms.importing.undo",
     "forms.importing.export",
+    "reports.builtin",
+    "customers.identity_field",
+    "customers.tag_field",
+    "customers.tag_test",
+    "customers.resolver",
+    "customers.builtin",
     "ops.backup",
 )
 """Modules that register something when imported: job handlers, seeds, hooks, actions, conditions' tests."""
@@ -40,9 +46,9 @@ def tables() -> list[type[Model]]:
     """All models, so that a table stands after those it refers to."""
     found: list[type[Model]] = []
     for room in MODELS:
-        name = f"{__package__}.{room}.models"
-        if find_spec(name):
-            found += importlib.import_module(name).TABLES
+        package = f"{__package__}.{room}"
+        if find_spec(package) and find_spec(f"{package}.models"):
+            found += importlib.import_module(f"{package}.models").TABLES
     return found
 
 

@@ -165,6 +165,8 @@ def note(message: object) -> None:
 def run(group: click.Group, args: list[str] | None, prog_name: str | None, **extra: Any) -> int:
     """Runs a command line and turns whatever happens into an exit status: 0 done, 1 failed, 2 used wrongly."""
     asked = State()
+    # Known before anything is parsed: what is wrong with the rest is told as asked.
+    asked.json = "--json" in (sys.argv[1:] if args is None else args)
     try:
         status = click.Group.main(group, args, prog_name, standalone_mode=False, obj=asked, **extra)
         return status if isinstance(status, int) else 0

@@ -153,7 +153,7 @@ ORDER_ITEM: FormDoc = {
     ],
 }  # fmt: skip
 
-FORMS = [CUSTOMER, ORDER, ORDER_ITEM, PRODUCT]
+FORMS = [CUSTOMER, ORDER, PRODUCT, ORDER_ITEM]
 
 
 @schema.seed

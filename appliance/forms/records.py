@@ -8,7 +8,7 @@ Callers with more than about a thousand records call once a batch, so that other
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -361,6 +361,40 @@ def update_set(form: Form, values: dict[str, Any], ids: Sequence[int], actor: Ac
         if touched:
             _after(Batch(form, "update", touched, set(new), actor, cause, {i: before[i] for i in touched}))
         return touched
+
+
+def write_links(
+    form: Form,
+    key: str,
+    deltas: list[tuple[Any, list[int]]],
+    links: Callable[[set[int]], None],
+    actor: Actor,
+    cause: Cause,
+) -> set[int]:
+    """Changes a multi-valued field of many records, a batch at a time; returns the ids that changed.
+
+    ``deltas``: what Changes say, and the records of which it is true. ``links`` writes the link rows of those ids that
+    exist and are the actor's to change; everything else of a write is done here.
+    """
+    with write():
+        now = clock.now()
+        before = _stored_rows(form, [i for _delta, ids in deltas for i in ids], actor)
+        if not before:
+            return set()
+        links(set(before))
+        for delta, ids in deltas:
+            told = [i for i in ids if i in before]
+            for start in range(0, len(told), CHUNK):
+                inside = form.col("id").in_(told[start : start + CHUNK])
+                _log(form, "update", peewee.Value(dialect.dumps({key: delta})), inside, actor, cause, now)
+                assignments = {
+                    form.col("updated_at"): now,
+                    form.col("updated_by"): actor.id,
+                    form.col("version"): form.col("version") + 1,
+                }
+                peewee.Update(form.table, assignments).where(inside).execute(db)
+        _after(Batch(form, "update", list(before), {key}, actor, cause, before))
+        return set(before)
 
 
 def write_derived(form: Form, assignments: dict[str, Any], where: Any, source: Any = None) -> int:

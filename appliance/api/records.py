@@ -12,7 +12,7 @@ from ..accounts.guards import requires_login
 from ..core.errors import FieldErrors, UserError
 from ..forms import catalog, records
 from ..forms.query import Aggregation, Query, Record
-from . import body
+from . import body, changes
 from .limits import idempotent
 from .views import bp
 
@@ -182,8 +182,6 @@ def aggregate_records(form_key: str) -> Response:
 @requires_login
 def list_changes(form_key: str, record_id: int) -> Response:
     """The record's history, newest first, with the fields that the asker may see."""
-    from ..forms.history import changes
-
     query = _query(form_key)
     query.get(record_id)
     try:
@@ -191,6 +189,6 @@ def list_changes(form_key: str, record_id: int) -> Response:
     except ValueError as error:
         raise FieldErrors({"cursor": _("翻页位置无效，请从第一页重新开始。")}) from error
     limit = body.limit(request.args.get("limit"))
-    found = changes(query.form, record_id, current_actor(), before=before, limit=limit)
-    cursor = str(found[-1].id) if len(found) == limit else None
-    return jsonify({"changes": [change.document() for change in found], "next_cursor": cursor})
+    found = changes.documents(query.form, record_id, current_actor(), before, limit)
+    cursor = str(found[-1]["id"]) if len(found) == limit else None
+    return jsonify({"changes": found, "next_cursor": cursor})

@@ -18,7 +18,7 @@ from ..core.db import Statement, db, read, write
 from ..core.errors import NotFound, UserError
 from ..core.i18n import label as i18n_label
 from . import fields as types
-from .fields.base import Field, FieldError, Spec
+from .fields.base import Field, FieldError, Spec, is_label
 from .fields.moment import DateTime
 from .fields.number import Integer
 from .fields.relation import Person
@@ -211,10 +211,12 @@ def create_form(doc: dict[str, Any]) -> Form:
     """Makes a form, its table and its indexes. ``doc``: the shape of an app package's *form*."""
     key = _check_key(doc.get("key"))
     with write():
+        if not is_label(doc.get("label")):
+            raise UserError(_("「%(name)s」要写成文字，或 {\"zh\": …, \"en\": …}。", name="label"), "label")
         old = FormRow.get_or_none(FormRow.key == key)
         if old is not None:
             raise UserError(_("已经有「%(key)s」这个表单了。", key=key), "key")
-        specs = [Spec.read(d) for d in doc.get("fields", [])]
+        specs = [_read(d) for d in doc.get("fields", [])]
         if len({s.key for s in specs}) != len(specs):
             raise UserError(_("同一个键名的字段出现了两次。"), "fields")
         options = {k: doc[k] for k in ("search", "columns") if k in doc}
@@ -223,7 +225,7 @@ def create_form(doc: dict[str, Any]) -> Form:
             group=doc.get("group"), options=options, system=doc.get("system", False),
             position=doc.get("position", FormRow.select().count() * 10),
         )  # fmt: skip
-        built = [_build(spec) for spec in specs]
+        built = [_build(spec, key) for spec in specs]
         if row.title_field and row.title_field not in {f.key for f in built}:
             raise UserError(_("标题字段「%(key)s」不在字段里。", key=row.title_field), "title_field")
         table = f"f_{key}"
@@ -242,14 +244,29 @@ def create_form(doc: dict[str, Any]) -> Form:
     return form
 
 
-def _build(spec: Spec) -> Field:
+def _build(spec: Spec, own: str | None = None) -> Field:
+    """``own``: the form being made, which its fields may point at. Raises UserError."""
     _check_key(spec.key)
     if spec.key in RESERVED:
         raise UserError(_("「%(key)s」是保留的键名，请换一个。", key=spec.key), "key")
     try:
-        return types.build(spec)
+        f = types.build(spec)
+        f.default()
     except FieldError as error:
         raise UserError(str(error), spec.key) from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError(_("「%(field)s」的设置写得不对：%(why)s", field=spec.key, why=error), spec.key) from error
+    target = spec.options.get("form")
+    if f.type == "relation" and target != own and target not in all_forms():
+        raise UserError(_("没有「%(key)s」这个表单。", key=target), "form")
+    return f
+
+
+def _read(doc: dict[str, Any]) -> Spec:
+    try:
+        return Spec.read(doc)
+    except FieldError as error:
+        raise UserError(str(error), "key") from error
 
 
 def _store_field(form_id: int, spec: Spec, position: int) -> None:
@@ -277,8 +294,8 @@ def _search_table(form: Form) -> None:
 
 def add_field(form: Form, doc: dict[str, Any]) -> Field:
     """Adds a column; existing records have it empty at once, whatever their number."""
-    spec = Spec.read(doc)
-    f = _build(spec)
+    spec = _read(doc)
+    f = _build(spec, form.key)
     with write():
         old = FieldRow.get_or_none(FieldRow.form == form.id, FieldRow.key == spec.key)
         if old is not None:
@@ -312,8 +329,8 @@ def update_field(form: Form, key: str, doc: dict[str, Any]) -> Field:
         raise NotFound(_("没有「%(key)s」这个字段。", key=key))
     if doc.get("key", key) != key or doc.get("type", current.type) != current.type:
         raise UserError(_("字段的键名和类型不能改。"), "type")
-    spec = Spec.read(current.spec.document() | doc)
-    f = _build(spec)
+    spec = _read(current.spec.document() | doc)
+    f = _build(spec, form.key)
     with write():
         row = FieldRow.get(FieldRow.form == form.id, FieldRow.key == key)
         if spec.unique and not row.unique and _has_duplicates(form, key):

@@ -15,6 +15,8 @@ from ...core.i18n import label as i18n_label
 from ..parsing import clean
 
 if TYPE_CHECKING:
+    from werkzeug.datastructures import MultiDict
+
     from ..conditions import Context
 
 Label = str | dict[str, str]
@@ -71,6 +73,13 @@ class FieldError(ValueError):
     """A value that a field cannot take. The text is a sentence for the person who typed it."""
 
 
+def is_label(value: Any) -> bool:
+    """Whether a value can stand as a label: text, or text by language; ``None`` is none at all."""
+    if isinstance(value, dict):
+        return bool(value) and all(isinstance(k, str) and isinstance(v, str) for k, v in value.items())
+    return value is None or isinstance(value, str)
+
+
 @dataclass
 class Spec:
     """A field's definition, in the shape of an app package's *field* (unknown keys are the type's options)."""
@@ -95,7 +104,17 @@ class Spec:
 
     @classmethod
     def read(cls, doc: dict[str, Any]) -> Spec:
-        plain = {k: doc[k] for k in cls.PLAIN if k in doc}
+        """Raises :class:`FieldError` for a document that is no definition."""
+        for name in ("key", "type"):
+            if not isinstance(doc.get(name), str):
+                raise FieldError(_("字段要有「%(name)s」，写成文字。", name=name))
+        for name in ("label", "help"):
+            if not is_label(doc.get(name, doc["key"])):
+                raise FieldError(_("「%(name)s」要写成文字，或 {\"zh\": …, \"en\": …}。", name=name))
+        for name in ("required", "unique", "indexed", "readonly", "system"):
+            if not isinstance(doc.get(name, False), bool):
+                raise FieldError(_("「%(name)s」只能是 true 或 false。", name=name))
+        plain = {"label": doc["key"]} | {k: doc[k] for k in cls.PLAIN if k in doc}
         return cls(**plain, options={k: v for k, v in doc.items() if k not in cls.PLAIN})
 
     def document(self) -> dict[str, Any]:
@@ -130,6 +149,8 @@ class Field:
     value_input: ClassVar[str] = "text"
     """How the condition builder asks for a value: text, number, date, datetime, choice, person, relation, none."""
     aggregates: ClassVar[tuple[str, ...]] = ("count", "distinct")
+    operator_words: ClassVar[dict[str, Any]] = {}
+    """Words of operators that read differently for this type."""
     multiple: ClassVar[bool] = False
     needs_database: ClassVar[bool] = False
     """Whether ``parse`` asks the database: an import's reader process, which has none, leaves such values alone."""
@@ -206,6 +227,10 @@ class Field:
         """What the input shows for a stored value; ``parse(form_value(v)) == v``."""
         return self.format(value)
 
+    def from_form(self, given: MultiDict[str, str]) -> Any:
+        """The raw value in a submitted HTML form. An input that can be empty sends an empty value of its name along."""
+        return [v for v in given.getlist(self.key) if v] if self.multiple else given.get(self.key, "")
+
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of the API form of a value."""
         return {"type": ["string", "null"]}
@@ -255,10 +280,13 @@ class Field:
 
     def words(self, op: str, value: Any) -> str:
         """The test as words, e.g. ``城市 是 杭州``."""
-        name = str(OPERATOR_WORDS.get(op, op))
+        name = self.operator_word(op)
         if op in ("empty", "not_empty"):
             return f"{self.label} {name}"
         return f"{self.label} {name} {self.operand_words(op, value)}"
+
+    def operator_word(self, op: str) -> str:
+        return str(self.operator_words.get(op) or OPERATOR_WORDS.get(op, op))
 
     def operand_words(self, op: str, value: Any) -> str:
         if isinstance(value, list):

@@ -39,12 +39,12 @@ class Relation(Field):
             return None
         if isinstance(raw, bool):
             raise FieldError(_("这里要填关联的记录。"))
-        if isinstance(raw, int):
+        if isinstance(raw, int) and 0 < raw < 2**53:
             return raw
-        if isinstance(raw, str) and raw.strip().isdecimal() and len(raw.strip()) < 18:
-            return int(raw)
+        if isinstance(raw, str) and raw.strip().isdecimal() and len(raw.strip()) < 16:
+            return self.parse(int(raw))
         if isinstance(raw, dict) and isinstance(raw.get("id"), int):
-            return raw["id"]
+            return self.parse(raw["id"])
         if isinstance(raw, dict) and all(isinstance(v, (str, int)) and v != "" for v in raw.values()):
             return raw
         raise FieldError(_("这里要填记录的编号，或 {\"字段\": \"值\"}。"))

@@ -1,0 +1,234 @@
+"""One contract for every field type: in, stored, out, filtered by each of its operators, sorted, refused when wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from appliance.forms import fields
+from appliance.forms.fields.base import OPERATOR_WORDS
+from tests.support.http import Api
+
+
+@dataclass
+class Sample:
+    """``values``: what is sent → what the API prints, in rising order. ``bad``: what is refused. ``filters``: an
+    operator with its value → the places in ``values`` that it finds (operators without a value are added by the test)."""
+
+    values: list[tuple[Any, Any]]
+    bad: list[Any]
+    filters: list[tuple[str, Any, set[int]]]
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+ORDERED = [
+    ("eq", 1, {1}), ("ne", 1, {0, 2, 3}), ("in", [0, 2], {0, 2}), ("not_in", [0, 2], {1, 3}), ("lt", 1, {0}),
+    ("lte", 1, {0, 1}), ("gt", 1, {2}), ("gte", 1, {1, 2}), ("between", [0, 1], {0, 1}),
+]  # fmt: skip
+"""By place in ``values``; place 3 is the record without a value."""
+
+TEXT = [
+    ("eq", "杭州店", {1}), ("ne", "杭州店", {0, 2, 3}), ("in", ["abc", "杭州店"], {0, 1}), ("not_in", ["abc"], {1, 2, 3}),
+    ("contains", "州", {1, 2}), ("not_contains", "州", {0, 3}), ("starts_with", "杭", {1}),
+]  # fmt: skip
+
+CHOICES = ["new", {"value": "old", "label": {"zh": "老客", "en": "Old"}}, "lost"]
+NEXT_AND_LAST = [
+    ("within", {"days": 30}, {0}), ("not_within", {"days": 30}, {1, 2, 3}), ("next", {"days": 30}, {1}),
+    ("this", "year", {0, 1}), ("last", "year", set()),
+]  # fmt: skip
+
+SAMPLES = {
+    "text": Sample([("abc", "abc"), (" 杭州店 ", "杭州店"), ("温州店", "温州店")], ["x" * 256, {"a": 1}, ["a"]], TEXT),
+    "long_text": Sample(
+        [("abc\r\nd", "abc\nd"), ("杭州店", "杭州店"), ("温州店", "温州店")], ["x" * 20_001, {"a": 1}], TEXT[4:6]
+    ),
+    "integer": Sample([(-3, -3), ("1,200", 1200), ("１.2万", 12000)], ["1.5", "many", True, 10**30, []], ORDERED),
+    "decimal": Sample(
+        [("-0.125", "-0.125"), (0, "0.000"), ("1e3", "1000.000")], ["many", {}], ORDERED, {"digits": 3}
+    ),
+    "money": Sample([("0.1", "0.10"), ("￥1,299.50", "1299.50"), ("1.2万", "12000.00")], ["free", True], ORDERED),
+    "percent": Sample([("5%", "0.0500"), ("0.15", "0.1500"), ("120%", "1.2000")], ["most"], ORDERED),
+    "date": Sample(
+        [("2026-11-01", "2026-11-01"), ("2026年12月3日", "2026-12-03"), ("2028/2/29", "2028-02-29")],
+        ["2026-02-30", "soon", 5.5e9, True],
+        [*ORDERED, *NEXT_AND_LAST, ("anniversary_within", {"days": 20}, {1})],
+    ),
+    "datetime": Sample(
+        [
+            ("2026-11-01T02:00:00Z", "2026-11-01T10:00:00+08:00"),
+            ("2026/12/3 9:05", "2026-12-03T09:05:00+08:00"),
+            ("2028-02-29", "2028-02-29T00:00:00+08:00"),
+        ],
+        ["2026-02-30 10:00", "soon"],
+        [*ORDERED, *NEXT_AND_LAST],
+    ),
+    "yes_no": Sample([("否", False), (True, True)], ["perhaps", []], [("eq", True, {1}), ("ne", True, {0, 3})]),
+    "choice": Sample(
+        [("lost", "lost"), ("NEW", "new"), ("老客", "old")],
+        ["gone", ["new"]],
+        [
+            ("eq", "老客", {2}), ("ne", "old", {0, 1, 3}), ("in", ["new", "old"], {1, 2}), ("not_in", ["new", "old"], {0, 3}),
+            ("contains", "ne", {1}),
+        ],
+        {"choices": CHOICES},
+    ),
+    "phone": Sample(
+        [("+1 415 555 2671", "+14155552671"), ("0571-8888 6666", "0571-88886666"), (13800138000.0, "13800138000")],
+        ["123", "phone", True],
+        [
+            ("eq", "+86 138-0013-8000", {2}), ("ne", "13800138000", {0, 1, 3}), ("in", ["13800138000"], {2}),
+            ("not_in", ["13800138000"], {0, 1, 3}), ("contains", "8888", {1}), ("not_contains", "8888", {0, 2, 3}),
+            ("starts_with", "138", {2}),
+        ],
+    ),
+    "email": Sample(
+        [("A@b.cn", "a@b.cn"), ("c@d.com", "c@d.com")],
+        ["a@", "a b@c.cn", "x"],
+        [
+            ("eq", "A@B.cn", {0}), ("ne", "a@b.cn", {1, 3}), ("in", ["a@b.cn"], {0}), ("not_in", ["a@b.cn"], {1, 3}),
+            ("contains", "d.com", {1}), ("not_contains", "d.com", {0, 3}), ("starts_with", "a@", {0}),
+        ],
+    ),
+    "url": Sample(
+        [("http://a.cn/x?y=1", "http://a.cn/x?y=1"), ("https://b.cn", "https://b.cn")],
+        ["javascript:alert(1)", "a.cn", "http://"],
+        [
+            ("eq", "https://b.cn", {1}), ("ne", "https://b.cn", {0, 3}), ("in", ["https://b.cn"], {1}),
+            ("not_in", ["https://b.cn"], {0, 3}), ("contains", "a.cn", {0}), ("not_contains", "a.cn", {1, 3}),
+            ("starts_with", "https:", {1}),
+        ],
+    ),
+    "person": Sample(
+        [("amy", "amy"), ({"login": "bo"}, "bo")],
+        ["nobody", 999, []],
+        [
+            ("eq", "bo", {1}), ("eq", {"me": True}, {0}), ("ne", "bo", {0, 3}), ("in", ["amy", "bo"], {0, 1}),
+            ("not_in", ["bo"], {0, 3}),
+        ],
+    ),
+    "relation": Sample(
+        [({"sku": "P1"}, 1), (2, 2)],
+        [99, {"sku": "P9"}, {"name": "面霜"}, "面霜"],
+        [
+            ("eq", {"sku": "P1"}, {0}), ("ne", 1, {1, 3}), ("in", [1, 2], {0, 1}), ("not_in", [1], {1, 3}),
+            ("eq", {"sku": "P9"}, set()),
+        ],
+        {"form": "product"},
+    ),
+}  # fmt: skip
+
+ELSEWHERE = {"tags", "identities"}
+"""Types that belong to customers have their tests there."""
+
+
+def test_every_type_has_its_sample() -> None:
+    assert set(SAMPLES) == set(fields.TYPES) - ELSEWHERE
+
+
+@pytest.fixture
+def ids(api: Api, clock: Any, kind: str) -> list[int]:
+    """A form with one field of the type; a record for each value, and one without."""
+    clock.set("2026-11-20T12:00:00+08:00")
+    for sku in ("P1", "P2"):
+        api.post("/forms/product/records", {"values": {"sku": sku, "name": "面霜"}})
+    sample = SAMPLES[kind]
+    api.post(
+        "/forms", {"key": "box", "label": "盒", "fields": [{"key": "v", "label": "值", "type": kind, **sample.options}]}
+    )
+    made = [api.post("/forms/box/records", {"values": {"v": raw}}) for raw, _out in sample.values]
+    assert [m["values"]["v"] for m in made] == [out for _raw, out in sample.values]
+    return [m["id"] for m in made] + [api.post("/forms/box/records", {"values": {}})["id"]]
+
+
+@pytest.mark.parametrize("kind", sorted(SAMPLES))
+def test_it_filters_by_each_of_its_operators(api: Api, ids: list[int], kind: str) -> None:
+    sample = SAMPLES[kind]
+    last = len(ids) - 1
+    filters = [("empty", None, {3}), ("not_empty", None, set(range(last))), *sample.filters]
+    assert {op for op, _value, _places in filters} == set(fields.TYPES[kind].operators), "a sample for each operator"
+    for op, value, places in filters:
+        if sample.filters[: len(ORDERED)] == ORDERED and (op, value, places) in ORDERED:
+            # These are written by place, so that one list serves all ordered types.
+            raws = [raw for raw, _out in sample.values]
+            value = [raws[i] for i in value] if isinstance(value, list) else raws[value]
+        where = {"field": "v", "op": op, "value": value}
+        found = {r["id"] for r in api.post("/forms/box/query", {"where": where})["records"]}
+        assert found == {ids[last if place == 3 else place] for place in places}, (op, value)
+
+
+@pytest.mark.parametrize("kind", sorted(SAMPLES))
+def test_it_sorts_with_empty_values_last(api: Api, ids: list[int], kind: str) -> None:
+    if not fields.TYPES[kind].sortable:
+        api.get("/forms/box/records", sort="v", expect=422)
+        return
+    for sort, wanted in (("v", ids[:-1]), ("-v", ids[-2::-1])):
+        assert [r["id"] for r in api.get("/forms/box/records", sort=sort)["records"]] == [*wanted, ids[-1]]
+
+
+@pytest.mark.parametrize("kind", sorted(SAMPLES))
+def test_it_refuses_what_it_cannot_be(api: Api, ids: list[int], kind: str) -> None:
+    for bad in SAMPLES[kind].bad:
+        problem = api.patch(f"/forms/box/records/{ids[0]}", {"values": {"v": bad}}, expect=422)
+        assert problem["errors"][0]["field"] == "v", bad
+    assert api.get(f"/forms/box/records/{ids[0]}")["version"] == 1
+
+
+@pytest.mark.parametrize("kind", sorted(SAMPLES))
+def test_what_it_prints_and_shows_it_takes_again(app: Any, api: Api, ids: list[int], kind: str) -> None:
+    from appliance.core.db import read
+    from appliance.forms import catalog
+
+    for record_id, (_raw, out) in zip(ids, SAMPLES[kind].values, strict=False):
+        assert api.patch(f"/forms/box/records/{record_id}", {"values": {"v": out}})["version"] == 1
+    with app.test_request_context(), read():
+        v = catalog.get("box").fields["v"]
+        for raw, _out in SAMPLES[kind].values:
+            stored = v.parse(raw)
+            if isinstance(stored, dict):
+                continue
+            assert v.parse(v.form_value(stored)) == stored, "the input shows what it takes back"
+        assert v.parse("") is None and v.parse(None) is None
+
+
+@pytest.mark.parametrize("kind", sorted(SAMPLES))
+def test_it_can_be_emptied_again(api: Api, ids: list[int], kind: str) -> None:
+    assert api.patch(f"/forms/box/records/{ids[0]}", {"values": {"v": None}})["values"]["v"] is None
+
+
+def test_every_operator_has_words() -> None:
+    assert {op for cls in fields.TYPES.values() for op in cls.operators} <= set(OPERATOR_WORDS)
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"key": "v", "label": "值", "type": "nothing"}, {"key": "V", "label": "值", "type": "text"},
+        {"key": "id", "label": "值", "type": "text"}, {"key": "v", "label": "值", "type": "choice"},
+        {"key": "v", "label": "值", "type": "decimal", "digits": 9}, {"key": "v", "label": "值", "type": "relation"},
+        {"key": "v", "label": "值", "type": "relation", "form": "nothing"}, {"key": "v", "label": "值", "type": "text", "pattern": "("},
+        {"key": "v", "label": "值", "type": "text", "max_length": "x"}, {"label": "值", "type": "text"}, {},
+        {"key": "v", "label": 5, "type": "text"}, {"key": "v", "label": "值", "type": "integer", "min": "x"},
+        {"key": "v", "label": "值", "type": "choice", "choices": [1]}, {"key": "v", "label": "值", "type": "integer", "default": "x"},
+        {"key": "v", "label": "值", "type": []}, {"key": "v", "label": "值", "type": "choice", "choices": 5},
+    ],
+)  # fmt: skip
+def test_a_definition_that_makes_no_sense_is_refused(api: Api, definition: dict[str, Any]) -> None:
+    problem = api.post("/forms/customer/fields", definition, expect=422)
+    assert problem["detail"]
+
+
+def test_required_unique_and_default_are_kept(api: Api) -> None:
+    v = {"key": "v", "label": "值", "type": "text", "required": True, "unique": True}
+    w = {"key": "w", "label": "数", "type": "integer", "default": 7}
+    api.post("/forms", {"key": "box", "label": "盒", "fields": [v, w]})
+    first = api.post("/forms/box/records", {"values": {"v": "a"}})
+    assert first["values"]["w"] == 7
+    assert api.post("/forms/box/records", {"values": {"v": " "}}, expect=422)["errors"][0]["field"] == "v"
+    assert api.post("/forms/box/records", {"values": {"v": "a"}}, expect=422)["errors"][0]["field"] == "v"
+    api.patch(f"/forms/box/records/{first['id']}", {"values": {"v": None}}, expect=422)
+    api.patch("/forms/box/fields/v", {"unique": False, "required": False})
+    api.post("/forms/box/records", {"values": {"v": "a"}})
+    assert api.patch("/forms/box/fields/v", {"unique": True}, expect=422)["errors"][0]["field"] == "unique"

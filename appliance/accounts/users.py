@@ -220,13 +220,14 @@ def _load(user_id: int) -> Actor | None:
         user = User.get_or_none(User.id == user_id, User.active)
         if user is None:
             return None
-        held = list(UserRole.select(UserRole.role, Role.rights).join(Role).where(UserRole.user == user_id))
+        roles = Role.select(Role.id, Role.rights).join(UserRole).where(UserRole.user == user_id)
+        held = {role_id: Rights.open(rights) for role_id, rights in roles.tuples()}
     return Actor(
         id=user.id,
         name=user.name,
         login=user.login,
-        is_admin=any(Rights.open(row.role.rights).admin for row in held),
-        role_ids=tuple(row.role_id for row in held),
+        is_admin=any(rights.admin for rights in held.values()),
+        role_ids=tuple(held),
         locale=user.locale,
         theme=user.theme,
     )

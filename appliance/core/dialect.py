@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -207,6 +208,11 @@ def negate(expression: Any) -> Any:
     return fn.COALESCE(expression, 0) == 0
 
 
+def differs(left: Any, right: Any) -> Expression:
+    """Whether two values are not the same; two absent ones are."""
+    return Expression(left, peewee.OP.IS_NOT, right)
+
+
 def month_day(column: Any) -> Node:
     """``MM-DD`` of an ISO date column."""
     return fn.substr(column, 6, 5)
@@ -230,3 +236,8 @@ def as_json(expression: Any) -> Node:
 def differs(a: Any, b: Any) -> Expression:
     """Not the same; two absent values are the same."""
     return Expression(a, "IS NOT", b)
+
+
+def among(column: Any, values: Collection[Any]) -> Expression:
+    """``column IN values`` for a long list: one parameter, however many values (rendering a thousand takes peewee 20 ms)."""
+    return NodeList((column, SQL("IN (SELECT value FROM json_each("), peewee.Value(dumps(list(values))), SQL("))")))  # type: ignore[return-value]

@@ -13,14 +13,13 @@ import peewee
 from flask_babel import gettext as _
 
 from ..accounts.actor import Actor
-from ..core import clock
+from ..core import clock, dialect
 from ..core.db import PARAM, executemany
 from ..forms import catalog, query
 from ..forms.hooks import UNSET, Batch, Draft, after_write, before_write
 from .kinds import CONTACTS, Kind
 from .models import Identity
 
-CHUNK = 500
 FIELD = "field"
 """The evidence of identities that stand in the customer's own phone or e-mail field."""
 
@@ -44,26 +43,22 @@ def kinds() -> dict[str, Kind]:
 
 
 def owners(keys: Iterable[Key]) -> dict[Key, int]:
-    """The live customers that hold these identities: one query a kind and 500 values."""
-    wanted: dict[str, list[Key]] = defaultdict(list)
-    for key in keys:
-        wanted[key.kind].append(key)
+    """The live customers that hold these identities: one query a kind."""
+    wanted: dict[str, list[str]] = defaultdict(list)
+    asked = set(keys)
+    for kind, value, _scope in asked:
+        wanted[kind].append(value)
     found: dict[Key, int] = {}
-    for kind, group in wanted.items():
-        asked = set(group)
-        values = list(dict.fromkeys(key.value for key in group))
-        for start in range(0, len(values), CHUNK):
-            rows = (
-                Identity.select(Identity.value, Identity.scope, Identity.customer_id)
-                .where(
-                    Identity.kind == kind, Identity.value.in_(values[start : start + CHUNK]), Identity.active == True  # noqa: E712
-                )
-                .tuples()
-            )
-            for value, scope, customer_id in rows.execute():
-                key = Key(kind, value, scope)
-                if key in asked:
-                    found[key] = customer_id
+    for kind, values in wanted.items():
+        rows = (
+            Identity.select(Identity.value, Identity.scope, Identity.customer_id)
+            .where(Identity.kind == kind, dialect.among(Identity.value, values), Identity.active == True)  # noqa: E712
+            .tuples()
+        )
+        for value, scope, customer_id in rows.execute():
+            key = Key(kind, value, scope)
+            if key in asked:
+                found[key] = customer_id
     return found
 
 
@@ -71,12 +66,10 @@ def of(ids: Iterable[int]) -> dict[int, dict[Key, str]]:
     """All identities of customers with their evidence."""
     found: dict[int, dict[Key, str]] = defaultdict(dict)
     wanted = list(ids)
-    for start in range(0, len(wanted), CHUNK):
+    if wanted:
         rows = (
-            Identity.select(
-                Identity.customer_id, Identity.kind, Identity.value, Identity.scope, Identity.evidence
-            )
-            .where(Identity.customer_id.in_(wanted[start : start + CHUNK]))
+            Identity.select(Identity.customer_id, Identity.kind, Identity.value, Identity.scope, Identity.evidence)
+            .where(dialect.among(Identity.customer_id, wanted))
             .order_by(Identity.id)
             .tuples()
         )
@@ -119,16 +112,14 @@ def seen(keys: Iterable[Key]) -> None:
         values[key.kind, key.scope].append(key.value)
     now = clock.now()
     for (kind, scope), group in values.items():
-        for start in range(0, len(group), CHUNK):
-            Identity.update(last_seen_at=now).where(
-                Identity.kind == kind, Identity.scope == scope, Identity.value.in_(group[start : start + CHUNK]),
-                Identity.active == True, Identity.last_seen_at < now - clock.DAY,  # noqa: E712
-            ).execute()  # fmt: skip
+        Identity.update(last_seen_at=now).where(
+            Identity.kind == kind, Identity.scope == scope, dialect.among(Identity.value, group),
+            Identity.active == True, Identity.last_seen_at < now - clock.DAY,  # noqa: E712
+        ).execute()  # fmt: skip
 
 
 def set_active(ids: list[int], active: bool) -> None:
-    for start in range(0, len(ids), CHUNK):
-        Identity.update(active=active).where(Identity.customer_id.in_(ids[start : start + CHUNK])).execute()
+    Identity.update(active=active).where(dialect.among(Identity.customer_id, ids)).execute()
 
 
 def taken_message(key: Key, owner: int | None, actor: Actor | None) -> str:
@@ -229,17 +220,13 @@ def _insert_contacts(batch: Batch, kind: str, which: Any) -> None:
 
 
 def _renew(batch: Batch, kind: str) -> None:
-    column = batch.form.col(kind)
-    for start in range(0, len(batch.ids), CHUNK):
-        ids = batch.ids[start : start + CHUNK]
-        same = batch.form.table.select(peewee.Value(1)).where(
-            batch.form.col("id") == Identity.customer_id, column == Identity.value
-        )
-        mine = (Identity.customer_id.in_(ids)) & (Identity.kind == kind) & (Identity.scope == "")
-        Identity.delete().where(mine & (Identity.evidence == FIELD) & ~peewee.fn.EXISTS(same)).execute()
-        Identity.update(evidence=FIELD).where(mine & peewee.fn.EXISTS(same)).execute()
-        known = Identity.select(peewee.Value(1)).where(
-            Identity.customer_id == batch.form.col("id"), Identity.kind == kind, Identity.scope == "", Identity.value == column
-        )
-        _insert_contacts(batch, kind, batch.form.col("id").in_(ids) & ~peewee.fn.EXISTS(known))
-
+    column, record_id = batch.form.col(kind), batch.form.col("id")
+    same = batch.form.table.select(peewee.Value(1)).where(record_id == Identity.customer_id, column == Identity.value)
+    is_own = peewee.fn.EXISTS(same)
+    mine = dialect.among(Identity.customer_id, batch.ids) & (Identity.kind == kind) & (Identity.scope == "")
+    Identity.delete().where(mine & (Identity.evidence == FIELD) & ~is_own).execute()
+    Identity.update(evidence=FIELD).where(mine & is_own).execute()
+    known = Identity.select(peewee.Value(1)).where(
+        Identity.customer_id == record_id, Identity.kind == kind, Identity.scope == "", Identity.value == column
+    )
+    _insert_contacts(batch, kind, dialect.among(record_id, batch.ids) & ~peewee.fn.EXISTS(known))

@@ -165,6 +165,10 @@ class Identities(LinkField):
         for customer_id, value in values.items():
             if not value:
                 continue
+            if customer_id > newest:
+                # Made in this transaction: its create Change says it all.
+                added += [(customer_id, key) for key in self.named(value)]
+                continue
             new, old = self._delta(value, held.get(customer_id, {}))
             added += [(customer_id, key) for key in new]
             removed += [(customer_id, key) for key in old]

@@ -14,7 +14,7 @@ from flask_babel import gettext as _
 
 from ..accounts import permissions
 from ..accounts.actor import SYSTEM, Actor
-from ..core import clock
+from ..core import clock, dialect
 from ..core.db import db
 from ..forms import catalog, query, records, relations
 from ..forms.hooks import Draft
@@ -22,8 +22,6 @@ from ..forms.relations import Reference
 from . import identities
 from .identities import Key
 from .kinds import CONTACTS, Kind
-
-CHUNK = 500
 
 
 @dataclass
@@ -194,12 +192,9 @@ def _blanks(form: catalog.Form, wanted: list[Wanted]) -> dict[int, set[str]]:
     keys = sorted({key for w in wanted for key in (*w.values, *(k.kind for k in w.keys if k.kind in CONTACTS))})
     ids = list({w.id for w in wanted})
     out: dict[int, set[str]] = {}
-    for start in range(0, len(ids) if keys else 0, CHUNK):
-        rows = form.table.select(form.col("id"), *[form.col(k) for k in keys]).where(
-            form.col("id").in_(ids[start : start + CHUNK])
-        )
-        for record_id, *values in rows.tuples().execute(db):
-            out[record_id] = {key for key, value in zip(keys, values, strict=True) if value is None}
+    rows = form.table.select(form.col("id"), *[form.col(k) for k in keys]).where(dialect.among(form.col("id"), ids))
+    for record_id, *values in rows.tuples().execute(db):
+        out[record_id] = {key for key, value in zip(keys, values, strict=True) if value is None}
     return out
 
 

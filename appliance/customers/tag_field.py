@@ -23,7 +23,6 @@ from ..forms.hooks import UNSET, Cause, Draft
 from . import tagging, tags
 from .models import CustomerTag, Tag, TagGroup
 
-CHUNK = 500
 DELTA = {"add", "remove"}
 COMMON = 5_000
 """A tag held by more customers than this is asked for customer by customer, a rarer one by its holders."""
@@ -120,18 +119,16 @@ class Tags(LinkField):
 
     def load(self, ids: Iterable[int]) -> dict[int, Any]:
         found: dict[int, list[str]] = defaultdict(list)
-        wanted = list(ids)
-        for start in range(0, len(wanted), CHUNK):
-            rows = (
-                CustomerTag.select(CustomerTag.customer_id, Tag.name)
-                .join(Tag, on=(Tag.id == CustomerTag.tag_id) & Tag.deleted_at.is_null())
-                .join(TagGroup, on=(TagGroup.id == Tag.group))
-                .where(CustomerTag.customer_id.in_(wanted[start : start + CHUNK]))
-                .order_by(TagGroup.position, TagGroup.id, Tag.position, Tag.id)
-                .tuples()
-            )
-            for customer_id, name in rows.execute():
-                found[customer_id].append(name)
+        rows = (
+            CustomerTag.select(CustomerTag.customer_id, Tag.name)
+            .join(Tag, on=(Tag.id == CustomerTag.tag_id) & Tag.deleted_at.is_null())
+            .join(TagGroup, on=(TagGroup.id == Tag.group))
+            .where(dialect.among(CustomerTag.customer_id, list(ids)))
+            .order_by(TagGroup.position, TagGroup.id, Tag.position, Tag.id)
+            .tuples()
+        )
+        for customer_id, name in rows.execute():
+            found[customer_id].append(name)
         return dict(found)
 
     def write(self, values: dict[int, Any], actor_id: int | None, cause: Cause) -> dict[int, Any]:
@@ -157,16 +154,15 @@ class Tags(LinkField):
     def _held(self, customers: list[int], names: dict[int, str]) -> dict[int, set[int]]:
         """The tag ids that customers hold; the names are added to ``names``."""
         found: dict[int, set[int]] = defaultdict(set)
-        for start in range(0, len(customers), CHUNK):
-            rows = (
-                CustomerTag.select(CustomerTag.customer_id, Tag.id, Tag.name)
-                .join(Tag, on=(Tag.id == CustomerTag.tag_id) & Tag.deleted_at.is_null())
-                .where(CustomerTag.customer_id.in_(customers[start : start + CHUNK]))
-                .tuples()
-            )
-            for customer_id, tag_id, name in rows.execute():
-                found[customer_id].add(tag_id)
-                names[tag_id] = name
+        rows = (
+            CustomerTag.select(CustomerTag.customer_id, Tag.id, Tag.name)
+            .join(Tag, on=(Tag.id == CustomerTag.tag_id) & Tag.deleted_at.is_null())
+            .where(dialect.among(CustomerTag.customer_id, customers))
+            .tuples()
+        )
+        for customer_id, tag_id, name in rows.execute():
+            found[customer_id].add(tag_id)
+            names[tag_id] = name
         return found
 
     def created(self, record_id: Any) -> Any:

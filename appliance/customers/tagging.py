@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -78,6 +78,29 @@ def preview_exclusive(group: str, source: Any) -> dict[tuple[str | None, str | N
     return {(names.get(old_id), names.get(new_id)): count for old_id, new_id, count in rows}
 
 
+def add_to(tag: Tag, ids: Sequence[int], actor: Actor, cause: Cause) -> set[int]:
+    """:func:`add_where` for one batch of customers, in the caller's ``write()``. Returns the ids that changed."""
+    _allow(actor)
+    group = tags.exclusive_sets().get(tag.id, {tag.id})
+    return move(_differences_for([(i, tag.id) for i in ids], group), actor, cause)
+
+
+def take_from(tag: Tag, ids: Sequence[int], actor: Actor, cause: Cause) -> set[int]:
+    """:func:`remove_where` for one batch of customers, in the caller's ``write()``. Returns the ids that changed."""
+    _allow(actor)
+    return move(_differences_for([(i, None) for i in ids], {tag.id}), actor, cause)
+
+
+def move(differences: Iterable[Difference], actor: Actor, cause: Cause) -> set[int]:
+    """Makes customers hold another tag, or one more, or one less: one batch, in the caller's ``write()``.
+
+    Who holds something else by now is left alone. Returns the ids that changed.
+    """
+    _allow(actor)
+    names = dict(Tag.select(Tag.id, Tag.name).tuples())
+    return _write(list(differences), names, actor, cause)
+
+
 def _allow(actor: Actor) -> None:
     if actor is SYSTEM:
         return
@@ -104,10 +127,10 @@ def _differences_for(pairs: Any, group: set[int]) -> Iterator[Difference]:
     if not isinstance(pairs, list):
         yield from _differences(pairs, group)
         return
-    for start in range(0, len(pairs), records.CHUNK):
-        part = dict(pairs[start : start + records.CHUNK])
+    for start in range(0, len(pairs), BATCH):
+        part = dict(pairs[start : start + BATCH])
         held = CustomerTag.select(CustomerTag.customer_id, CustomerTag.tag_id).where(
-            CustomerTag.customer_id.in_(list(part)), CustomerTag.tag_id.in_(group)
+            dialect.among(CustomerTag.customer_id, part), CustomerTag.tag_id.in_(group)
         )
         old = dict(held.tuples().execute())
         yield from ((i, old.get(i), new) for i, new in part.items() if old.get(i) != new)
@@ -162,13 +185,13 @@ def _apply(differences: Iterator[Difference], actor: Actor, cause: Cause, on_bat
     done = 0
     while batch := list(islice(differences, BATCH)):
         with write():
-            done += _write(batch, names, actor, cause)
+            done += len(_write(batch, names, actor, cause))
             if on_batch is not None:
                 on_batch(done)
     return done
 
 
-def _write(batch: list[Difference], names: dict[int, str], actor: Actor, cause: Cause) -> int:
+def _write(batch: list[Difference], names: dict[int, str], actor: Actor, cause: Cause) -> set[int]:
     groups: dict[tuple[int | None, int | None], list[int]] = defaultdict(list)
     # Somebody may have changed one by hand since it was read.
     still = _held([c for c, _old, _new in batch], {t for _c, old, new in batch for t in (old, new) if t})
@@ -190,13 +213,10 @@ def _write(batch: list[Difference], names: dict[int, str], actor: Actor, cause: 
 
 
 def _held(customers: list[int], tag_ids: set[int]) -> set[tuple[int, int]]:
-    found: set[tuple[int, int]] = set()
-    for start in range(0, len(customers), records.CHUNK):
-        rows = CustomerTag.select(CustomerTag.customer_id, CustomerTag.tag_id).where(
-            CustomerTag.customer_id.in_(customers[start : start + records.CHUNK]), CustomerTag.tag_id.in_(tag_ids)
-        )
-        found.update(rows.tuples().execute())
-    return found
+    rows = CustomerTag.select(CustomerTag.customer_id, CustomerTag.tag_id).where(
+        dialect.among(CustomerTag.customer_id, customers), CustomerTag.tag_id.in_(tag_ids)
+    )
+    return set(rows.tuples().execute())
 
 
 def _delta(names: dict[int, str], old: int | None, new: int | None) -> dict[str, list[str]]:

@@ -10,13 +10,10 @@ from flask_babel import gettext as _
 
 from ..accounts.actor import Actor
 from ..core import i18n, nav
-from ..forms import catalog
-from ..forms.query import Query
+from ..forms import finder
 from . import help, shell
 
-RECORD = "forms.record"
 PER_FORM = 4
-FORMS = 6
 PAGES = 8
 
 
@@ -57,29 +54,10 @@ def _actions(text: str, actor: Actor) -> list[tuple[shell.Link, str]]:
 
 def _records(text: str, actor: Actor) -> list[Found]:
     """The first few records of each form whose quick search finds the text."""
-    groups: list[Found] = []
-    if RECORD not in current_app.view_functions:
-        return groups
-    for form in shell.forms(actor):
-        if not form.search_fields:
-            continue
-        keys = [form.title_field or "", *form.search_fields]
-        records = Query(form, actor).search(text).page(PER_FORM, fields=keys).records
-        links = [
-            (shell.Link(r.title, url_for(RECORD, form_key=form.key, record_id=r.id), form.icon), _detail(r, keys))
-            for r in records
-        ]
-        if links:
-            groups.append(Found(form.label, links))
-        if len(groups) == FORMS:
-            break
-    return groups
-
-
-def _detail(record: object, keys: list[str]) -> str:
-    """The first other searched value: the phone beside the name."""
-    values = [record.text(key) for key in keys[1:] if key != keys[0]]  # type: ignore[attr-defined]
-    return next((value for value in values if value), "")
+    return [
+        Found(form.label, [(shell.Link(hit.title, hit.url, form.icon), hit.hint) for hit in hits])
+        for form, hits in finder.find(text, actor, PER_FORM)
+    ]
 
 
 def fits(text: str, link: shell.Link) -> bool:

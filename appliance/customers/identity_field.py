@@ -42,6 +42,9 @@ class Identities(LinkField):
     def import_parts(self) -> dict[str, Spec]:
         return {key: Spec(key, kind.spec_label, kind.field_type) for key, kind in self.kinds.items()}
 
+    def holders(self, kind: str, values: list[Any]) -> dict[Any, int]:
+        return {key.value: owner for key, owner in identities.owners(Key(kind, value) for value in values).items()}
+
     # -- in and out ---------------------------------------------------------------------------------------------
 
     def parse(self, raw: Any) -> dict[str, Any]:

@@ -209,7 +209,7 @@ def _write(batch: list[Difference], names: dict[int, str], actor: Actor, cause: 
             cause,
         )
 
-    return len(records.write_links(form, "tags", deltas, links, actor, cause))
+    return records.write_links(form, "tags", deltas, links, actor, cause)
 
 
 def _held(customers: list[int], tag_ids: set[int]) -> set[tuple[int, int]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ import click
 from flask_babel import gettext as _
 
 from ..accounts.actor import SYSTEM
-from ..core import cli, files, jobs
+from ..core import cli, files, folder, jobs
 from ..core.errors import UserError
 from ..core.jobs import Job
 from . import catalog
@@ -80,7 +79,7 @@ def import_(form: str, file: str, dry_run: bool, **options: Any) -> None:
         "children_created": counts.children,
         "seconds": round(time.monotonic() - began, 2),
         "import_id": row.id,
-        "errors_file": _fetch_errors(row, path),
+        "errors_file": _fetch_errors(row),
         "ignored": [facts.title(i) for i in range(len(facts.names)) if i not in plan.columns],
     }
     cli.show(
@@ -189,15 +188,16 @@ def _watch(job_id: int) -> Job:
     return job
 
 
-def _fetch_errors(row: Import, source: Path) -> str | None:
-    """Puts the file of failed rows beside the source, or into the working folder where that cannot be written."""
+def _fetch_errors(row: Import) -> str | None:
+    """Puts the file of failed rows into the data folder."""
     if row.errors_file is None:
         return None
-    name = f"{source.stem}.errors-{row.id}{Path(files.get(row.errors_file).name).suffix}"
-    folder = source.parent if os.access(source.parent, os.W_OK) else Path.cwd()
+    target = folder.path() / "imports"
+    target.mkdir(mode=0o700, exist_ok=True)
+    target /= f"errors-{row.id}{Path(files.get(row.errors_file).name).suffix}"
     with files.open_temp(row.errors_file) as temporary:
-        shutil.copyfile(temporary, folder / name)
-    return str((folder / name).absolute())
+        shutil.copyfile(temporary, target)
+    return str(target)
 
 
 def _undo(import_id: str) -> None:

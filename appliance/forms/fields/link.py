@@ -29,6 +29,10 @@ class LinkField(Field):
         """
         return {}
 
+    def holders(self, kind: str, values: list[Any]) -> dict[Any, int]:
+        """Which live records hold these values of one kind of :meth:`import_parts`."""
+        return {}
+
     def load(self, ids: Iterable[int]) -> dict[int, Any]:
         """Stored values of many records in one query; records without any are left out."""
         raise NotImplementedError

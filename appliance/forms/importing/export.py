@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from ...core.errors import Forbidden, UserError
 from ...core.i18n import speaking
 from ...core.jobs import Job
 from .. import catalog
-from ..catalog import Form
+from ..catalog import SYSTEM_FIELDS, Form
+from ..fields import build
 from ..fields.base import Field
 from ..fields.link import LinkField
 from ..query import Masked, Query, Record, readable
@@ -27,26 +30,58 @@ from . import tables
 SUFFIXES = tuple(tables.KINDS)
 
 
+@dataclass(frozen=True)
 class Column:
-    """One column of the file: its header and how a record fills it."""
+    """One column of the file: its header, and how a record fills it so that importing reads the same value."""
 
-    def __init__(self, key: str, header: str, field: Field, part: str = "") -> None:
-        self.key, self.header, self.field, self.part = key, header, field, part
+    key: str
+    header: str
+    cell: Callable[[Record], Any]
 
-    def cell(self, record: Record) -> Any:
-        """A value that importing the file again reads as the same value."""
-        value = record.values.get(self.key)
-        if value is None or isinstance(value, Masked):
-            return str(value) if value else None
-        if self.part:
-            return "、".join((value or {}).get(self.part, [])) or None
-        if isinstance(value, list):
-            return "、".join(map(str, value)) or None
-        if self.field.type == "relation":
-            return record.titles.get((self.key, value), value)
-        if self.field.align == "right":
-            return _number(self.field.form_value(value))
-        return self.field.format(value)
+
+def columns(form: Form, actor: Actor, keys: list[str] | None = None) -> list[Column]:
+    """The columns that ``actor`` may see, all or those named; first the record's own number."""
+    fields = readable(form, actor)
+    found = [Column("id", _("固客编号"), lambda record: record.id)]
+    for key in keys or list(fields):
+        field = fields.get(key) or SYSTEM_FIELDS.get(key)
+        if field is None:
+            raise UserError(_("「%(form)s」没有字段「%(key)s」。", form=form.label, key=key))
+        if key != "id":
+            found += _columns_of(form, key, field)
+    return found
+
+
+def _columns_of(form: Form, key: str, field: Field) -> Iterator[Column]:
+    if isinstance(field, LinkField) and (parts := field.import_parts()):
+        for kind, spec in parts.items():
+            if kind not in form.fields:
+                yield Column(key, build(spec).label, partial(_part, key, kind))
+    elif field.type == "relation":
+        # The title is for people; the number is what comes back.
+        yield Column(key, field.label, lambda record: record.text(key) or None)
+        yield Column(key, f"{field.label} · {_('固客编号')}", lambda record: record.get(key))
+    else:
+        yield Column(key, field.label, partial(_cell, key, field))
+
+
+def _part(key: str, kind: str, record: Record) -> Any:
+    value = record.get(key)
+    if isinstance(value, Masked):
+        return str(value)
+    entries = (value or {}).get(kind, [])
+    return "、".join(e["value"] if isinstance(e, dict) else str(e) for e in entries) or None
+
+
+def _cell(key: str, field: Field, record: Record) -> Any:
+    value = record.get(key)
+    if value is None or isinstance(value, Masked):
+        return None if value is None else str(value)
+    if isinstance(value, list):
+        return "、".join(map(str, value)) or None
+    if field.align == "right":
+        return _number(field.form_value(value))
+    return field.format(value)
 
 
 def _number(text: str) -> Any:
@@ -55,22 +90,6 @@ def _number(text: str) -> Any:
         return int(text) if "." not in text else float(text)
     except ValueError:
         return text
-
-
-def columns(form: Form, actor: Actor, keys: list[str] | None = None) -> list[Column]:
-    """The columns that ``actor`` may see, all or those named."""
-    fields = readable(form, actor)
-    found: list[Column] = []
-    for key in keys or list(fields):
-        field = fields.get(key)
-        if field is None:
-            raise UserError(_("「%(form)s」没有字段「%(key)s」。", form=form.label, key=key))
-        parts = field.import_parts() if isinstance(field, LinkField) else {}
-        for kind in parts:
-            found.append(Column(key, kind, field, kind))
-        if not parts:
-            found.append(Column(key, field.label, field))
-    return found
 
 
 def write_file(

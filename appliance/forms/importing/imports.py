@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -180,24 +181,25 @@ def preview(row: Import, plan: Plan, actor: Actor, limit: int = 50) -> tuple[lis
     return parsed["numbers"], parsed["columns"], parsed["errors"], raw["rows"]
 
 
-def _first(frames: Iterator[tuple[str, Any]]) -> Any:
-    for kind, payload in frames:
-        frames.close()  # type: ignore[attr-defined]
-        return payload if kind == "batch" else None
-    return None
+def _first(frames: Generator[tuple[str, Any], None, None]) -> Any:
+    """The first batch, or ``None`` when the file holds no row."""
+    with closing(frames):
+        kind, payload = next(frames)
+    return payload if kind == "batch" else None
 
 
 def failures(row: Import, limit: int = 50) -> list[tuple[int, str]]:
     with read():
         query = ImportFailure.select(ImportFailure.row, ImportFailure.reason).where(ImportFailure.import_id == row.id)
-        return [(number, reason) for number, reason in query.order_by(ImportFailure.row).limit(limit).tuples()]
+        rows = query.order_by(ImportFailure.row).limit(limit).tuples().execute()
+        return [(number, reason) for number, reason in rows]
 
 
 def write_errors(row: Import) -> int | None:
     """Makes the file of the failed rows, as they stood in the source, with the reason in a last column."""
     with read():
         query = ImportFailure.select(ImportFailure.row, ImportFailure.reason).where(ImportFailure.import_id == row.id)
-        reasons: dict[int, str] = {number: reason for number, reason in query.tuples()}
+        reasons: dict[int, str] = {number: reason for number, reason in query.tuples().execute()}
     if not reasons:
         return None
     facts = Facts.open(row.facts)
@@ -230,7 +232,7 @@ def made_along(row: Import) -> tuple[int, int]:
             .where((Change.cause_kind == "import") & (Change.cause_id == row.id) & (Change.action == "create"))
             .group_by(Change.form_id)
         )
-        made: dict[int, int] = {form_id: count for form_id, count in query.tuples()}
+        made: dict[int, int] = {form_id: count for form_id, count in query.tuples().execute()}
     related = sum(count for form_id, count in made.items() if form_id != form.id and form_id not in items)
     return related, sum(made.get(form_id, 0) for form_id in items)
 

@@ -20,13 +20,17 @@ from ...accounts import permissions
 from ...accounts.actor import SYSTEM, Actor
 from ...core.errors import UserError
 from .. import catalog
-from ..catalog import Form
+from ..catalog import SYSTEM_FIELDS, Form
 from ..fields import build
 from ..fields.base import Field
 from ..fields.link import LinkField
 from ..parsing import narrow
 from . import address, synonyms
 
+ID = "id"
+"""The target path of the record's own number: finds a record, is never written."""
+ID_HEADERS = ("固客编号", "Guke ID")
+"""What our own exports call it, in every language."""
 FUZZY = 0.84
 """Likeness at which two names are proposed as the same."""
 
@@ -56,9 +60,17 @@ class Target:
     @property
     def titles(self) -> list[str]:
         """Names that mean exactly this: the key and the label in every language."""
-        spec = self.field.spec.label if self.field else self.label
-        labels = list(spec.values()) if isinstance(spec, dict) else [str(spec)]
+        labels = self._labels()
+        if self.key == ID:
+            return list(ID_HEADERS)
+        if self.field is not None and self.field.type == "relation":
+            # A column that is merely called "客户" holds names; only our own export says that it holds numbers.
+            return [self.key, *(f"{label} · {header}" for label in labels for header in ID_HEADERS)]
         return [self.key, self.path, *labels]
+
+    def _labels(self) -> list[str]:
+        label = self.field.spec.label if self.field else self.label
+        return list(label.values()) if isinstance(label, dict) else [str(label)]
 
 
 def targets(form: Form, actor: Actor = SYSTEM) -> dict[str, Target]:
@@ -97,6 +109,9 @@ def _own(form: Form, actor: Actor, prefix: str, group: str, child: bool) -> dict
         names = bool(link) or key in kinds or bool(field and field.unique)
         found[prefix + key] = Target(prefix + key, form, key, label, group, field, via, child, link, names)
 
+    if not prefix:
+        number = SYSTEM_FIELDS[ID]
+        found[ID] = Target(ID, form, ID, _("固客编号"), group, number, names=True)
     fields = _writable(form, actor)
     parts = {
         kind: (key, build(spec))

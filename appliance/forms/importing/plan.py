@@ -12,12 +12,14 @@ from ...accounts.actor import Actor
 from ...core.errors import UserError
 from ..catalog import Form
 from . import address, mapping
-from .mapping import Target
+from .mapping import ID, Target
 from .presets import PRESETS, recognise
 
 DUPLICATES = ("update", "skip", "create")
 BAD_CELLS = ("fail", "empty")
 BATCH = 1000
+ANY_NAME = "*"
+"""The key of forms whose records have several names: whatever identity in the row is known."""
 
 
 @dataclass
@@ -57,7 +59,7 @@ class Plan:
     columns: dict[int, str] = field(default_factory=dict)
     preset: str | None = None
     key: str | None = None
-    """Target path whose value tells records apart; ``None``: every row is a new record."""
+    """Target path whose value tells records apart, or ``*``; ``None``: every row is a new record."""
     on_duplicate: str = "update"
     bad_cells: str = "fail"
     """``fail``: a row with a cell that cannot be read is not imported; ``empty``: without that cell."""
@@ -110,15 +112,24 @@ def propose(form: Form, facts: Facts, actor: Actor, preset: str | None = None) -
 
 
 def default_key(plan: Plan, all_targets: dict[str, Target]) -> str | None:
-    """Of the mapped columns the one that best tells records apart: a unique field, then an identity, then a phone."""
-    own = [t for t in all_targets.values() if t.names and not t.via and t.path in plan.paths]
-    own.sort(key=lambda t: (not (t.field and t.field.unique), not t.link))
-    return own[0].path if own else None
+    """Of the mapped columns the one that tells records apart: a unique field, else whatever identities there are."""
+    own = [t for t in all_targets.values() if t.names and not t.via and t.path in plan.paths and t.path != ID]
+    unique = next((t.path for t in own if t.field and t.field.unique and not t.link), None)
+    if unique or not own:
+        return unique or (ID if ID in plan.paths else None)
+    return own[0].path if len(own) == 1 else ANY_NAME
 
 
-def keys(form: Form, all_targets: dict[str, Target]) -> list[Target]:
-    """The targets that may serve as key."""
-    return [t for t in all_targets.values() if not t.via and t.field and (t.names or t.field.column)]
+def keys(plan: Plan, all_targets: dict[str, Target]) -> dict[str, str]:
+    """The mapped targets that may serve as key, with their labels."""
+    found = {
+        t.path: t.label
+        for t in all_targets.values()
+        if not t.via and t.path in plan.paths and t.field and (t.names or t.field.column)
+    }
+    if len(names := [t for t in all_targets.values() if t.path in found and t.link]) > 1 or (names and len(found) > 1):
+        return {ANY_NAME: _("任何一种身份"), **found}
+    return found
 
 
 def check(plan: Plan, all_targets: dict[str, Target]) -> None:
@@ -130,7 +141,7 @@ def check(plan: Plan, all_targets: dict[str, Target]) -> None:
         raise UserError(_("重复时只能选 update、skip 或 create。"), "on_duplicate")
     if plan.bad_cells not in BAD_CELLS:
         raise UserError(_("有错的单元格只能选 fail 或 empty。"), "bad_cells")
-    if plan.key is not None and plan.key not in plan.paths:
+    if plan.key not in (None, ANY_NAME) and plan.key not in plan.paths:
         raise UserError(_("判断重复用的「%(key)s」没有对应的列。", key=plan.key), "key")
     if left := mapping.missing(_filled(plan.paths), all_targets):
         raise UserError(_("必填的「%(fields)s」没有对应的列，请先选好。", fields="、".join(left)), "columns")

@@ -194,6 +194,7 @@ def check(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     bad_rows = 0
     keys: set[Any] = set()
     repeated = 0
+    key_paths = [request["key"]] if request["key"] in parser.fields else []
     for numbers, batch in sheet.batches():
         parsed = parser.parse(batch)
         bad_rows += len(parsed["errors"])
@@ -204,11 +205,11 @@ def check(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
                 if len(entry["examples"]) < EXAMPLES:
                     cell = plain(parser.cell(batch[i], path))
                     entry["examples"].append([numbers[i], _cut(cell), message])
-        for value in parsed["columns"].get(request["key"], ()):
-            if value is not None:
-                if value in keys:
-                    repeated += 1
-                keys.add(value)
+        for path in key_paths:
+            for value in parsed["columns"].get(path, ()):
+                repeated += value in keys
+                if value is not None:
+                    keys.add(value)
         yield "progress", sheet.counts.read
     yield "end", vars(sheet.counts) | {
         "bad": bad,

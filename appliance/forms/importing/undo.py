@@ -58,6 +58,7 @@ def preview(row: Import) -> Preview:
         .where(_by(row) & (Change.action == "create"))
         .group_by(Change.form_id)
         .tuples()
+        .execute()
     )
     created = [(form.label, count) for form_id, count in made if (form := catalog.by_id(form_id))]
     updated = (
@@ -122,7 +123,7 @@ class _Undo:
         """Values first, then records: items before their order, the order before its customer."""
         touched = {
             form_id
-            for (form_id,) in Change.select(Change.form_id).where(_by(self.row)).distinct().tuples()
+            for (form_id,) in Change.select(Change.form_id).where(_by(self.row)).distinct().tuples().execute()
         }
         forms = [form for form in catalog.all() if form.id in touched]
         main = catalog.get(self.row.form)
@@ -155,7 +156,7 @@ class _Undo:
             .distinct()
             .limit(BATCH)
         )
-        return [record_id for (record_id,) in query.tuples()]
+        return [record_id for (record_id,) in query.tuples().execute()]
 
     def _delete(self, form: Form, ids: list[int]) -> None:
         needed = set() if form.key == self.row.form else _referred(form, ids)
@@ -177,7 +178,7 @@ class _Undo:
             )
             .order_by(Change.id)
         )
-        for record_id, fields in query.tuples():
+        for record_id, fields in query.tuples().execute():
             for key, change in fields.items():
                 changes[record_id].setdefault(key, []).append(change)
         now = {record.id: record.values for record in records.query.Query(form, SYSTEM).get_many(list(changes))}
@@ -205,7 +206,7 @@ class _Undo:
         query = Change.select(Change.record_id).where(
             _by(self.row) & (Change.form_id == form.id) & (Change.action == "create") & Change.record_id.in_(ids)
         )
-        return [record_id for (record_id,) in query.tuples()]
+        return [record_id for (record_id,) in query.tuples().execute()]
 
 
 def _by(row: Import) -> Any:

@@ -14,7 +14,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -49,7 +49,7 @@ def receive(source: IO[bytes]) -> Any:
     return marshal.loads(source.read(size))[1]
 
 
-def ask(do: str, path: Path, **request: Any) -> Iterator[tuple[str, Any]]:
+def ask(do: str, path: Path, **request: Any) -> Generator[tuple[str, Any], None, None]:
     """The child's frames, ending with ``("end", …)``. A workbook too big for the quick way is read the frugal way.
 
     Raises :class:`UserError` when the file cannot be read. Closing the iterator ends the child.
@@ -71,7 +71,7 @@ def answer(do: str, path: Path, **request: Any) -> Any:
     return list(ask(do, path, **request))[-1][1]
 
 
-def _run(do: str, path: Path, frugal: bool, request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _run(do: str, path: Path, frugal: bool, request: dict[str, Any]) -> Generator[tuple[str, Any], None, None]:
     document = request | {
         "do": do,
         "path": str(path),

@@ -11,10 +11,11 @@ from flask_babel import gettext as _
 from ...accounts.actor import Actor
 from .. import catalog, records, relations
 from ..catalog import Form
+from ..fields.base import Field
 from ..fields.link import LinkField
 from ..hooks import Cause
-from .mapping import Target, children
-from .plan import Plan, child_reads
+from .mapping import ID, Target, children
+from .plan import ANY_NAME, Plan, child_reads
 from .related import Related
 
 Columns = dict[str, list[Any]]
@@ -132,7 +133,7 @@ class Writer:
             if path in self.plan.constants:
                 constant = self.plan.constants[path]
                 column = [constant if value is None else value for value in column or [None] * batch.size]
-            if column is None or target.field is None:
+            if column is None or target.field is None or path == ID:
                 continue
             if target.link:
                 parts = own.setdefault(target.link, [None] * batch.size)
@@ -151,29 +152,25 @@ class Writer:
         known, ambiguous = self._known(batch)
         new: list[int] = []
         again: dict[int, int] = {}
-        """Row → the earlier new row of this batch with the same key."""
+        """Row → the earlier new row of this batch that is the same record."""
         first: dict[Any, int] = {}
         updates: list[tuple[int, int]] = []
         rule = self.plan.on_duplicate
-        key_column = batch.columns.get(self.plan.key or "", [])
+        marks = self._marks(batch)
         for i in range(batch.size):
-            value = key_column[i] if key_column else None
+            earlier = next((first[mark] for mark in marks[i] if mark in first), None)
             if i in ambiguous:
                 self._fail(batch.numbers[i], ambiguous[i])
-            elif i in known and rule != "create":
-                if rule == "skip":
-                    self.counts.skipped += 1
-                else:
-                    updates.append((i, known[i]))
-            elif value is not None and value in first and rule != "create":
-                if rule == "skip":
-                    self.counts.skipped += 1
-                else:
-                    again[i] = first[value]
-            else:
+            elif rule == "create" or (i not in known and earlier is None):
                 new.append(i)
-                if value is not None:
-                    first.setdefault(value, i)
+                for mark in marks[i]:
+                    first.setdefault(mark, i)
+            elif rule == "skip":
+                self.counts.skipped += 1
+            elif i in known:
+                updates.append((i, known[i]))
+            elif earlier is not None:
+                again[i] = earlier
         made = self._create(batch, own, new)
         for i, earlier in again.items():
             if earlier in made:
@@ -182,24 +179,36 @@ class Writer:
                 self._fail(batch.numbers[i], _("同一编号的前一行没有导入成功。"))
         self._update(batch, own, updates)
 
+    def _marks(self, batch: Parsed) -> list[list[Any]]:
+        """What tells the rows of one batch apart. A phone tells only where the row has nothing more certain."""
+        if self.plan.key != ANY_NAME:
+            column = batch.columns.get(self.plan.key or "", [None] * batch.size)
+            return [[] if value is None else [value] for value in column]
+        certain, weak = self._names(batch, link=True), self._names(batch, link=False)
+        marks: list[list[Any]] = []
+        for i in range(batch.size):
+            row = [(path, column[i]) for path, column in certain.items() if column[i] is not None]
+            marks.append(row or [(path, column[i]) for path, column in weak.items() if column[i] is not None])
+        return marks
+
+    def _names(self, batch: Parsed, *, link: bool) -> Columns:
+        return {
+            path: column
+            for path, target in self.via[""].items()
+            if target.names and bool(target.link) == link and path != ID
+            and (column := batch.columns.get(path)) is not None
+        }  # fmt: skip
+
     def _known(self, batch: Parsed) -> tuple[dict[int, int], dict[int, str]]:
         """Row → the record its key names; row → why its key does not decide."""
         key = self.plan.key
+        if key == ANY_NAME:
+            return self._known_by_any(batch)
         column = batch.columns.get(key) if key else None
         if not key or column is None:
             return {}, {}
-        values = list({value for value in column if value is not None})
-        found: dict[Any, int] = {}
-        twice: set[Any] = set()
         target = self.targets[key]
-        if target.link or (target.names and target.field and not target.field.unique):
-            ids, _errors = relations.resolve(self.form.key, [{target.key: value} for value in values], None)
-            found = {value: record_id for value, record_id in zip(values, ids, strict=True) if record_id is not None}
-        else:
-            for value, record_id in relations.lookup(self.form, key, values):
-                if value in found:
-                    twice.add(value)
-                found[value] = record_id
+        found, twice = self._holders(target, list({value for value in column if value is not None}))
         known = {i: found[value] for i, value in enumerate(column) if value in found}
         ambiguous = {
             i: _("有多条记录的「%(field)s」是「%(value)s」，无法判断更新哪一条。", field=target.label, value=value)
@@ -207,6 +216,56 @@ class Writer:
             if value in twice
         }
         return known, ambiguous
+
+    def _holders(self, target: Target, values: list[Any]) -> tuple[dict[Any, int], set[Any]]:
+        """Value → the record that holds it; the values that several records hold."""
+        if target.link:
+            return self._link(target.link).holders(target.key, values), set()
+        if target.names and target.field and not target.field.unique and target.key != ID:
+            link = next(link for link in self.form.links.values() if target.key in _parts(link))
+            return self._link(link.key).holders(target.key, values), set()
+        found: dict[Any, int] = {}
+        twice: set[Any] = set()
+        for value, record_id in relations.lookup(self.form, target.key, values):
+            if value in found:
+                twice.add(value)
+            found[value] = record_id
+        return found, twice
+
+    def _link(self, key: str) -> LinkField:
+        field = self.form.fields[key]
+        assert isinstance(field, LinkField)
+        return field
+
+    def _known_by_any(self, batch: Parsed) -> tuple[dict[int, int], dict[int, str]]:
+        """A row is the record that any of its identities names. Where they name none or two, the form's room says."""
+        names = self._names(batch, link=False) | self._names(batch, link=True)
+        held = {
+            path: self._holders(self.targets[path], list({value for value in column if value is not None}))[0]
+            for path, column in names.items()
+        }
+        known: dict[int, int] = {}
+        doubtful: list[int] = []
+        for i in range(batch.size):
+            hits = {
+                held[path][column[i]]: bool(self.targets[path].link)
+                for path, column in names.items()
+                if column[i] in held[path]
+            }
+            if len(hits) == 1 and any(hits.values()):
+                known[i] = next(iter(hits))
+            elif hits:
+                doubtful.append(i)
+        if not doubtful:
+            return known, {}
+        asked = [
+            {self.targets[path].key: column[i] for path, column in names.items() if column[i] is not None}
+            for i in doubtful
+        ]
+        ids, errors = relations.resolve(self.form.key, asked, None)
+        known |= {i: record_id for i, record_id in zip(doubtful, ids, strict=True) if record_id is not None}
+        # Somebody else at the same phone is a new customer without it; writing the row says so.
+        return known, {doubtful[n]: why for n, why in errors.items() if len(set(_hits(held, names, doubtful[n]))) > 1}
 
     def _create(self, batch: Parsed, own: Columns, rows: list[int]) -> dict[int, int]:
         """Row → id of the record it became."""
@@ -273,6 +332,14 @@ class Writer:
                     self._fail(batch.numbers[i], self._sentence(written.errors[n]))
                 else:
                     self.counts.updated += 1
+
+
+def _parts(field: Field) -> dict[str, Any]:
+    return field.import_parts() if isinstance(field, LinkField) else {}
+
+
+def _hits(held: dict[str, dict[Any, int]], names: Columns, i: int) -> list[int]:
+    return [held[path][column[i]] for path, column in names.items() if column[i] in held[path]]
 
 
 def _entries(value: Any) -> list[Any]:

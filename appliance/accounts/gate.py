@@ -13,6 +13,7 @@ from ..core import http
 from ..core.db import db
 from ..core.errors import Forbidden
 from . import guards, sessions, tokens, users
+from .actor import Actor
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -38,22 +39,21 @@ def enter() -> AnyResponse | None:
         return None
     if guard is None:
         raise RuntimeError(f"the view {request.endpoint} carries no guard (appliance/accounts/guards.py)")
+    if g.actor is None and guard.kind != "public":
+        return _ask_to_sign_in(api)
     if request.method not in SAFE and not api:
         _check_origin()
-    if guard.kind == "public":
-        return None
-    if g.actor is None:
-        return _ask_to_sign_in(api)
-    guard.check(g.actor)
+    if g.actor is not None:
+        guard.check(g.actor)
     return None
 
 
-def _by_token() -> object:
+def _by_token() -> Actor | None:
     scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
     return tokens.verify(token.strip()) if scheme.lower() == "bearer" else None
 
 
-def _by_cookie() -> object:
+def _by_cookie() -> Actor | None:
     cookie = request.cookies.get(sessions.COOKIE)
     user_id = sessions.user_of(cookie) if cookie else None
     return users.actor_of(user_id) if user_id else None
@@ -78,9 +78,8 @@ def _current_page() -> str:
 
 
 def secret() -> str:
-    """The cookie that the CSRF token is bound to: the session's, or one for this visit made now."""
-    cookie = request.cookies.get(sessions.COOKIE) if getattr(g, "actor", None) else None
-    cookie = cookie or request.cookies.get(sessions.VISIT_COOKIE) or getattr(g, "visit", None)
+    """The cookie that the CSRF token is bound to: the session's, even when it is over, or one for this visit made now."""
+    cookie = request.cookies.get(sessions.COOKIE) or request.cookies.get(sessions.VISIT_COOKIE) or g.get("visit")
     if not cookie:
         cookie = g.visit = random.token_urlsafe(24)
     return cookie
@@ -105,7 +104,7 @@ def _check_origin() -> None:
 
 def leave(response: Response) -> Response:
     """Sets the visit cookie when this page needed one."""
-    if visit := getattr(g, "visit", None):
+    if visit := g.get("visit"):
         set_cookie(response, sessions.VISIT_COOKIE, visit)
     return response
 

@@ -76,7 +76,7 @@ def _open(path: Path) -> Topic:
     facts = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
     return Topic(
         path.stem,
-        facts["title"].strip(),
+        facts["title"].strip().strip(chr(34)),
         facts.get("group", "").strip(),
         int(facts.get("order", "100")),
         tuple(facts.get("pages", "").split()),

@@ -160,7 +160,7 @@ class _Slot:
 
 
 _SLOT = _Slot()
-PARAM = peewee.Value(_SLOT)
+PARAM = peewee.Value(_SLOT, converter=False)
 """A placeholder in a query that is compiled once: see :class:`Statement`."""
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from .. import clock, folder
-from ..db import db, write
+from ..db import PARAM, Statement, db, write
 from ..models import JobRow
 
 log = logging.getLogger(__name__)
@@ -76,15 +76,16 @@ def left(job_id: int) -> None:
     _running.discard(job_id)
 
 
+_OTHERS = Statement(
+    JobRow.select(JobRow.owner)
+    .where((JobRow.status == "running") & (JobRow.owner != PARAM) & (JobRow.lease_until > 0))
+    .distinct()
+)
+
+
 def free_the_dead() -> int:
     """Ends the leases of processes that no longer live, so that their jobs go on at once. Returns how many."""
-    mine = me()
-    owners = (
-        JobRow.select(JobRow.owner)
-        .where((JobRow.status == "running") & (JobRow.owner != mine) & (JobRow.lease_until > 0))
-        .distinct()
-    )
-    dead = [name for (name,) in owners.tuples() if _is_dead(name)]
+    dead = [name for (name,) in _OTHERS.execute(me()).fetchall() if _is_dead(name)]
     if not dead:
         return 0
     with write():

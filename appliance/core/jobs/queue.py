@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from flask_babel import gettext as _
 from peewee import fn
 
-from .. import clock
-from ..db import after_commit, read, write
+from .. import clock, dialect
+from ..db import PARAM, Statement, after_commit, read, write
 from ..errors import NotFound
 from ..models import JobRow
 from . import owner, registry
 from .job import Job, of_row
+
+AT_ONCE = 16
+"""More jobs than this never run in one process."""
+
+_INSERT = Statement(
+    JobRow.insert(
+        {
+            JobRow.kind: PARAM,
+            JobRow.payload: PARAM,
+            JobRow.due_at: PARAM,
+            JobRow.unique_key: PARAM,
+            JobRow.actor_id: PARAM,
+            JobRow.created_at: PARAM,
+            JobRow.status: "queued",
+        }
+    )
+)
+_WAITING = Statement(
+    JobRow.select(JobRow.id, JobRow.due_at)
+    .where((JobRow.unique_key == PARAM) & (JobRow.status == "queued") & JobRow.started_at.is_null())
+    .order_by(JobRow.id)
+    .limit(1)
+)
 
 _bells: list[Callable[[], None]] = []
 
@@ -55,17 +79,8 @@ def enqueue(
             job_id = waiting[0]
             JobRow.update(due_at=due).where(JobRow.id == job_id).execute()
         else:
-            job_id = int(
-                JobRow.insert(
-                    kind=kind,
-                    payload=payload or {},
-                    status="queued",
-                    due_at=due,
-                    unique_key=unique,
-                    actor_id=actor_id,
-                    created_at=now,
-                ).execute()
-            )
+            added = _INSERT.execute(kind, dialect.dumps(payload or {}), due, unique, actor_id, now)
+            job_id = int(added.lastrowid or 0)
         if due <= now:
             after_commit(ring)
     return job_id
@@ -74,13 +89,8 @@ def enqueue(
 def _waiting(unique: str) -> tuple[int, int] | None:
     """The id and due moment of the job of this key that waits and has not begun."""
     # Not one that has begun (it waits for another try): what it has done already may not know the latest.
-    return (
-        JobRow.select(JobRow.id, JobRow.due_at)
-        .where((JobRow.unique_key == unique) & (JobRow.status == "queued") & JobRow.started_at.is_null())
-        .order_by(JobRow.id)
-        .tuples()
-        .first()
-    )
+    found: tuple[int, int] | None = _WAITING.execute(unique).fetchone()
+    return found
 
 
 def get(job_id: int) -> Job:
@@ -116,21 +126,24 @@ def retry(job_id: int) -> None:
             after_commit(ring)
 
 
-def _due(now: int) -> Any:
-    waiting = (JobRow.status == "queued") & (JobRow.due_at <= now)
-    abandoned = (JobRow.status == "running") & (JobRow.lease_until < now) & JobRow.id.not_in(list(owner.running()))
+def _due() -> Any:
+    """Takes :func:`_due_values`: waiting and due, or abandoned by a process that is not this one."""
+    waiting = (JobRow.status == "queued") & (JobRow.due_at <= PARAM)
+    abandoned = (JobRow.status == "running") & (JobRow.lease_until < PARAM) & JobRow.id.not_in([PARAM] * AT_ONCE)
     return waiting | abandoned
 
 
-def next_due() -> int | None:
-    """The moment the next waiting job is due."""
-    with read():
-        return JobRow.select(JobRow.due_at).where(JobRow.status == "queued").order_by(JobRow.due_at).limit(1).scalar()
+def _due_values(now: int) -> list[int]:
+    mine = list(owner.running())
+    return [now, now, *mine, *[0] * (AT_ONCE - len(mine))]
+
+
+_ANY_DUE = Statement(JobRow.select(JobRow.id).where(_due()).limit(1))
 
 
 def any_due() -> bool:
     with read():
-        return JobRow.select(JobRow.id).where(_due(clock.now())).limit(1).scalar() is not None
+        return _ANY_DUE.execute(*_due_values(clock.now())).fetchone() is not None
 
 
 def claim(only: int | None = None) -> Job | None:
@@ -139,43 +152,51 @@ def claim(only: int | None = None) -> Job | None:
     ``only``: that job or none.
     """
     now = clock.now()
+    statement = _claim_statement(tuple(registry.heavy_kinds()), only is not None)
+    values = [now + owner.LEASE, owner.me(), now, *_due_values(now), *([] if only is None else [only])]
+    with write():
+        taken = statement.execute(*values).fetchone()
+    if taken is None:
+        return None
+    owner.took(taken[0])
+    return get(taken[0])
+
+
+@lru_cache(maxsize=8)
+def _claim_statement(heavy: tuple[str, ...], one: bool) -> Statement:
+    """Takes lease, owner and now (the model's order), :func:`_due_values` and, for ``one``, the job's id."""
     busy = JobRow.alias()
     same_key = busy.select(busy.id).where(
         (busy.status == "running") & (busy.unique_key == JobRow.unique_key) & (busy.id != JobRow.id)
     )
     first = (
         JobRow.select(JobRow.id)
-        .where(_due(now))
+        .where(_due())
         .where(JobRow.unique_key.is_null() | ~fn.EXISTS(same_key))
         .order_by(JobRow.due_at, JobRow.id)
         .limit(1)
     )
-    if only is not None:
-        first = first.where(JobRow.id == only)
-    heavy = registry.heavy_kinds()
+    if one:
+        first = first.where(JobRow.id == PARAM)
     if heavy:
         other = JobRow.alias()
         heavy_runs = other.select(other.id).where(
-            (other.status == "running") & other.kind.in_(heavy) & (other.id != JobRow.id) & (other.lease_until >= now)
+            (other.status == "running") & other.kind.in_(heavy) & (other.id != JobRow.id) & (other.lease_until > 0)
         )
         first = first.where(JobRow.kind.not_in(heavy) | ~fn.EXISTS(heavy_runs))
-    with write():
-        taken = list(
-            JobRow.update(
-                status="running",
-                owner=owner.me(),
-                lease_until=now + owner.LEASE,
-                attempts=JobRow.attempts + 1,
-                started_at=now,
-            )
-            .where(JobRow.id == first)
-            .returning(JobRow)
-            .execute()
+    return Statement(
+        JobRow.update(
+            {
+                JobRow.status: "running",
+                JobRow.lease_until: PARAM,
+                JobRow.owner: PARAM,
+                JobRow.attempts: JobRow.attempts + 1,
+                JobRow.started_at: PARAM,
+            }
         )
-    if not taken:
-        return None
-    owner.took(taken[0].id)
-    return of_row(taken[0])
+        .where(JobRow.id == first)
+        .returning(JobRow.id)
+    )
 
 
 def settle(job: Job, status: str, **values: Any) -> bool:

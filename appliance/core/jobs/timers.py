@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from peewee import fn
 
 from .. import clock, settings
-from ..db import read, write
+from ..db import Statement, read, write
 from ..errors import UserError
 from ..models import ScheduleRow
 from . import queue
@@ -78,9 +78,14 @@ def all_timers() -> list[ScheduleRow]:
         return list(ScheduleRow.select().order_by(ScheduleRow.next_at))
 
 
+_NEXT = Statement(ScheduleRow.select(fn.MIN(ScheduleRow.next_at)))
+
+
 def next_due() -> int | None:
+    """The moment the next timer is due."""
     with read():
-        return ScheduleRow.select(fn.MIN(ScheduleRow.next_at)).scalar()
+        row = _NEXT.execute().fetchone()
+    return row[0] if row else None
 
 
 def fire() -> int:

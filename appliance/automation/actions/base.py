@@ -1,0 +1,88 @@
+"""What an action is. One file an action; ``__init__`` lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from ...accounts.actor import SYSTEM, Actor
+from ...core.errors import UserError
+from ...forms.catalog import Form
+from ...forms.conditions import Context
+from ...forms.hooks import Cause
+
+
+class ActionError(UserError):
+    """Parameters that an action cannot take. ``path`` says which, e.g. ``values.stage``."""
+
+    def __init__(self, message: object, path: str = "") -> None:
+        self.path = path
+        super().__init__(message, path or None)
+
+
+@dataclass
+class Work:
+    """One batch of an action's work. ``memory`` is kept for the next batch, whenever that is."""
+
+    form: Form
+    cause: Cause
+    now: int
+    memory: dict[str, Any] = field(default_factory=dict)
+    actor: Actor = SYSTEM
+
+
+@dataclass
+class Effect:
+    """What one batch did: ids that really changed, and a sentence for each that could not be."""
+
+    changed: set[int] = field(default_factory=set)
+    failed: dict[int, str] = field(default_factory=dict)
+
+    def add(self, other: Effect) -> None:
+        self.changed |= other.changed
+        self.failed |= other.failed
+
+
+class Action:
+    """Something to do to records, used alike by rules, decision tables' kin, flows, buttons and bulk operations.
+
+    ``doc`` is the action's JSON (CONTRACT section 4: *action*). An action owns its parameters, its inputs, its effect
+    and its sentence.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[Any]
+    icon: ClassVar[str] = "bolt"
+    template: ClassVar[str]
+    """The partial with its inputs; it gets ``action`` (this object or its blank), ``slot`` and ``form``."""
+
+    def __init__(self, doc: dict[str, Any], form: Form) -> None:
+        self.doc = doc
+        self.form = form
+
+    @classmethod
+    def suits(cls, form: Form) -> bool:
+        """Whether the action makes sense for records of the form."""
+        return True
+
+    @classmethod
+    def of_form(cls, values: Any, slot: str) -> dict[str, Any]:
+        """The JSON that the editor's inputs stand for; their names begin with ``slot`` and a dot."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raises :class:`ActionError` with a sentence when the parameters make no sense."""
+        raise NotImplementedError
+
+    def words(self) -> str:
+        """What it does, as a part of a sentence: 打上标签「沉默预警」."""
+        raise NotImplementedError
+
+    def pending(self, ctx: Context) -> Any:
+        """An expression, true for the records it would change. ``None``: it must see each of them to know."""
+        return None
+
+    def apply(self, ids: Sequence[int], work: Work) -> Effect:
+        """Does it to a batch, inside the caller's transaction. Doing it twice is doing it once."""
+        raise NotImplementedError

@@ -1,0 +1,87 @@
+"""``{"changed": "stage", "from": [...], "to": [...]}``: what a change was, for rules that changes set off.
+
+Which records passed is known from the Changes in hand; the test then becomes "one of these" for the compiler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask_babel import gettext as _
+
+from ..forms import conditions
+from ..forms.catalog import Form
+from ..forms.conditions import Condition, ConditionError, Context
+
+Delta = dict[str, Any]
+"""The ``fields`` of a Change."""
+
+
+@conditions.test
+class Changed(conditions.Test):
+    """Compiled only where no change is at hand, which is a mistake."""
+
+    name = "changed"
+
+    def compile(self, doc: Condition, form: Form, source: Any, ctx: Context) -> Any:
+        if doc.get("_checked"):
+            self._values(doc, form, "from")
+            self._values(doc, form, "to")
+            return form.col("id", source).in_(doc["_passed"])
+        raise ConditionError(_('「改变」只能用在字段变化时触发的规则里。'))
+
+    def words(self, doc: Condition, form: Form) -> str:
+        field = form.field(str(doc["changed"]))
+        label = field.label if field else str(doc["changed"])
+        parts = [_('「%(field)s」改变', field=label)]
+        for key, text in (("from", _('从')), ("to", _('变为'))):
+            if doc.get(key) and field is not None:
+                values = doc[key] if isinstance(doc[key], list) else [doc[key]]
+                parts.append(text + _('、').join(field._word(value) for value in values))
+        return "".join(parts)
+
+    def _values(self, doc: Condition, form: Form, key: str) -> list[Any] | None:
+        """The stored values that ``from`` or ``to`` names. Raises FieldError."""
+        field = form.fields.get(str(doc["changed"]))
+        if field is None:
+            raise ConditionError(_('「%(form)s」没有字段「%(key)s」。', form=form.label, key=doc["changed"]))
+        if key not in doc:
+            return None
+        wanted = doc[key] if isinstance(doc[key], list) else [doc[key]]
+        return [field.parse(value) for value in wanted]
+
+    def passed(self, doc: Condition, form: Form, delta: Delta) -> bool:
+        """Whether one Change of a record is what the test asks for."""
+        entry = delta.get(doc["changed"])
+        if not isinstance(entry, list) or len(entry) != 2:
+            return entry is not None and "from" not in doc and "to" not in doc
+        old, new = self._values(doc, form, "from"), self._values(doc, form, "to")
+        return (old is None or entry[0] in old) and (new is None or entry[1] in new)
+
+
+def blank(where: Any) -> Any:
+    """The condition with these tests as their checked, empty form: to validate it where no change is at hand."""
+    return _rewrite(where, lambda _doc: [])
+
+
+def resolve(where: Any, form: Form, changes: Iterable[tuple[int, Delta]]) -> Any:
+    """The condition with these tests answered by ``changes``: (record id, delta)."""
+    held = list(changes)
+    test = conditions.TESTS["changed"]
+    assert isinstance(test, Changed)
+    return _rewrite(where, lambda doc: sorted({i for i, delta in held if test.passed(doc, form, delta)}))
+
+
+def _rewrite(doc: Any, answer: Callable[[Condition], list[int]]) -> Any:
+    if not isinstance(doc, dict):
+        return doc
+    if "changed" in doc:
+        return doc | {"_checked": True, "_passed": answer(doc)}
+    out = dict(doc)
+    for group in ("all", "any"):
+        if isinstance(doc.get(group), list):
+            out[group] = [_rewrite(part, answer) for part in doc[group]]
+    if isinstance(doc.get("not"), dict):
+        out["not"] = _rewrite(doc["not"], answer)
+    return out

@@ -1,0 +1,178 @@
+"""Why a record holds what a decision table gave it: which row it hit, and why each earlier one not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask_babel import gettext as _
+
+from ..core import clock, settings
+from ..core.db import db, read
+from ..core.errors import UserError
+from ..core.i18n import label as i18n_label
+from ..customers import causes
+from ..customers.models import CustomerTag, Tag
+from ..forms import catalog, conditions
+from ..forms.conditions import Context, Explained
+from . import log, rules, tables
+from .models import RuleRun
+from .tables import OTHERS, DecisionTable
+from .targets import TagGroupTarget
+
+
+@dataclass
+class RowReason:
+    """One row of a table for one record."""
+
+    index: int
+    outcome: str
+    passed: bool
+    because: str
+    """The tests that decided, with what the record has: 累计消费 不低于 ¥2,000（实际 ¥320）."""
+    tree: Explained
+
+    @property
+    def sentence(self) -> str:
+        if self.passed:
+            return _('第 %(row)d 行满足：%(because)s → %(outcome)s', row=self.index + 1, because=self.because, outcome=self.outcome)
+        return _('第 %(row)d 行「%(outcome)s」不满足：%(because)s', row=self.index + 1, because=self.because, outcome=self.outcome)
+
+
+@dataclass
+class Explanation:
+    """``rows``: up to the first that hit. ``outcome``: what the table decides for the record now."""
+
+    table: DecisionTable
+    record_id: int
+    outcome: str
+    hit: int
+    rows: list[RowReason] = field(default_factory=list)
+
+    @property
+    def sentence(self) -> str:
+        """The whole answer in a line."""
+        if self.hit == OTHERS:
+            return _('决策表「%(table)s」的每一行都不满足，所以是「%(outcome)s」。', table=self.table.label, outcome=self.outcome)
+        reason = self.rows[-1]
+        return _(
+            '决策表「%(table)s」从上往下看，第 %(row)d 行最先满足：%(because)s，所以是「%(outcome)s」。',
+            table=self.table.label, row=reason.index + 1, because=reason.because, outcome=self.outcome,
+        )  # fmt: skip
+
+    def sentences(self) -> list[str]:
+        """The answer, then why each earlier row did not apply."""
+        return [self.sentence, *[row.sentence for row in self.rows if not row.passed]]
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "table": self.table.key, "record": self.record_id, "outcome": self.outcome, "why": self.sentence,
+            "rows": [
+                {"row": r.index + 1, "outcome": r.outcome, "passed": r.passed, "why": r.sentence, "test": r.tree.document()}
+                for r in self.rows
+            ],
+        }  # fmt: skip
+
+
+def explain(table: DecisionTable, record_id: int) -> Explanation:
+    """Decides one record as the table would now. Raises FieldErrors when the table has problems."""
+    table.must_be_sound()
+    form, ctx = table.form, Context(now=clock.now(), record_id=record_id)
+    rows: list[RowReason] = []
+    with read():
+        for i, row in enumerate(table.rows):
+            tree = conditions.explain(row.get("where") or {}, form, record_id, ctx)
+            because = _('，').join(_deciding(tree)) or tree.words
+            rows.append(RowReason(i, table.outcome_words(i), tree.passed, because, tree))
+            if tree.passed:
+                return Explanation(table, record_id, rows[-1].outcome, i, rows)
+    return Explanation(table, record_id, table.outcome_words(OTHERS), OTHERS, rows)
+
+
+def _deciding(tree: Explained, wanted: bool | None = None) -> Iterator[str]:
+    """The leaves that made the tree what it is, in words with the record's own values."""
+    wanted = tree.passed if wanted is None else wanted
+    if not tree.parts:
+        yield _('%(test)s（实际 %(actual)s）', test=tree.words, actual=tree.actual) if tree.actual else tree.words
+        return
+    for part in tree.parts:
+        if part.passed == wanted or len(tree.parts) == 1:
+            yield from _deciding(part)
+
+
+def tag(customer_id: int, name: str) -> list[str]:
+    """Why a customer has a tag: the deciding table's reasons, or the rule that gave it; empty when neither did."""
+    row = (
+        CustomerTag.select(CustomerTag.cause_kind, CustomerTag.cause_id, CustomerTag.at)
+        .join(Tag, on=(Tag.id == CustomerTag.tag_id))
+        .where((CustomerTag.customer_id == customer_id) & (Tag.name == name) & Tag.deleted_at.is_null())
+        .namedtuples()
+        .first()
+    )
+    if row is None or row.cause_kind not in log.BOOKS:
+        return []
+    run = RuleRun.get_or_none(RuleRun.id == row.cause_id)
+    subject = log.subject_of(run) if run else None
+    if subject is None:
+        return []
+    when = clock.local(row.at, settings.tz()).strftime("%Y-%m-%d %H:%M")
+    given = _('%(who)s 在 %(at)s 打上。', who=causes.words(row.cause_kind, row.cause_id, None), at=when)
+    try:
+        if isinstance(subject, DecisionTable):
+            return [given, *explain(subject, customer_id).sentences()]
+        return [given, *_by_rule(subject, customer_id)]
+    except UserError:
+        return [given]
+
+
+def _by_rule(rule: Any, customer_id: int) -> list[str]:
+    if not rule.where:
+        return []
+    tree = conditions.explain(rule.where, rule.form, customer_id, Context(now=clock.now()))
+    because = _('，').join(_deciding(tree))
+    if tree.passed:
+        return [_('现在仍然满足它的条件：%(because)s。', because=because)]
+    return [_('现在已不满足它的条件：%(because)s。', because=because)]
+
+
+def deciding_tables(name: str) -> list[DecisionTable]:
+    """The tables that can give this tag."""
+    found = []
+    for table in tables.all(form="customer"):
+        if any(row.get("then") == name for row in table.rows) or table.default == name:
+            try:
+                if isinstance(table.target, TagGroupTarget):
+                    found.append(table)
+            except UserError:
+                continue
+    return found
+
+
+@causes.names("rule")
+def _name_of_rule(run_id: int) -> str | None:
+    return _name(rules.book.kind, run_id)
+
+
+@causes.names("decision_table")
+def _name_of_table(run_id: int) -> str | None:
+    return _name(tables.book.kind, run_id)
+
+
+def _name(kind: str, run_id: int) -> str | None:
+    """The name of the definition whose run this was; of a deleted one too."""
+    with read():
+        run = RuleRun.get_or_none(RuleRun.id == run_id)
+        row = log.BOOKS[kind].row.get_or_none(id=run.subject_id) if run else None
+    return i18n_label(row.label) if row else None
+
+
+def title(form_key: str, record_id: int) -> str:
+    """What the record is called, for the page that explains."""
+    form = catalog.get(form_key)
+    f = form.title
+    if f is None:
+        return str(record_id)
+    rows = form.table.select(form.col(f.key)).where(form.col("id") == record_id).tuples()
+    value = next((r[0] for r in rows.execute(db)), None)
+    return f.format(value) or str(record_id)

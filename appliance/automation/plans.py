@@ -1,0 +1,228 @@
+"""What one run will do: which records, found by a few statements, and the effect on a batch of them."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+from peewee import SQL, fn
+
+from ..core import dialect
+from ..core.db import PARAM, db, executemany
+from ..forms import conditions
+from ..forms.catalog import Form
+from ..forms.conditions import Context
+from . import rules
+from .actions import Effect, Work
+from .changed import Delta, resolve
+from .models import RuleDone, RuleRow
+from .rules import Rule
+from .tables import OTHERS, DecisionTable
+
+FETCH = 10_000
+
+Changes = Sequence[tuple[int, Delta]]
+"""(record id, delta) of the Changes that set a run off."""
+
+
+def live(form: Form, ids: Sequence[int] | None, after: int = 0) -> list[Any]:
+    """Tests for the records that a run looks at."""
+    tests = [form.col("deleted_at").is_null()]
+    if ids is not None:
+        tests.append(form.col("id").in_(list(ids)))
+    if after:
+        tests.append(form.col("id") > after)
+    return tests
+
+
+class RulePlan:
+    """``ids``: only these records; ``changes``: what happened to them."""
+
+    def __init__(
+        self, rule: Rule, ctx: Context, ids: Sequence[int] | None = None, changes: Changes = ()
+    ) -> None:
+        self.rule = rule
+        self.form = rule.form
+        self.ctx = ctx
+        self.only = ids
+        self.actions = rule.actions()
+        self.test = conditions.compile(resolve(rule.where, self.form, changes), self.form, ctx)
+        self.period = rule.period(ctx.now)
+        self.ids: array[int] = array("q")
+
+    def _matching(self, after: int = 0) -> list[Any]:
+        return live(self.form, self.only, after) + ([] if self.test is None else [self.test])
+
+    def _held_back(self) -> Any:
+        """Records on which the rule has acted in this period."""
+        done = RuleDone.select(RuleDone.record_id).where(
+            (RuleDone.rule_id == self.rule.id) & (RuleDone.period == self.period)
+        )
+        return self.form.col("id").in_(done)
+
+    def _effective(self) -> list[Any]:
+        """Tests that leave out the records on which no action would change anything."""
+        pending = [action.pending(self.ctx) for action in self.actions]
+        tests = [] if any(p is None for p in pending) else [reduce(lambda a, b: a | b, pending)]
+        return tests if self.period is None else [*tests, ~self._held_back()]
+
+    def count(self) -> tuple[int, int]:
+        """How many records meet the condition, and how many of them were acted on in this period already."""
+        matched = self._count(self._matching())
+        skipped = self._count([*self._matching(), self._held_back()]) if self.period is not None and matched else 0
+        return matched, skipped
+
+    def would_change(self) -> int:
+        return self._count([*self._matching(), *self._effective()])
+
+    def _count(self, tests: list[Any]) -> int:
+        return int(self.form.table.select(fn.COUNT(SQL("*"))).where(*tests).scalar(db))
+
+    def candidates(self, after: int = 0) -> Any:
+        """The ids of the records to act on, in order."""
+        row_id = self.form.col("id")
+        return self.form.table.select(row_id).where(*self._matching(after), *self._effective()).order_by(row_id)
+
+    def load(self, after: int = 0) -> None:
+        """Reads the ids beyond ``after``: eight bytes a record, and no read stays open while the run writes."""
+        cursor = db.execute(self.candidates(after))
+        while rows := cursor.fetchmany(FETCH):
+            self.ids.extend(row[0] for row in rows)
+
+    def apply(self, start: int, stop: int, work: Work) -> Effect:
+        """The actions, one after the other, on a batch; inside ``write()``."""
+        ids = list(self.ids[start:stop])
+        if self.period is not None:
+            ids = self._claim(ids)
+        effect = Effect()
+        if not ids:
+            return effect
+        memory = RuleRow.select(RuleRow.memory).where(RuleRow.id == self.rule.id).scalar() or {}
+        for i, action in enumerate(self.actions):
+            work.memory = dict(memory.get(str(i), {}))
+            effect.add(action.apply(ids, work))
+            if work.memory:
+                memory[str(i)] = work.memory
+        if memory:
+            RuleRow.update(memory=memory).where(RuleRow.id == self.rule.id).execute()
+        return effect
+
+    def _claim(self, ids: list[int]) -> list[int]:
+        """Those on which nobody has acted in this period since; from now on the rule has."""
+        query = RuleDone.select(RuleDone.record_id).where(
+            (RuleDone.rule_id == self.rule.id) & (RuleDone.period == self.period) & RuleDone.record_id.in_(ids)
+        )
+        done = {row[0] for row in query.tuples()}
+        free = [i for i in ids if i not in done]
+        statement = RuleDone.insert(rule_id=PARAM, period=PARAM, record_id=PARAM)
+        names = sorted(("rule_id", "period", "record_id"), key=_field_order)
+        values = {"rule_id": self.rule.id, "period": self.period}
+        executemany(statement, [tuple(values.get(name, i) for name in names) for i in free])
+        return free
+
+
+def _field_order(name: str) -> int:
+    # peewee writes the columns of an insert in the model's order.
+    return list(RuleDone._meta.fields).index(name)
+
+
+@dataclass
+class Outcomes:
+    """What a table decides for all its records. ``hits``: row index (:data:`OTHERS`: none) → records; ``moves``:
+    (held now, decided) → records, stored values."""
+
+    hits: dict[int, int] = field(default_factory=dict)
+    moves: dict[tuple[Any, Any], int] = field(default_factory=dict)
+
+    @property
+    def matched(self) -> int:
+        return sum(n for index, n in self.hits.items() if index != OTHERS)
+
+    @property
+    def changing(self) -> int:
+        return sum(n for (now, then), n in self.moves.items() if now != then)
+
+    def before(self, value: Any) -> int:
+        return sum(n for (now, _then), n in self.moves.items() if now == value)
+
+    def after(self, value: Any) -> int:
+        return sum(n for (_now, then), n in self.moves.items() if then == value)
+
+
+class TablePlan:
+    """``ids``: only these records."""
+
+    def __init__(
+        self, table: DecisionTable, ctx: Context, ids: Sequence[int] | None = None, changes: Changes = ()
+    ) -> None:
+        self.table = table
+        self.form = table.form
+        self.ctx = ctx
+        self.only = ids
+        self.target = table.target
+        self.decided = table.decided(ctx)
+        self.current = self.target.current()
+        self.ids: array[int] = array("q")
+        self._choices: array[int] = array("h")
+        self._values = list(dict.fromkeys([*table.outcomes(), table.default_outcome()]))
+
+    def outcomes(self) -> Outcomes:
+        """One pass over the records."""
+        hit = self.table.hit(self.ctx)
+        rows = (
+            self.form.table.select(hit, self.current, fn.COUNT(SQL("*")))
+            .where(*live(self.form, self.only))
+            .group_by(SQL("1"), SQL("2"))
+        )
+        decided = {**dict(enumerate(self.table.outcomes())), OTHERS: self.table.default_outcome()}
+        found = Outcomes()
+        for index, now, n in rows.tuples().execute(db):
+            found.hits[index] = found.hits.get(index, 0) + n
+            move = (now, decided[index])
+            found.moves[move] = found.moves.get(move, 0) + n
+        return found
+
+    def count(self) -> tuple[int, int]:
+        hit = self.table.hit(self.ctx)
+        tests = [*live(self.form, self.only), hit != OTHERS]
+        return int(self.form.table.select(fn.COUNT(SQL("*"))).where(*tests).scalar(db)), 0
+
+    def candidates(self, after: int = 0) -> Any:
+        """(id, outcome) of the records whose outcome is not what they hold, in order."""
+        row_id = self.form.col("id")
+        different = dialect.differs(self.decided, self.current)
+        return (
+            self.form.table.select(row_id, self.decided)
+            .where(*live(self.form, self.only, after), different)
+            .order_by(row_id)
+        )
+
+    def load(self, after: int = 0) -> None:
+        index = {value: n for n, value in enumerate(self._values)}
+        cursor = db.execute(self.candidates(after))
+        while rows := cursor.fetchmany(FETCH):
+            self.ids.extend(row[0] for row in rows)
+            self._choices.extend(index[row[1]] for row in rows)
+
+    def apply(self, start: int, stop: int, work: Work) -> Effect:
+        """Writes the outcomes of a batch; inside ``write()``."""
+        groups: dict[Any, list[int]] = {}
+        for i, choice in zip(self.ids[start:stop], self._choices[start:stop], strict=True):
+            groups.setdefault(self._values[choice], []).append(i)
+        effect = Effect()
+        for value, ids in groups.items():
+            effect.changed |= self.target.give(value, ids, work)
+        return effect
+
+
+Plan = RulePlan | TablePlan
+
+
+def plan(subject: Any, ctx: Context, ids: Sequence[int] | None = None, changes: Changes = ()) -> Plan:
+    """The plan of a rule or a decision table. Raises UserError when it has problems."""
+    subject.must_be_sound()
+    cls = RulePlan if subject.kind == rules.book.kind else TablePlan
+    return cls(subject, ctx, ids, changes)

@@ -1,0 +1,116 @@
+"""What a rule or table would do, before anybody saves it: counts from one pass, and a few of the records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..accounts.actor import Actor
+from ..core import clock
+from ..core.db import db, read
+from ..forms.conditions import Context
+from ..forms.query import Query, Record
+from .changed import blank
+from .plans import RulePlan, TablePlan
+from .rules import Rule
+from .tables import OTHERS, DecisionTable
+
+SAMPLE = 10
+
+
+@dataclass
+class Preview:
+    """``sample``: some of the records that would change."""
+
+    matched: int
+    changing: int
+    sample: list[Record] = field(default_factory=list)
+
+
+@dataclass
+class RowPreview:
+    """One row of a table: how many records hit it (first hit wins)."""
+
+    index: int
+    words: str
+    outcome: str
+    hits: int
+
+
+@dataclass
+class OutcomePreview:
+    """One outcome: how many records hold it now, and how many would."""
+
+    label: str
+    before: int
+    after: int
+
+    @property
+    def difference(self) -> int:
+        return self.after - self.before
+
+
+@dataclass
+class TablePreview(Preview):
+    total: int = 0
+    rows: list[RowPreview] = field(default_factory=list)
+    outcomes: list[OutcomePreview] = field(default_factory=list)
+
+
+def of_rule(rule: Rule, actor: Actor) -> Preview:
+    """Raises FieldErrors when the rule has problems."""
+    rule.must_be_sound()
+    with read():
+        # Nothing is changing now: what asks for a change is left out of the count.
+        plan = RulePlan(_without_changes(rule), Context(now=clock.now()))
+        matched, _skipped = plan.count()
+        return Preview(matched, plan.would_change(), _sample(plan, actor))
+
+
+def _without_changes(rule: Rule) -> Rule:
+    return Rule.read(rule.document() | {"where": _neutral(blank(rule.where))}) if rule.where else rule
+
+
+def _neutral(doc: object) -> object:
+    """The condition with every test about a change taken as passed."""
+    if not isinstance(doc, dict):
+        return doc
+    if "changed" in doc:
+        return {}
+    out = dict(doc)
+    for group in ("all", "any"):
+        if isinstance(doc.get(group), list):
+            out[group] = [_neutral(part) for part in doc[group]]
+    if "not" in doc:
+        out["not"] = _neutral(doc["not"])
+    return out
+
+
+def of_table(table: DecisionTable, actor: Actor) -> TablePreview:
+    """Raises FieldErrors when the table has problems."""
+    table.must_be_sound()
+    with read():
+        plan = TablePlan(table, Context(now=clock.now()))
+        found = plan.outcomes()
+        rows = [
+            RowPreview(i, table.row_words(i), table.outcome_words(i), found.hits.get(i, 0))
+            for i in range(len(table.rows))
+        ]
+        others = RowPreview(OTHERS, "", table.outcome_words(OTHERS), found.hits.get(OTHERS, 0))
+        stored = list(dict.fromkeys([*table.outcomes(), table.default_outcome()]))
+        stored += [value for value in dict.fromkeys(now for now, _then in found.moves) if value not in stored]
+        target = table.target
+        outcomes = [OutcomePreview(target.shown(v), found.before(v), found.after(v)) for v in stored[:50]]
+        return TablePreview(
+            matched=found.matched,
+            changing=found.changing,
+            sample=_sample(plan, actor) if found.changing else [],
+            total=sum(found.hits.values()),
+            rows=[*rows, others],
+            outcomes=outcomes,
+        )
+
+
+def _sample(plan: RulePlan | TablePlan, actor: Actor) -> list[Record]:
+    rows = db.execute(plan.candidates().limit(SAMPLE)).fetchall()
+    title = plan.form.title_field
+    return Query(plan.form, actor).get_many([row[0] for row in rows], [title] if title else None)

@@ -1,0 +1,153 @@
+"""Rules: trigger, condition and actions in one step. The verbs at the end are what screens and the API call."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from ..core import clock, settings
+from ..core.errors import UserError
+from ..forms import conditions
+from ..forms.catalog import Form
+from . import actions, triggers
+from .actions import Action, ActionError
+from .changed import blank
+from .definitions import LIMIT, Book, Subject, problem_of_condition
+from .models import RuleRow
+from .triggers import Trigger, Updated
+
+PERIODS = {
+    "record": _l('每条记录只一次'),
+    "day": _l('每条记录每天一次'),
+    "week": _l('每条记录每周一次'),
+    "month": _l('每条记录每月一次'),
+    "year": _l('每条记录每年一次'),
+}
+
+
+@dataclass
+class Rule(Subject):
+    """``on``, ``where`` and ``do`` are JSON; :meth:`triggers` and :meth:`actions` open them."""
+
+    kind = "rule"
+    noun = _l('规则')
+
+    on: dict[str, Any] = field(default_factory=dict)
+    where: dict[str, Any] = field(default_factory=dict)
+    once_per: str | None = None
+    do: list[dict[str, Any]] = field(default_factory=list)
+    memory: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, doc: dict[str, Any]) -> Rule:
+        return cls(
+            key=str(doc.get("key") or ""),
+            label_doc=doc.get("label") or "",
+            form_key=str(doc.get("form") or ""),
+            on=doc.get("on") or {},
+            where=doc.get("where") or {},
+            once_per=doc.get("once_per") or None,
+            do=doc.get("do") or [],
+        )
+
+    @classmethod
+    def open(cls, row: RuleRow) -> Rule:
+        return cls(
+            key=row.key, label_doc=row.label, form_key=row.form, on=row.on, where=row.where, once_per=row.once_per,
+            do=row.do, memory=row.memory,
+        )  # fmt: skip
+
+    def columns(self) -> dict[str, Any]:
+        return {"on": self.on, "where": self.where, "once_per": self.once_per, "do": self.do}
+
+    def document(self) -> dict[str, Any]:
+        doc: dict[str, Any] = {"key": self.key, "label": self.label_doc, "form": self.form_key, "on": self.on}
+        if self.where:
+            doc["where"] = self.where
+        if self.once_per:
+            doc["once_per"] = self.once_per
+        return doc | {"do": self.do, "enabled": self.enabled}
+
+    def triggers(self) -> list[Trigger]:
+        return [triggers.build(self.on, self.form)]
+
+    def actions(self) -> list[Action]:
+        """Raises :class:`ActionError`."""
+        return [actions.build(doc, self.form) for doc in self.do]
+
+    def check(self, form: Form) -> dict[str, str]:
+        found: dict[str, str] = {}
+        trigger: Trigger | None = None
+        try:
+            trigger = triggers.build(self.on, form)
+        except UserError as error:
+            found["on"] = error.message
+        # Only a rule that a change sets off can ask what the change was.
+        where = blank(self.where) if isinstance(trigger, Updated) else self.where
+        found |= problem_of_condition(where, form, "where")
+        if self.once_per is not None and self.once_per not in PERIODS:
+            found["once_per"] = _('「每…一次」只能是 %(known)s。', known="、".join(PERIODS))
+        return found | self._check_actions(form)
+
+    def _check_actions(self, form: Form) -> dict[str, str]:
+        if not isinstance(self.do, list) or not self.do:
+            return {"do": _('请至少添加一个动作。')}
+        if len(self.do) > LIMIT:
+            return {"do": _('动作太多了，最多 %(max)d 个。', max=LIMIT)}
+        found = {}
+        for i, doc in enumerate(self.do):
+            try:
+                actions.build(doc, form)
+            except ActionError as error:
+                found[f"do.{i}.{error.path}" if error.path else f"do.{i}"] = error.message
+        return found
+
+    # -- in words -----------------------------------------------------------------------------------------------
+
+    def condition_words(self) -> str:
+        try:
+            return conditions.words(self.where, self.form)
+        except UserError as error:
+            return error.message
+
+    def action_words(self) -> list[str]:
+        words = []
+        for doc in self.do:
+            try:
+                words.append(actions.open_action(doc, self.form).words())
+            except UserError as error:
+                words.append(error.message)
+        return words
+
+    def sentence(self) -> str:
+        """当 … ，如果 … ，那么 …。"""
+        what = _('，再').join(self.action_words())
+        if not self.where:
+            return _('当%(when)s，%(what)s。', when=self.when(), what=what)
+        return _('当%(when)s，如果%(condition)s，那么%(what)s。', when=self.when(), condition=self.condition_words(), what=what)
+
+    # -- once per period ----------------------------------------------------------------------------------------
+
+    def period(self, now: int) -> str | None:
+        """The name of the period that ``now`` (UTC seconds) falls in, in the company's zone; ``None``: acts every time."""
+        if self.once_per is None:
+            return None
+        day = clock.local(now, settings.tz()).date()
+        return {
+            "record": "",
+            "day": day.isoformat(),
+            "week": (day - dt.timedelta(days=day.weekday())).isoformat(),
+            "month": f"{day:%Y-%m}",
+            "year": f"{day:%Y}",
+        }[self.once_per]
+
+
+book: Book[Rule] = Book(Rule, RuleRow)
+
+all = book.all
+get, by_id, save, delete, restore = book.get, book.by_id, book.save, book.delete, book.restore
+switch, run, versions, arrange = book.switch, book.run, book.versions, book.arrange

@@ -21,7 +21,7 @@ from peewee import fn
 from ..accounts import permissions
 from ..accounts.actor import SYSTEM, Actor
 from ..core import dialect, settings
-from ..core.db import PARAM, db
+from ..core.db import PARAM, Statement, db
 from ..core.errors import NotFound, UserError
 from . import catalog, conditions, search
 from .catalog import SYSTEM_FIELDS, Form
@@ -129,6 +129,7 @@ class Query:
             raise NotFound()
         self.form = form
         self.actor = actor
+        self._deleted = deleted
         self._tests: list[Any] = [form.col("deleted_at").is_null(not deleted)]
         self._order: tuple[str, bool] = ("id", True)
         self._ctx = conditions.Context(actor=actor)
@@ -294,19 +295,29 @@ class Query:
 
     def get(self, record_id: int) -> Record:
         """Raises :class:`NotFound` for a record that is not there or not to be seen."""
-        wanted = self._wanted(None)
-        rows = list(self._select(wanted).where(self.form.col("id") == record_id, *self._tests).tuples().execute(db))
-        if not rows:
+        found = self.get_many([record_id])
+        if not found:
             raise NotFound()
-        return self._records(rows, wanted)[0]
+        return found[0]
 
     def get_many(self, ids: Iterable[int], fields: Iterable[str] | None = None) -> list[Record]:
         """Those of ``ids`` (at most a few hundred) that may be seen, in that order."""
         order = list(ids)
         wanted = self._wanted(fields)
-        rows = list(self._select(wanted).where(self.form.col("id").in_(order), *self._tests).tuples().execute(db))
-        by_id = {r.id: r for r in self._records(rows, wanted)}
+        by_id = {r.id: r for r in self._records(self._rows_of(order, wanted), wanted)}
         return [by_id[i] for i in order if i in by_id]
+
+    def _rows_of(self, ids: list[int], wanted: list[str]) -> list[tuple[Any, ...]]:
+        if not ids:
+            return []
+        marked = dialect.any_of(self.form.col("id"), PARAM)
+        if len(self._tests) == 1:
+            # Nothing but "not deleted" (or "deleted"): the SQL is always the same.
+            key = ("read", self._deleted, *wanted)
+            statement = self.form.statement(key, lambda: self._select(wanted).where(marked, *self._tests))
+        else:
+            statement = Statement(self._select(wanted).where(marked, *self._tests))
+        return list(statement.execute(dialect.dumps(ids)))
 
     def each(self, batch: int = MAX_LIMIT, fields: Iterable[str] | None = None) -> Iterator[Record]:
         """All records, page by page: each page is a query of its own, so no read stays open."""
@@ -500,21 +511,6 @@ def titles(form: Form, ids: Iterable[int], actor: Actor) -> dict[int, str]:
 
 def visible_ids(form_key: str, ids: Iterable[int], actor: Actor, *, deleted: bool = False) -> set[int]:
     """Those of ``ids`` that exist and that the actor may see; with ``deleted`` those in the recycle bin."""
-    form = catalog.get(form_key)
-    wanted = list(ids)
-    out: set[int] = set()
-    if actor is SYSTEM or actor.is_admin:
-        tests = [form.col("deleted_at").is_null(not deleted)]
-        if len(wanted) == 1:
-            one = form.statement(
-                ("there", deleted), lambda: form.table.select(form.col("id")).where(form.col("id") == PARAM, *tests)
-            )
-            return {row[0] for row in one.execute(wanted[0])}
-    elif not permissions.can(actor, "see", form_key):
-        return out
-    else:
-        tests = [form.col("deleted_at").is_null(not deleted), *Query(form, actor)._tests[1:]]
-    for start in range(0, len(wanted), CHUNK):
-        rows = form.table.select(form.col("id")).where(form.col("id").in_(wanted[start : start + CHUNK]), *tests)
-        out |= {row[0] for row in rows.tuples().execute(db)}
-    return out
+    if actor is not SYSTEM and not permissions.can(actor, "see", form_key):
+        return set()
+    return {row[0] for row in Query(catalog.get(form_key), actor, deleted)._rows_of(list(ids), [])}

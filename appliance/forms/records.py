@@ -29,8 +29,6 @@ from .models import Change, FormRow
 
 USER = Cause("user")
 CHUNK = 500
-FEW = 20
-"""Up to so many records are read one by one with a compiled statement; more with one query a chunk."""
 
 
 @dataclass
@@ -603,14 +601,8 @@ def _stored_rows(form: Form, ids: Sequence[int], actor: Actor, deleted: bool = F
     names = ["id", "version", "created_at", "deleted_at", *form.columns]
     wanted = [i for i in ids if i in allowed]
     select = form.table.select(*[form.col(name) for name in names]).where(form.col("deleted_at").is_null(not deleted))
-    rows: list[Any] = []
-    if len(wanted) <= FEW:
-        one = form.statement(("stored", deleted), lambda: select.where(form.col("id") == PARAM))
-        for record_id in wanted:
-            rows += one.execute(record_id).fetchall()
-    else:
-        for start in range(0, len(wanted), CHUNK):
-            rows += select.where(form.col("id").in_(wanted[start : start + CHUNK])).tuples().execute(db)
+    statement = form.statement(("stored", deleted), lambda: select.where(dialect.any_of(form.col("id"), PARAM)))
+    rows = statement.execute(dialect.dumps(wanted)).fetchall() if wanted else []
     out = {row[0]: dict(zip(names, row, strict=True)) for row in rows}
     return {i: out[i] for i in wanted if i in out}
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext as _
 
-from ..core.db import db
+from ..core import dialect
+from ..core.db import PARAM
 from . import catalog
 from .fields.base import FieldError
 
@@ -20,8 +21,6 @@ Resolver = Callable[[list[Reference], "Draft | None"], tuple[list[int | None], d
 
 resolvers: dict[str, Resolver] = {}
 """By form key; a form without one is looked up by its unique fields."""
-
-CHUNK = 500
 
 
 def resolve(form_key: str, references: list[Reference], draft: Draft | None) -> tuple[list[int | None], dict[int, str]]:
@@ -67,11 +66,12 @@ def _single(reference: Reference) -> tuple[str, Any]:
 
 def lookup(form: catalog.Form, key: str, values: list[Any]) -> list[tuple[Any, int]]:
     """``(value, id)`` of the live records whose field ``key`` holds one of ``values``."""
-    out: list[tuple[Any, int]] = []
-    column = form.col(key)
-    for start in range(0, len(values), CHUNK):
-        query = form.table.select(column, form.col("id")).where(
-            column.in_(values[start : start + CHUNK]), form.col("deleted_at").is_null()
-        )
-        out.extend(query.tuples().execute(db))
-    return out
+    if not values:
+        return []
+    statement = form.statement(
+        ("lookup", key),
+        lambda: form.table.select(form.col(key), form.col("id")).where(
+            dialect.any_of(form.col(key), PARAM), form.col("deleted_at").is_null()
+        ),
+    )
+    return statement.execute(dialect.dumps(values)).fetchall()

@@ -15,6 +15,9 @@ HEALTH_SECONDS=60
 
 case "${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}" in zh*) CHINESE=yes ;; *) CHINESE=no ;; esac
 
+# The last lines of the log, before a sentence that points at it.
+why() { tail -n "${1:-3}" "$LOG" >&2 || true; }
+
 # say ZH EN
 say() { if [ "$CHINESE" = yes ]; then printf '%s\n' "$1"; else printf '%s\n' "$2"; fi; }
 fail() {
@@ -160,7 +163,7 @@ run_tests() {
     fi
     make_venv "$WORK/venv" || fail "无法建立测试环境：$(tail -n 3 "$LOG")" "no test environment: $(tail -n 3 "$LOG")"
     if ! run_pip "$WORK/venv" install -c "$HERE/packaging/constraints.txt" -e "${HERE}[test]"; then
-        tail -n 15 "$LOG" >&2
+        why 15
         fail "无法安装测试所需的软件包，请检查网络或用 PIP_INDEX_URL 指定镜像。" \
             "the packages that the tests need could not be installed. Check the network, or name a mirror in PIP_INDEX_URL."
     fi
@@ -218,7 +221,7 @@ build_version() {
         run_pip "$NEW" install -c "$HERE/packaging/constraints.txt" "$copy" || done=no
         rm -rf "$copy"
         if [ "$done" = no ]; then
-            tail -n 4 "$LOG" >&2
+            why 4
             fail "软件包没有下载成功。请检查网络；可用 PIP_INDEX_URL 指定镜像，或使用离线包（见 --help）。原有版本未受影响。详情见 $LOG" \
                 "the Python packages could not be downloaded. Check the network, name a mirror in PIP_INDEX_URL, or use the offline bundle (--help). What was installed before is untouched. Details are in $LOG"
         fi
@@ -429,6 +432,7 @@ upgrade() {
     [ "$SERVICE" = no ] || chown "$SERVICE_USER:" "$DATA/backups"
     if ! guke "$OLD" backup --to "$BACKUP" >>"$LOG" 2>&1; then
         [ "$WAS_RUNNING" = no ] || [ "$SERVICE" = no ] || systemctl start guke.service >>"$LOG" 2>&1 || true
+        why
         fail "升级前的备份没有成功，没有升级；详情见 $LOG" "the backup before the upgrade failed, so nothing was upgraded; details are in $LOG"
     fi
     guke "$NEW" upgrade >>"$LOG" 2>&1 || roll_back
@@ -436,11 +440,16 @@ upgrade() {
 }
 
 install_first() {
-    guke "$NEW" init --setup-link >>"$LOG" 2>&1 ||
+    if ! guke "$NEW" init --setup-link >>"$LOG" 2>&1; then
+        why
         fail "无法建立数据目录 $DATA；详情见 $LOG" "the data folder $DATA could not be prepared; details are in $LOG"
+    fi
     if [ "$DEMO" = yes ]; then
         say "正在载入示例数据……" "Loading sample data …"
-        guke "$NEW" demo >>"$LOG" 2>&1 || fail "示例数据没有载入；详情见 $LOG" "the sample data could not be loaded; details are in $LOG"
+        if ! guke "$NEW" demo >>"$LOG" 2>&1; then
+            why
+            fail "示例数据没有载入；详情见 $LOG" "the sample data could not be loaded; details are in $LOG"
+        fi
     fi
     switch_to "$NEW"
 }
@@ -548,7 +557,10 @@ main() {
         if [ -n "$OLD" ]; then
             upgrade
         else
-            guke "$NEW" upgrade >>"$LOG" 2>&1 || fail "数据目录 $DATA 无法升级；详情见 $LOG" "the data in $DATA could not be upgraded; details are in $LOG"
+            if ! guke "$NEW" upgrade >>"$LOG" 2>&1; then
+                why
+                fail "数据目录 $DATA 无法升级；详情见 $LOG" "the data in $DATA could not be upgraded; details are in $LOG"
+            fi
             switch_to "$NEW"
         fi
     fi

@@ -316,7 +316,7 @@ def record_page(place: Place) -> list[Figure]:
     template = world.load(place.data)
     rng = random.Random(make.SEED)
     ids = [rng.randrange(1, 1 + size(place.data)) for _ in range(600)]
-    reads = [page(f"{LIST}/{i}", template) for i in ids]
+    reads = [page(f"{LIST}/records/{i}", template) for i in ids]
     updates = [
         call("PATCH", f"/forms/{FORM}/records/{i}", {"values": {"city": rng.choice(make.CITIES)[1]}}, template)
         for i in ids
@@ -352,7 +352,7 @@ def pages_during_import(place: Place) -> list[Figure]:
     subprocess.run(["cp", "-a", "--reflink=auto", str(place.data), str(folder)], check=True)
     rng = random.Random(make.SEED)
     ids = [rng.randrange(1, 1 + size(folder)) for _ in range(200)]
-    requests = [r for i in ids for r in (page(LIST, template), page(f"{LIST}/{i}", template))]
+    requests = [r for i in ids for r in (page(LIST, template), page(f"{LIST}/records/{i}", template))]
     with Server(folder) as server:
         load.run(server.port, requests[:40], once=True).check(200)
         quiet = load.run(server.port, requests, clients=2, seconds=5, pause=0.05).check(200)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import statistics
 import sys
@@ -16,6 +17,7 @@ def serve(port: int, file: str) -> None:
     from flask import Flask, request
     from waitress import serve as wait
 
+    logging.getLogger("waitress").setLevel(logging.ERROR)
     app = Flask("floor")
     lock = threading.Lock()
     connection = sqlite3.connect(file, check_same_thread=False, isolation_level=None)

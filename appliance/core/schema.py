@@ -56,6 +56,11 @@ def tables() -> list[type[Model]]:
     return _rooms().tables()
 
 
+def load() -> None:
+    """Imports the rooms' parts, so that every registry is full."""
+    _rooms().load()
+
+
 def migrations() -> Sequence[Migration]:
     return _rooms().MIGRATIONS
 
@@ -79,8 +84,7 @@ def prepare(*, reseed: bool = False) -> None:
 
     Raises :class:`UserError` when the database belongs to a newer release.
     """
-    rooms = _rooms()
-    rooms.load()
+    load()
     version = found()
     if version > current():
         raise UserError(

@@ -103,6 +103,7 @@ def _look(found: Findings) -> None:
 def _count_records(found: Findings) -> None:
     from ..forms import catalog
 
+    schema.load()
     for form in catalog.all():
         found.counts[form.table.__name__] = int(form.table.select(fn.COUNT(1)).scalar() or 0)
 

@@ -12,7 +12,6 @@ import click
 from ..core import cli
 
 COMMANDS = {
-    "app": "apps.cli:app",
     "backup": "ops.commands.data:backup",
     "check": "ops.commands.data:check",
     "demo": "apps.cli:demo",

@@ -1,0 +1,1 @@
+"""Ready-made content: app packages and the sample company."""

@@ -1,0 +1,1 @@
+"""Reports: saved questions about records, their charts, and dashboards made of them."""

@@ -19,29 +19,29 @@ from .models import AuditEntry
 
 bp = Blueprint("settings_people", __name__, url_prefix="/settings")
 
-nav.add("settings", _l('用户'), "settings_people.people", "users", "admin", order=20, words="users accounts yonghu")
-nav.add("settings", _l('API 令牌'), "settings_people.my_tokens", "key", order=30, words="api token lingpai")
-nav.add("settings", _l('操作日志'), "settings_people.log", "history", "admin", order=90, words="audit log rizhi")
+nav.add("settings", _l("用户"), "settings_people.people", "users", "admin", order=20, words="users accounts yonghu")
+nav.add("settings", _l("API 令牌"), "settings_people.my_tokens", "key", order=30, words="api token lingpai")
+nav.add("settings", _l("操作日志"), "settings_people.log", "history", "admin", order=90, words="audit log rizhi")
 
-LIVES = {"": _l('长期有效'), "30": _l('30 天'), "90": _l('90 天'), "365": _l('一年')}
+LIVES = {"": _l("长期有效"), "30": _l("30 天"), "90": _l("90 天"), "365": _l("一年")}
 PAGE = 100
 Answer = Response | str | tuple[str, int]
 
 ACTIONS = {
-    "sign_in": _l('登录'),
-    "sign_in.failed": _l('登录失败'),
-    "sign_out": _l('退出'),
-    "user.created": _l('添加用户'),
-    "user.changed": _l('修改用户'),
-    "user.disabled": _l('停用用户'),
-    "user.enabled": _l('恢复用户'),
-    "password.changed": _l('修改密码'),
-    "password.link": _l('生成重设密码链接'),
-    "token.created": _l('创建 API 令牌'),
-    "token.revoked": _l('撤销 API 令牌'),
-    "settings.changed": _l('修改设置'),
-    "incident.retried": _l('重试异常'),
-    "incident.skipped": _l('跳过异常'),
+    "sign_in": _l("登录"),
+    "sign_in.failed": _l("登录失败"),
+    "sign_out": _l("退出"),
+    "user.created": _l("添加用户"),
+    "user.changed": _l("修改用户"),
+    "user.disabled": _l("停用用户"),
+    "user.enabled": _l("恢复用户"),
+    "password.changed": _l("修改密码"),
+    "password.link": _l("生成重设密码链接"),
+    "token.created": _l("创建 API 令牌"),
+    "token.revoked": _l("撤销 API 令牌"),
+    "settings.changed": _l("修改设置"),
+    "incident.retried": _l("重试异常"),
+    "incident.skipped": _l("跳过异常"),
 }
 """What the log calls the actions of this room and of the shell; others show their own name."""
 
@@ -72,7 +72,7 @@ def people_change(user_id: int) -> Answer:
     except UserError as error:
         flash(error.message, "error")
     else:
-        flash(_('已保存。'), "success")
+        flash(_("已保存。"), "success")
     return redirect(url_for(".people"), 303)
 
 
@@ -84,7 +84,7 @@ def people_disable(user_id: int) -> Answer:
     except UserError as error:
         flash(error.message, "error")
     else:
-        flash(_('%(name)s 已停用，其登录和令牌立即失效。', name=users.get(user_id).name), "success")
+        flash(_("%(name)s 已停用，其登录和令牌立即失效。", name=users.get(user_id).name), "success")
     return redirect(url_for(".people"), 303)
 
 
@@ -92,7 +92,7 @@ def people_disable(user_id: int) -> Answer:
 @requires_admin
 def people_enable(user_id: int) -> Answer:
     users.enable(user_id, current_actor())
-    flash(_('%(name)s 可以登录了。', name=users.get(user_id).name), "success")
+    flash(_("%(name)s 可以登录了。", name=users.get(user_id).name), "success")
     return redirect(url_for(".people"), 303)
 
 
@@ -140,7 +140,7 @@ def my_tokens_revoke(token_id: int) -> Response:
     except NotFound as error:
         flash(error.message, "error")
     else:
-        flash(_('令牌已撤销。'), "success")
+        flash(_("令牌已撤销。"), "success")
     return redirect(url_for(".my_tokens"), 303)
 
 

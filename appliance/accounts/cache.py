@@ -40,4 +40,9 @@ class Cache(Generic[T]):
 
 def forget() -> None:
     """Empties every cache of people, roles and tokens once the transaction that is open has committed."""
-    after_commit(lambda: [cache.clear() for cache in _caches] and None)
+    after_commit(_clear)
+
+
+def _clear() -> None:
+    for cache in _caches:
+        cache.clear()

@@ -61,7 +61,7 @@ def _by_cookie() -> Actor | None:
 
 def _ask_to_sign_in(api: bool) -> AnyResponse:
     if api:
-        response = http.problem(401, _('请带上有效的 API 令牌。'))
+        response = http.problem(401, _("请带上有效的 API 令牌。"))
         response.headers["WWW-Authenticate"] = 'Bearer realm="guke"'
         return response
     if request.headers.get("HX-Request"):
@@ -78,7 +78,7 @@ def _current_page() -> str:
 
 
 def secret() -> str:
-    """The cookie that the CSRF token is bound to: the session's, even when it is over, or one for this visit made now."""
+    """The cookie that the CSRF token is bound to: the session's, even when that is over, or one made now."""
     cookie = request.cookies.get(sessions.COOKIE) or request.cookies.get(sessions.VISIT_COOKIE) or g.get("visit")
     if not cookie:
         cookie = g.visit = random.token_urlsafe(24)
@@ -97,9 +97,9 @@ def _check_origin() -> None:
     origin = request.headers.get("Origin", "")
     foreign = origin and origin != "null" and urlsplit(origin).netloc != request.host
     if foreign or request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-        raise Forbidden(_('这个请求来自别的网站，已被拒绝。如果固客前面有反向代理，请让它保留 Host 头。'))
+        raise Forbidden(_("这个请求来自别的网站，已被拒绝。如果固客前面有反向代理，请让它保留 Host 头。"))
     if not sessions.csrf_matches(secret(), given):
-        abort(400, description=_('页面已过期，请刷新后再试一次。您填写的内容请先复制保存。'))
+        abort(400, description=_("页面已过期，请刷新后再试一次。您填写的内容请先复制保存。"))
 
 
 def leave(response: Response) -> Response:
@@ -109,7 +109,9 @@ def leave(response: Response) -> Response:
     return response
 
 
-def set_cookie(response: AnyResponse, name: str, value: str, *, seconds: int | None = None, script: bool = False) -> None:
+def set_cookie(
+    response: AnyResponse, name: str, value: str, *, seconds: int | None = None, script: bool = False
+) -> None:
     """A cookie for this site only; ``Secure`` behind TLS; kept ``seconds``, else until the browser closes."""
     response.set_cookie(
         name, value, max_age=seconds, httponly=not script, samesite="Lax", secure=request.is_secure, path="/"

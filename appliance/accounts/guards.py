@@ -37,7 +37,7 @@ class Guard:
     def check(self, actor: Actor) -> None:
         """Raises :class:`Forbidden` when ``actor`` may not open the view of this request."""
         if self.kind == "admin" and not actor.is_admin:
-            raise Forbidden(_('这一页只对管理员开放。需要时请联系管理员。'))
+            raise Forbidden(_("这一页只对管理员开放。需要时请联系管理员。"))
         if self.kind == "verb":
             permissions.demand(actor, self.verb, self.form or _form_of_request())
 
@@ -63,7 +63,7 @@ def of(view: Callable[..., Any] | None) -> Guard | None:
 
 
 def requires(verb: str, form: str | None = None) -> Callable[[View], View]:
-    """Only who may do ``verb`` with records of ``form``, or of the form that the URL names (``<form_key>``, ``<form>``)."""
+    """Only who may do ``verb`` with records of ``form``, else of the form in the URL (``<form_key>``, ``<form>``)."""
     if verb not in permissions.VERBS:
         raise ValueError(f"no such right: {verb!r}; there are {', '.join(permissions.VERBS)}")
     return _mark(Guard("verb", verb, form))

@@ -16,8 +16,9 @@ def make(kind: str, user_id: int | None = None) -> str:
     """A new secret; earlier ones of the same kind for the same person stop working."""
     secret = random.token_urlsafe(24)
     now = clock.now()
+    whose = OneTimeLink.user.is_null() if user_id is None else OneTimeLink.user == user_id
     with write():
-        _of(kind, user_id).execute()
+        OneTimeLink.delete().where(OneTimeLink.kind == kind, whose).execute()
         OneTimeLink.delete().where(OneTimeLink.expires_at <= now).execute()
         OneTimeLink.insert(hash=_hash(secret), kind=kind, user=user_id, created_at=now, expires_at=now + LIFE).execute()
     return secret
@@ -44,11 +45,6 @@ def use(kind: str, secret: str) -> OneTimeLink | None:
 def drop(kind: str) -> None:
     with write():
         OneTimeLink.delete().where(OneTimeLink.kind == kind).execute()
-
-
-def _of(kind: str, user_id: int | None) -> object:
-    same = OneTimeLink.user.is_null() if user_id is None else OneTimeLink.user == user_id
-    return OneTimeLink.delete().where(OneTimeLink.kind == kind, same)
 
 
 def _hash(secret: str) -> str:

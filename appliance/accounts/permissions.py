@@ -5,8 +5,9 @@ Everything that shows or changes records asks here: :func:`can`, :func:`scope`, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from flask_babel import gettext as _
@@ -26,6 +27,11 @@ ANY = "*"
 """The form key that stands for every form without an entry of its own."""
 
 
+def _known(words: Set[str], there_are: tuple[str, ...]) -> None:
+    if unknown := words - set(there_are):
+        raise ValueError(f"no such right: {', '.join(sorted(unknown))}; there are {', '.join(there_are)}")
+
+
 @dataclass(frozen=True)
 class FormRights:
     """A role's rights on one form: verbs, the condition that visible records meet, exceptions for single fields."""
@@ -37,10 +43,8 @@ class FormRights:
     @classmethod
     def open(cls, document: Mapping[str, Any]) -> FormRights:
         verbs, fields = frozenset(document.get("verbs", ())), dict(document.get("fields", {}))
-        if unknown := verbs - set(VERBS):
-            raise ValueError(f"no such right: {', '.join(sorted(unknown))}; there are {', '.join(VERBS)}")
-        if unknown := set(fields.values()) - set(ACCESS):
-            raise ValueError(f"no such field access: {', '.join(sorted(unknown))}; there are {', '.join(ACCESS)}")
+        _known(verbs, VERBS)
+        _known(set(fields.values()), ACCESS)
         return cls(verbs, dict(document.get("scope", {})), fields)
 
     def document(self) -> dict[str, Any]:
@@ -79,7 +83,7 @@ _rights: Cache[Rights] = Cache()
 
 def rights_of(actor: Actor) -> list[Rights]:
     """The rights of each of the actor's roles."""
-    return [_rights.get(role_id, lambda role_id=role_id: _load(role_id)) for role_id in actor.role_ids]
+    return [_rights.get(role_id, partial(_load, role_id)) for role_id in actor.role_ids]
 
 
 def _load(role_id: int) -> Rights:
@@ -101,7 +105,7 @@ def can(actor: Actor, verb: str, form_key: str | None = None) -> bool:
 def demand(actor: Actor, verb: str, form_key: str | None = None) -> None:
     """Raises :class:`Forbidden` unless ``can()``."""
     if not can(actor, verb, form_key):
-        raise Forbidden(_('您没有这项权限。需要时请联系管理员。'))
+        raise Forbidden(_("您没有这项权限。需要时请联系管理员。"))
 
 
 def scope(actor: Actor, form_key: str) -> dict[str, Any]:
@@ -119,8 +123,6 @@ def field_access(actor: Actor, form_key: str, field_key: str) -> str:
     if actor.is_admin:
         return "edit"
     found = [
-        role.on(form_key).fields.get(field_key, "edit")
-        for role in rights_of(actor)
-        if "see" in role.on(form_key).verbs
+        role.on(form_key).fields.get(field_key, "edit") for role in rights_of(actor) if "see" in role.on(form_key).verbs
     ]
     return max(found, key=ACCESS.index, default="hidden")

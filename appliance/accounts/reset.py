@@ -27,11 +27,14 @@ def whose(secret: str) -> User | None:
 
 
 def finish(secret: str, password: str) -> int:
-    """Sets the password, ends the person's sessions, returns the id. Raises :class:`UserError`; the link then still works."""
+    """Sets the password, ends the person's sessions and returns the id.
+
+    Raises :class:`UserError`; the link then still works.
+    """
     with write():
         user = whose(secret)
         if user is None:
-            raise NotFound(_('这个链接已失效。请联系管理员取得新的链接。'))
+            raise NotFound(_("这个链接已失效。请联系管理员取得新的链接。"))
         users.set_password(user.id, password)
         links.use("reset", secret)
     return int(user.id)

@@ -23,7 +23,7 @@ def finish(secret: str, login: str, name: str, password: str) -> int:
     """Makes the administrator and returns the id. Raises :class:`UserError`; the link then still works."""
     with write():
         if not is_open(secret):
-            raise NotFound(_('这个设置链接已失效。请在服务器上运行 guke setup-link 取得新的链接。'))
+            raise NotFound(_("这个设置链接已失效。请在服务器上运行 guke setup-link 取得新的链接。"))
         user_id = users.create(login, name, password, "admin", SYSTEM)
         links.drop("setup")
     return user_id

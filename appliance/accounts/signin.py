@@ -20,9 +20,9 @@ class TooManyFailures(UserError):
         self.seconds = seconds
         minutes = -(-seconds // 60)
         super().__init__(
-            _('失败次数太多，请在 %(n)s 秒后再试。', n=seconds)
+            _("失败次数太多，请在 %(n)s 秒后再试。", n=seconds)
             if seconds < 60
-            else _('失败次数太多，请在 %(n)s 分钟后再试。忘记密码请联系管理员重设。', n=minutes)
+            else _("失败次数太多，请在 %(n)s 分钟后再试。忘记密码请联系管理员重设。", n=minutes)
         )
 
 
@@ -38,21 +38,24 @@ def sign_in(login: str, password: str, ip: str, agent: str) -> str:
         throttle.failed(login, ip)
         audit.note("sign_in.failed", {"user": user.id} if user else {})
         wait = throttle.wait(login, ip)
-        raise TooManyFailures(wait) if wait else UserError(_('登录名或密码不对。'))
+        raise TooManyFailures(wait) if wait else UserError(_("登录名或密码不对。"))
     throttle.passed(login)
     _renew_hash(user, password)
     return open_session(user.id, ip, agent)
 
 
 def confirm(user_id: int, password: str, ip: str) -> None:
-    """The person who is signed in proves it again. Guessing is slowed down as at the door. Raises :class:`UserError`."""
+    """The person who is signed in proves it again; guessing is slowed down as at the door.
+
+    Raises :class:`UserError`.
+    """
     user = users.get(user_id)
     wait = throttle.wait(user.login, ip)
     if wait:
         raise TooManyFailures(wait)
     if not passwords.matches(password, user.password_hash):
         throttle.failed(user.login, ip)
-        raise UserError(_('现在的密码不对。'), "current")
+        raise UserError(_("现在的密码不对。"), "current")
     throttle.passed(user.login)
 
 

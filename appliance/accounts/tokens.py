@@ -39,9 +39,9 @@ def create(user_id: int, name: str, *, expires_at: int | None = None, actor: Act
     """Makes a token and returns it, for the only time. Raises :class:`UserError`."""
     user, name = users.get(user_id), name.strip()
     if not 0 < len(name) <= 80:
-        raise UserError(_('请给令牌起个名字，例如使用它的系统名，最多 80 个字。'), "name")
+        raise UserError(_("请给令牌起个名字，例如使用它的系统名，最多 80 个字。"), "name")
     if not user.active:
-        raise UserError(_('%(name)s 已停用，不能创建令牌。', name=user.name))
+        raise UserError(_("%(name)s 已停用，不能创建令牌。", name=user.name))
     token = PREFIX + random.token_urlsafe(32)
     with write():
         token_id = ApiToken.insert(
@@ -94,7 +94,7 @@ def revoke(token_id: int, actor: Actor) -> None:
     mine = ApiToken.id == token_id if actor.is_admin else (ApiToken.id == token_id) & (ApiToken.user == actor.id)
     with write():
         if not ApiToken.update(revoked_at=clock.now()).where(mine, ApiToken.revoked_at.is_null()).execute():
-            raise NotFound(_('没有这个令牌，可能已被撤销。'))
+            raise NotFound(_("没有这个令牌，可能已被撤销。"))
         audit.note("token.revoked", {"token": token_id}, actor)
         forget()
 

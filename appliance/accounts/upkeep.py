@@ -15,7 +15,7 @@ def timer() -> None:
     jobs.schedule("accounts.upkeep", "40 4 * * *", "accounts.upkeep")
 
 
-@jobs.handler("accounts.upkeep", label=_l('清理过期的登录'))
+@jobs.handler("accounts.upkeep", label=_l("清理过期的登录"))
 def upkeep(job: jobs.Job) -> None:
     """Drops what is over: sessions, one-time links, counts of failed sign-ins from more than a day ago."""
     now = clock.now()

@@ -18,7 +18,7 @@ from .cache import Cache, forget
 from .models import ApiToken, OneTimeLink, Role, Session, User, UserRole
 from .permissions import ADMIN, STAFF, Rights
 
-THEMES = {"auto": _l('跟随系统'), "light": _l('浅色'), "dark": _l('深色')}
+THEMES = {"auto": _l("跟随系统"), "light": _l("浅色"), "dark": _l("深色")}
 
 _LOGIN = re.compile(r"[\w.@+-]{2,60}")
 _actors: Cache[Actor | None] = Cache()
@@ -46,11 +46,15 @@ def create(login: str, name: str, password: str | None, role: str, actor: Actor)
     hashed = passwords.hash_password(password) if password else None
     with write():
         if User.select().where(User.login == login).exists():
-            raise UserError(_('已经有人用这个登录名，请换一个。'), "login")
+            raise UserError(_("已经有人用这个登录名，请换一个。"), "login")
         now = clock.now()
         user_id = int(
             User.insert(
-                login=login, name=name, password_hash=hashed, created_at=now, password_changed_at=now if hashed else None
+                login=login,
+                name=name,
+                password_hash=hashed,
+                created_at=now,
+                password_changed_at=now if hashed else None,
             ).execute()
         )
         _give(user_id, role)
@@ -62,11 +66,11 @@ def create(login: str, name: str, password: str | None, role: str, actor: Actor)
 def _check(login: str, name: str, password: str | None, role: str) -> dict[str, str]:
     errors: dict[str, str] = {}
     if not _LOGIN.fullmatch(login):
-        errors["login"] = _('登录名用 2 到 60 个字母、数字、汉字或 . _ @ + - ，不含空格。')
+        errors["login"] = _("登录名用 2 到 60 个字母、数字、汉字或 . _ @ + - ，不含空格。")
     if not name or len(name) > 60:
-        errors["name"] = _('请填写姓名，最多 60 个字。')
+        errors["name"] = _("请填写姓名，最多 60 个字。")
     if role not in dict(roles()):
-        errors["role"] = _('请从列表中选择角色。')
+        errors["role"] = _("请从列表中选择角色。")
     if password is not None:
         try:
             passwords.check(password, login)
@@ -84,9 +88,9 @@ def update(user_id: int, actor: Actor, *, name: str | None = None, role: str | N
     """Changes name or role. Raises :class:`UserError` when it would leave no administrator."""
     user = get(user_id)
     if name is not None and not 0 < len(name.strip()) <= 60:
-        raise UserError(_('请填写姓名，最多 60 个字。'), "name")
+        raise UserError(_("请填写姓名，最多 60 个字。"), "name")
     if role is not None and role not in dict(roles()):
-        raise UserError(_('请从列表中选择角色。'), "role")
+        raise UserError(_("请从列表中选择角色。"), "role")
     with write():
         if name is not None:
             User.update(name=name.strip()).where(User.id == user.id).execute()
@@ -106,9 +110,7 @@ def disable(user_id: int, actor: Actor) -> None:
         _keep_an_admin()
         Session.delete().where(Session.user == user.id).execute()
         OneTimeLink.delete().where(OneTimeLink.user == user.id).execute()
-        ApiToken.update(revoked_at=clock.now()).where(
-            ApiToken.user == user.id, ApiToken.revoked_at.is_null()
-        ).execute()
+        ApiToken.update(revoked_at=clock.now()).where(ApiToken.user == user.id, ApiToken.revoked_at.is_null()).execute()
         audit.note("user.disabled", {"user": user.id}, actor)
         forget()
 
@@ -154,7 +156,7 @@ def get(user_id: int) -> User:
     with read():
         user = User.get_or_none(User.id == user_id)
     if user is None:
-        raise NotFound(_('没有这位用户。'))
+        raise NotFound(_("没有这位用户。"))
     return user
 
 
@@ -163,7 +165,7 @@ def by_login(login: str) -> User:
     with read():
         user = User.get_or_none(User.login == fold(login))
     if user is None:
-        raise NotFound(_('没有登录名为 %(login)s 的用户。', login=login))
+        raise NotFound(_("没有登录名为 %(login)s 的用户。", login=login))
     return user
 
 
@@ -245,4 +247,4 @@ def _admins() -> int:
 
 def _keep_an_admin() -> None:
     if not _admins():
-        raise UserError(_('至少要有一位能登录的管理员。请先让另一个人成为管理员。'))
+        raise UserError(_("至少要有一位能登录的管理员。请先让另一个人成为管理员。"))

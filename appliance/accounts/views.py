@@ -72,7 +72,9 @@ def sign_out() -> Response:
 @public
 def first_setup(secret: str) -> Answer:
     if not setup.is_open(secret):
-        raise NotFound(_('这个设置链接已失效。如果还没有管理员，请在服务器上运行 guke setup-link 取得新的链接；否则请直接登录。'))
+        raise NotFound(
+            _("这个设置链接已失效。如果还没有管理员，请在服务器上运行 guke setup-link 取得新的链接；否则请直接登录。")
+        )
     form = request.form
     errors: dict[str, str] = {}
     if request.method == "POST":
@@ -92,7 +94,7 @@ def first_setup(secret: str) -> Answer:
 def new_password(secret: str) -> Answer:
     user = reset.whose(secret)
     if user is None:
-        raise NotFound(_('这个链接已失效。请联系管理员取得新的链接。'))
+        raise NotFound(_("这个链接已失效。请联系管理员取得新的链接。"))
     errors: dict[str, str] = {}
     if request.method == "POST":
         try:
@@ -112,7 +114,7 @@ def _open(user_id: int) -> str:
 
 def _same_twice(password: str, again: str) -> None:
     if password != again:
-        raise UserError(_('两次填写的密码不一样。'), "again")
+        raise UserError(_("两次填写的密码不一样。"), "again")
 
 
 @bp.post("/language")
@@ -152,7 +154,7 @@ def my_name() -> Answer:
         users.update(actor.id or 0, actor, name=request.form.get("name", ""))
     except UserError as error:
         return _me(error.errors), 422
-    flash(_('姓名已保存。'), "success")
+    flash(_("姓名已保存。"), "success")
     return redirect(url_for(".me"), 303)
 
 
@@ -167,7 +169,7 @@ def my_password() -> Answer:
         users.set_password(actor.id or 0, form.get("password", ""), actor)
     except UserError as error:
         return _me(error.errors or {"current": error.message}), error.status
-    flash(_('密码已修改，其他设备上的登录已退出。'), "success")
+    flash(_("密码已修改，其他设备上的登录已退出。"), "success")
     return _entered(_open(actor.id or 0), url_for(".me"))
 
 
@@ -176,7 +178,7 @@ def my_password() -> Answer:
 def end_others() -> Response:
     count = sessions.end_all(current_actor().id or 0, keep=request.cookies.get(sessions.COOKIE))
     audit.note("sign_out", {"everywhere": True, "sessions": count})
-    flash(_('已退出其他 %(n)s 处登录。', n=count), "success")
+    flash(_("已退出其他 %(n)s 处登录。", n=count), "success")
     return redirect(url_for(".me"), 303)
 
 
@@ -198,4 +200,4 @@ def _device(agent: str) -> str:
         ("Chrome", "Chrome"), ("Safari", "Safari"),
     )  # fmt: skip
     found = [next((name for sign, name in known if sign in agent), "") for known in (systems, browsers)]
-    return " · ".join(str(part) for part in found if part) or _('未知设备')
+    return " · ".join(str(part) for part in found if part) or _("未知设备")

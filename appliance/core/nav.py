@@ -17,10 +17,10 @@ Right = None | str | tuple[str, str]
 
 GROUPS: dict[str, Any] = {
     "home": None,
-    "records": _l('业务'),
-    "automation": _l('自动化'),
-    "reports": _l('报表'),
-    "settings": _l('设置'),
+    "records": _l("业务"),
+    "automation": _l("自动化"),
+    "reports": _l("报表"),
+    "settings": _l("设置"),
 }
 """The groups of the rail, in order; a group without a label has no heading."""
 

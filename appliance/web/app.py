@@ -61,7 +61,10 @@ def create_app(data: Path, *, testing: bool = False) -> Flask:
     open_database(data)
     schema.prepare()
     app = Flask(
-        "appliance", static_folder=str(folder("static")), template_folder=str(folder("templates")), static_url_path="/static"
+        "appliance",
+        static_folder=str(folder("static")),
+        template_folder=str(folder("templates")),
+        static_url_path="/static",
     )
     app.config.update(
         TESTING=testing,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets as random
+from typing import cast
 
 from flask import Flask, Response, g, make_response, render_template
 from flask_babel import gettext as _
@@ -17,26 +18,26 @@ from ..core.errors import UserError
 log = logging.getLogger(__name__)
 
 TITLES = {
-    400: _l('这个请求无法处理'),
-    401: _l('请先登录'),
-    403: _l('没有权限'),
-    404: _l('没有找到'),
-    405: _l('这里不支持这种操作'),
-    409: _l('内容已被别人修改'),
-    413: _l('文件太大'),
-    415: _l('不支持这种格式'),
-    422: _l('有内容需要修改'),
-    429: _l('操作太频繁'),
-    500: _l('出了点问题'),
-    503: _l('暂时不可用'),
+    400: _l("这个请求无法处理"),
+    401: _l("请先登录"),
+    403: _l("没有权限"),
+    404: _l("没有找到"),
+    405: _l("这里不支持这种操作"),
+    409: _l("内容已被别人修改"),
+    413: _l("文件太大"),
+    415: _l("不支持这种格式"),
+    422: _l("有内容需要修改"),
+    429: _l("操作太频繁"),
+    500: _l("出了点问题"),
+    503: _l("暂时不可用"),
 }
 
 ADVICE = {
-    400: _l('请返回上一页，刷新后再试一次。'),
-    404: _l('网址可能有误，内容可能已被删除，或您没有权限查看。'),
-    405: _l('请返回上一页再试。'),
-    413: _l('请拆成几个较小的文件再上传。'),
-    429: _l('请稍等片刻再试。'),
+    400: _l("请返回上一页，刷新后再试一次。"),
+    404: _l("网址可能有误，内容可能已被删除，或您没有权限查看。"),
+    405: _l("请返回上一页再试。"),
+    413: _l("请拆成几个较小的文件再上传。"),
+    429: _l("请稍等片刻再试。"),
 }
 
 ICONS = {403: "lock", 404: "search", 409: "users", 413: "file-alert", 429: "hourglass", 500: "bug"}
@@ -60,7 +61,7 @@ def user_error(error: UserError) -> AnyResponse:
 def http_error(error: HTTPException) -> AnyResponse:
     """What Flask or ``abort()`` raised. Its English default text is not for people."""
     if error.response is not None:
-        return error.response
+        return cast(AnyResponse, error.response)
     status = error.code or 500
     default = type(error).description
     said = error.description if error.description and error.description != default else None
@@ -75,7 +76,7 @@ def unexpected(error: Exception) -> AnyResponse:
     """A fault of ours: the log has the trace, the person the id to tell."""
     incident = random.token_hex(4)
     log.exception("error %s", incident, exc_info=error)
-    message = _('已记录这个问题，编号 %(id)s。请把编号告诉管理员；日志里有详情。', id=incident)
+    message = _("已记录这个问题，编号 %(id)s。请把编号告诉管理员；日志里有详情。", id=incident)
     return answer(500, message, incident=incident)
 
 

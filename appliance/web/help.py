@@ -35,7 +35,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "help"
 SNIPPET = 60
 
 bp = Blueprint("help", __name__, url_prefix="/help")
-nav.action(_l('使用手册'), "help.index", "book", words="help manual shouce bangzhu")
+nav.action(_l("使用手册"), "help.index", "book", words="help manual shouce bangzhu")
 
 
 @dataclass(frozen=True)
@@ -137,5 +137,5 @@ def topic(key: str) -> Response:
     every = topics(i18n.current())
     found = next((t for t in every if t.key == key), None)
     if found is None:
-        raise NotFound(_('手册里没有这一页。'))
+        raise NotFound(_("手册里没有这一页。"))
     return http.render("web/help.html", topics=every, topic=found, html=html(found.text), q="", hits=[])

@@ -53,38 +53,38 @@ def steps() -> list[Step]:
     """The way to the first dashboard."""
     return [
         Step(
-            _('填写公司名称和时区'),
-            _('名称显示在每一页上，时区决定一天从几点算起。'),
+            _("填写公司名称和时区"),
+            _("名称显示在每一页上，时区决定一天从几点算起。"),
             bool(settings.get("company.name")),
-            _('去填写'),
+            _("去填写"),
             url_for("settings.company"),
         ),
         Step(
-            _('导入订单'),
-            _('淘宝、抖音等平台导出的 Excel 或 CSV 可以直接用，新买家会自动建档。'),
+            _("导入订单"),
+            _("淘宝、抖音等平台导出的 Excel 或 CSV 可以直接用，新买家会自动建档。"),
             _any("order"),
-            _('导入订单'),
+            _("导入订单"),
             url("imports.start", "order") or _list_url("order"),
         ),
         Step(
-            _('看看您的客户'),
-            _('每位客户的消费、标签和动态都在同一页上。'),
+            _("看看您的客户"),
+            _("每位客户的消费、标签和动态都在同一页上。"),
             settings.get("home.customers_seen") and _any("customer"),
-            _('查看客户'),
+            _("查看客户"),
             _list_url("customer"),
         ),
         Step(
-            _('启用打标规则'),
-            _('每天自动把客户分成高价值核心粉、潜力消费粉和低价值围观粉。'),
+            _("启用打标规则"),
+            _("每天自动把客户分成高价值核心粉、潜力消费粉和低价值围观粉。"),
             _any_rule(),
-            _('查看规则'),
+            _("查看规则"),
             _first("automation"),
         ),
         Step(
-            _('打开看板'),
-            _('销售、客户分层、渠道和品类，一页看完。'),
+            _("打开看板"),
+            _("销售、客户分层、渠道和品类，一页看完。"),
             settings.get("home.dashboard_seen") and _any("order"),
-            _('打开看板'),
+            _("打开看板"),
             _first("reports"),
         ),
     ]
@@ -127,21 +127,26 @@ def figures(actor: Actor) -> list[Figure]:
     found = []
     if "customer" in forms and can(actor, "see", "customer"):
         count = Query(forms["customer"], actor).count()
-        found.append(Figure(_('客户'), shell.number(count), "", "users", _list_url("customer")))
+        found.append(Figure(_("客户"), shell.number(count), "", "users", _list_url("customer")))
     if "order" in forms and can(actor, "see", "order"):
         found += _orders(actor, forms["order"])
     return found
 
 
 def _orders(actor: Actor, form: catalog.Form) -> list[Figure]:
-    month = {"all": [{"field": "paid_at", "op": "this", "value": "month"}, {"field": "status", "op": "ne", "value": "cancelled"}]}
+    month = {
+        "all": [
+            {"field": "paid_at", "op": "this", "value": "month"},
+            {"field": "status", "op": "ne", "value": "cancelled"},
+        ]
+    }
     row = _month(actor, form, month)
     today = clock.today(settings.tz())
-    hint = _('%(month)s 月 1 日至今', month=today.month)
+    hint = _("%(month)s 月 1 日至今", month=today.month)
     link = _list_url("order")
     return [
-        Figure(_('本月付款订单'), shell.number(row.get("orders") or 0), hint, "shopping-cart", link),
-        Figure(_('本月付款金额'), shell.yuan(int(row.get("paid") or 0)), hint, "currency-yuan", link),
+        Figure(_("本月付款订单"), shell.number(row.get("orders") or 0), hint, "shopping-cart", link),
+        Figure(_("本月付款金额"), shell.yuan(int(row.get("paid") or 0)), hint, "currency-yuan", link),
     ]
 
 

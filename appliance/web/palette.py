@@ -28,20 +28,22 @@ class Found:
 def search(text: str, actor: Actor) -> list[Found]:
     """What ``text`` finds; without a text the places to go to. Pages first when they begin with the text."""
     text = text.strip()
-    pages = [Found(_('前往'), _pages(text, actor)), Found(_('操作'), _actions(text, actor))]
+    pages = [Found(_("前往"), _pages(text, actor)), Found(_("操作"), _actions(text, actor))]
     if not text:
         return [group for group in pages if group.links]
     manual = [
-        (shell.Link(hit.topic.title, url_for("help.topic", key=hit.topic.key), "book"), _('手册'))
+        (shell.Link(hit.topic.title, url_for("help.topic", key=hit.topic.key), "book"), _("手册"))
         for hit in help.search(text, i18n.current())[:3]
     ]
-    return [group for group in [*pages, *_records(text, actor), Found(_('手册'), manual)] if group.links]
+    return [group for group in [*pages, *_records(text, actor), Found(_("手册"), manual)] if group.links]
 
 
 def _pages(text: str, actor: Actor) -> list[tuple[shell.Link, str]]:
-    found = [(shell.form_link(form), _('列表')) for form in shell.forms(actor)]
+    found = [(shell.form_link(form), _("列表")) for form in shell.forms(actor)]
     for entry in shell.entries(actor):
-        link = shell.Link(i18n.label(entry.label), url_for(entry.endpoint, **entry.values), entry.icon, words=entry.words)
+        link = shell.Link(
+            i18n.label(entry.label), url_for(entry.endpoint, **entry.values), entry.icon, words=entry.words
+        )
         found.append((link, i18n.label(nav.GROUPS[entry.group])))
     return [pair for pair in found if fits(text, pair[0])][:PAGES]
 
@@ -63,7 +65,9 @@ def _records(text: str, actor: Actor) -> list[Found]:
 def fits(text: str, link: shell.Link) -> bool:
     """Whether a page is meant: by its label, its other words, its pinyin or the initials of it."""
     folded = text.casefold().replace(" ", "")
-    return not folded or any(folded in word for word in (link.label.casefold(), link.words.casefold(), *sounds(link.label)))
+    return not folded or any(
+        folded in word for word in (link.label.casefold(), link.words.casefold(), *sounds(link.label))
+    )
 
 
 @lru_cache(maxsize=512)

@@ -18,7 +18,9 @@ from ..core.errors import FieldErrors, UserError
 from . import shell
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
-nav.add("settings", _l('公司'), "settings.company", "building-store", "admin", order=10, words="company gongsi timezone")
+nav.add(
+    "settings", _l("公司"), "settings.company", "building-store", "admin", order=10, words="company gongsi timezone"
+)
 
 Answer = Response | str | tuple[str, int]
 
@@ -45,7 +47,7 @@ def company_save() -> Answer:
         save(given)
     except UserError as error:
         return _company(given, error.errors), 422
-    flash(_('公司设置已保存。'), "success")
+    flash(_("公司设置已保存。"), "success")
     return http.go(url_for(".company"))
 
 

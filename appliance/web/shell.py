@@ -58,7 +58,7 @@ class Shell:
 
     @property
     def company(self) -> str:
-        return settings.get("company.name") or _('固客')
+        return settings.get("company.name") or _("固客")
 
     @property
     def groups(self) -> list[Group]:
@@ -165,9 +165,9 @@ def _insert_after(groups: dict[str, Group], key: str, new: Group) -> dict[str, G
 def phone_tabs(actor: Actor) -> list[Link]:
     """Four places under the thumb; the fifth opens the rest."""
     seen = {f.key: f for f in forms(actor)}
-    tabs = [Link(_('工作台'), url_for("web.home"), "home", request.endpoint == "web.home")]
+    tabs = [Link(_("工作台"), url_for("web.home"), "home", request.endpoint == "web.home")]
     tabs += [form_link(seen[key]) for key in ("customer", "order") if key in seen]
-    tabs.append(Link(_('消息'), url_for("web.notices"), "bell", request.endpoint == "web.notices"))
+    tabs.append(Link(_("消息"), url_for("web.notices"), "bell", request.endpoint == "web.notices"))
     return tabs
 
 
@@ -191,14 +191,14 @@ def ago(seconds: int | None) -> str:
     tz = settings.tz()
     then, now = clock.local(seconds, tz), clock.local(clock.now(), tz)
     if 0 <= age < 60:
-        return _('刚刚')
+        return _("刚刚")
     if 0 <= age < 3600:
-        return _('%(n)s 分钟前', n=age // 60)
+        return _("%(n)s 分钟前", n=age // 60)
     days = (now.date() - then.date()).days
     if days == 0:
-        return _('今天 %(time)s', time=then.strftime("%H:%M"))
+        return _("今天 %(time)s", time=then.strftime("%H:%M"))
     if days == 1:
-        return _('昨天 %(time)s', time=then.strftime("%H:%M"))
+        return _("昨天 %(time)s", time=then.strftime("%H:%M"))
     return then.strftime("%m-%d %H:%M" if then.year == now.year else "%Y-%m-%d")
 
 

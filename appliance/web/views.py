@@ -14,7 +14,7 @@ from ..core.jobs import label as kind_label
 from . import home, notices, palette
 
 bp = Blueprint("web", __name__)
-nav.add("home", _l('工作台'), "web.home", "home", order=0, words="home gongzuotai")
+nav.add("home", _l("工作台"), "web.home", "home", order=0, words="home gongzuotai")
 
 
 @bp.get("/", endpoint="home")
@@ -43,7 +43,7 @@ def figures() -> str:
 @requires_admin
 def close_steps() -> AnyResponse:
     settings.set("home.steps_closed", True, current_actor())
-    flash(_('已收起。需要时可以在使用手册里查看。'), "info")
+    flash(_("已收起。需要时可以在使用手册里查看。"), "info")
     return http.go(url_for(".home"))
 
 

@@ -53,7 +53,9 @@ def licence(package: str, folder: Path) -> None:
     if found:
         (VENDOR / ASSETS[package]["licence_text"]).write_bytes(found[0].read_bytes())
     elif not (VENDOR / ASSETS[package]["licence_text"]).exists():
-        raise SystemExit(f"{package} ships no licence file: put its text at static/vendor/{ASSETS[package]['licence_text']}")
+        raise SystemExit(
+            f"{package} ships no licence file: put its text at static/vendor/{ASSETS[package]['licence_text']}"
+        )
 
 
 def icon_names(known: set[str]) -> list[str]:
@@ -68,7 +70,9 @@ def sprite(folder: Path) -> None:
     symbols = []
     for name in icon_names({p.stem for p in outline.glob("*.svg")}):
         svg = (outline / f"{name}.svg").read_text(encoding="utf-8")
-        shapes = [s for s in re.findall(r"<(?:path|circle|rect|line|polyline|ellipse)[^>]*>", svg) if 'stroke="none"' not in s]
+        shapes = [
+            s for s in re.findall(r"<(?:path|circle|rect|line|polyline|ellipse)[^>]*>", svg) if 'stroke="none"' not in s
+        ]
         symbols.append(f'<symbol id="{name}" viewBox="0 0 24 24">{"".join(shapes)}</symbol>')
     (VENDOR / "tabler-icons-sprite.svg").write_text(
         '<svg xmlns="http://www.w3.org/2000/svg">\n' + "\n".join(symbols) + "\n</svg>\n", encoding="utf-8"

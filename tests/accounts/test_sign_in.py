@@ -24,7 +24,9 @@ def test_the_session_cookie_is_for_this_site_and_not_for_scripts(anon):
     assert "Secure" in next(c for c in over_tls.headers.getlist("Set-Cookie") if c.startswith("guke_session="))
 
 
-@pytest.mark.parametrize("wanted", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "\t//evil"])
+@pytest.mark.parametrize(
+    "wanted", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "\t//evil"]
+)
 def test_next_never_leads_to_another_site(anon, wanted):
     answer = anon.post("/login", query_string={"next": wanted}, data={"login": "amy", "password": AMY.password})
     assert answer.location == "/"
@@ -65,7 +67,9 @@ def test_an_account_that_does_not_exist_is_slowed_down_just_the_same(anon, clock
 def test_one_address_cannot_try_account_after_account(anon, clock):
     statuses = [anon.post("/login", data={"login": f"user{n}", "password": "x"}).status_code for n in range(21)]
     assert statuses[-1] == 429
-    elsewhere = anon.post("/login", data={"login": "bo", "password": BO.password}, environ_base={"REMOTE_ADDR": "10.0.0.9"})
+    elsewhere = anon.post(
+        "/login", data={"login": "bo", "password": BO.password}, environ_base={"REMOTE_ADDR": "10.0.0.9"}
+    )
     assert elsewhere.status_code == 303
 
 

@@ -74,7 +74,13 @@ def test_too_much_is_413(app, client):
 
 
 def test_every_answer_carries_the_security_headers(client, anon):
-    for answer in (client.get("/"), anon.get("/login"), anon.get("/nope"), anon.get("/api/v1/forms"), anon.get("/static/css/guke.css")):
+    for answer in (
+        client.get("/"),
+        anon.get("/login"),
+        anon.get("/nope"),
+        anon.get("/api/v1/forms"),
+        anon.get("/static/css/guke.css"),
+    ):
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'self'" in policy and "unsafe" not in policy
         assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -82,7 +82,7 @@ def test_staff_get_past_no_guard_for_administrators(app, staff_client):
 def test_every_write_of_a_page_needs_the_csrf_token(app, client):
     open_to_all = []
     for rule in routes(app):
-        if rule.rule.startswith(("/api/", "/hooks/")) or method_of(rule) == "GET" and "POST" not in rule.methods:
+        if rule.rule.startswith(("/api/", "/hooks/")) or (method_of(rule) == "GET" and "POST" not in rule.methods):
             continue
         answer = client.open(url_of(rule), method="POST" if "POST" in rule.methods else method_of(rule), csrf=False)
         if answer.status_code != 400:

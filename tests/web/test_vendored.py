@@ -40,7 +40,12 @@ def test_the_cut_of_tabler_holds_every_class_that_a_page_uses():
     tools = refresh()
     every = set((HERE / "tabler-classes.txt").read_text().split())
     css = (VENDOR / "tabler.min.css").read_text()
-    held = {c for head, _body in tools._flat(css.partition("*/")[2]) for s in tools.selectors(head) for c in tools.classes_of(s)}
+    held = {
+        c
+        for head, _body in tools._flat(css.partition("*/")[2])
+        for s in tools.selectors(head)
+        for c in tools.classes_of(s)
+    }
     used = set()
     for text in tools.sources():
         for group in re.findall(r"class=\"([^\"]*)\"", text):
@@ -49,7 +54,11 @@ def test_the_cut_of_tabler_holds_every_class_that_a_page_uses():
 
 
 def test_pages_ask_nobody_outside():
-    for path in [*(ROOT / "templates").rglob("*.html"), *(ROOT / "static" / "js").glob("*.js"), *(ROOT / "static" / "css").glob("*.css")]:
+    for path in [
+        *(ROOT / "templates").rglob("*.html"),
+        *(ROOT / "static" / "js").glob("*.js"),
+        *(ROOT / "static" / "css").glob("*.css"),
+    ]:
         text = path.read_text()
         assert not re.search(r"(src|href)=[\"'](https?:)?//", text), path
         assert not re.search(r"url\([\"']?(https?:)?//", text), path

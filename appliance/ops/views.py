@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from ..accounts import audit
 from ..accounts.actor import current_actor
 from ..accounts.guards import public, requires_admin
+from ..automation import timetable
 from ..core import clock, incidents, jobs, nav, settings
 from ..core.db import write
 from ..core.errors import FieldErrors, UserError
@@ -41,14 +42,26 @@ def healthz() -> Response:
 @bp.get("/admin")
 @requires_admin
 def system() -> Response:
+    figures = health.figures()
     return render(
         "ops/system.html",
         "figures",
-        figures=health.figures(),
+        figures=figures,
+        uptime=_duration(figures.uptime),
         last=backup.last(),
         stale=_is_stale(),
         incidents=incidents.count(),
     )
+
+
+def _duration(seconds: int) -> str:
+    days, rest = divmod(seconds, clock.DAY)
+    if days:
+        return _('%(days)s 天 %(hours)s 小时', days=days, hours=rest // 3600)
+    hours, rest = divmod(rest, 3600)
+    if hours:
+        return _('%(hours)s 小时 %(minutes)s 分钟', hours=hours, minutes=rest // 60)
+    return _('%(minutes)s 分钟', minutes=rest // 60)
 
 
 @bp.get("/admin/backups")
@@ -127,6 +140,7 @@ def work() -> Response:
         shown=status,
         kind_label=jobs.label,
         incident_kind=incidents.kind,
+        timetable=timetable.read,
     )
 
 

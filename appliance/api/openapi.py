@@ -21,6 +21,7 @@ ERRORS = {
     "401": "No valid token.",
     "403": "The token's user lacks the right.",
     "404": "It does not exist, or the token's user may not see it.",
+    "405": "The path does not take this method.",
     "409": "The version is stale: somebody else has changed the record.",
     "413": "The request is too large.",
     "415": "The body is not JSON.",
@@ -31,7 +32,7 @@ ERRORS = {
 
 def _errors(*codes: str) -> Doc:
     content = {"application/problem+json": {"schema": PROBLEM}}
-    return {c: {"description": ERRORS[c], "content": content} for c in ("401", "429", *codes)}
+    return {c: {"description": ERRORS[c], "content": content} for c in ("401", "405", "429", *codes)}
 
 
 def _ok(schema: Doc, text: str = "Done.", status: str = "200") -> Doc:

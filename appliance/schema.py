@@ -28,6 +28,7 @@ PARTS = (
     "accounts.users",
     "accounts.upkeep",
     "forms.search",
+    "forms.deleting",
     "forms.importing.job",
     "forms.importing.undo",
     "forms.importing.export",
@@ -44,6 +45,7 @@ PARTS = (
     "automation.explain",
     "automation.ready_made",
     "reports.builtin",
+    "api.limits",
     "ops.backup",
 )
 """Modules that register something when imported: job handlers, seeds, hooks, actions, conditions' tests."""

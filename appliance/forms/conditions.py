@@ -103,6 +103,10 @@ class Test:
         """Fields of ``form`` itself that decide this test."""
         return set()
 
+    def builder(self, form: Form, actor: Actor) -> list[dict[str, Any]]:
+        """What the condition builder offers of this test for records of ``form``; the shape stands in ``builder.py``."""
+        return []
+
 
 TESTS: dict[str, Test] = {}
 
@@ -501,6 +505,11 @@ class RelatedTest(Test):
     def forms(self, doc: Condition, form: Form) -> set[str]:
         other = catalog.get(str(doc["related"]))
         return {other.key} | forms_used(doc.get("where"), other)
+
+    def builder(self, form: Form, actor: Actor) -> list[dict[str, Any]]:
+        from .builder import related_entries
+
+        return related_entries(form, actor)
 
 
 def seconds_of(span: Any) -> int:

@@ -13,9 +13,9 @@ An action is a button of the page's header::
     def merge(record: Record, actor: Actor) -> list[Action]:
         return [Action(_("合并"), url_for("customers.merge", record_id=record.id), "arrows-join")]
 
-A page replaces the template of a form's records. The template extends ``forms/record.html`` (blocks: ``facts``,
-``before``, ``sections``, ``main``, ``side``, ``extra_head``, ``after``) and sees, besides ``page`` (a :class:`RecordPage`), what the
-function returns::
+A page replaces the template of a form's records. The template extends ``forms/record.html`` (blocks: ``before``,
+``sections``, ``main``, ``side``, ``extra_head``, ``after``) and sees, besides ``page`` (a :class:`RecordPage`), ``record`` and
+``form``, what the function returns::
 
     @panels.page("customer", "customers/record.html")
     def customer_page(record: Record, actor: Actor) -> dict[str, Any]:

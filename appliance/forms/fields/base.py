@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -60,7 +60,7 @@ OPERATOR_WORDS = {
 
 def raw_text(raw: Any) -> str:
     """The text of a raw value; a whole float (spreadsheets make floats of numbers) has no ``.0``."""
-    if isinstance(raw, str):
+    if type(raw) is str:
         return clean(raw)
     if raw is None:
         return ""
@@ -190,26 +190,32 @@ class Field:
 
     def parse_many(self, raws: Sequence[Any]) -> tuple[list[Any], dict[int, str]]:
         """Column-wise :meth:`parse`: the stored values and, by index, the sentence for each bad one."""
-        memo: dict[Any, Any] = {}
+        try:
+            distinct = dict.fromkeys(raws)
+        except TypeError:
+            return self._parse_each(raws)
+        table: dict[Any, Any] = {}
+        bad: dict[Any, str] = {}
+        parse = self.parse
+        for raw in distinct:
+            try:
+                table[raw] = None if raw is None or raw == "" else parse(raw)
+            except ValueError as error:
+                table[raw] = None
+                bad[raw] = str(error)
+        errors = {i: bad[raw] for i, raw in enumerate(raws) if raw in bad} if bad else {}
+        return [table[raw] for raw in raws], errors
+
+    def _parse_each(self, raws: Sequence[Any]) -> tuple[list[Any], dict[int, str]]:
+        """For columns with lists or dictionaries among the values."""
         out: list[Any] = []
         errors: dict[int, str] = {}
-        parse = self.parse
         for i, raw in enumerate(raws):
-            if raw is None or raw == "":
-                out.append(None)
-                continue
-            known = memo.get(raw, memo) if isinstance(raw, Hashable) else memo
-            if known is not memo:
-                out.append(known)
-                continue
             try:
-                value = parse(raw)
-                if isinstance(raw, Hashable) and len(memo) < 5_000:
-                    memo[raw] = value
+                out.append(None if raw is None or raw == "" else self.parse(raw))
             except ValueError as error:
+                out.append(None)
                 errors[i] = str(error)
-                value = None
-            out.append(value)
         return out, errors
 
     def to_api(self, value: Any) -> Any:
@@ -236,6 +242,10 @@ class Field:
         return {"type": ["string", "null"]}
 
     # -- conditions ---------------------------------------------------------------------------------------------
+
+    def value_choices(self) -> list[tuple[str, str]] | None:
+        """``(value, label)`` of what a condition's value is chosen from; ``None`` when it is typed."""
+        return None
 
     def operand(self, value: Any, ctx: Context) -> Any:
         """A condition's value → a stored value. Raises :class:`FieldError`."""

@@ -57,6 +57,9 @@ class Choice(Field):
         allowed = _("、").join(self.format(v) for v in list(self.choices)[:12])
         raise FieldError(_("没有「%(value)s」这个选项，可选：%(allowed)s。", value=text[:40], allowed=allowed))
 
+    def value_choices(self) -> list[tuple[str, str]]:
+        return [(value, self.format(value)) for value in self.choices]
+
     def operand(self, value: Any, ctx: Any) -> str | None:
         # A value that nobody may choose any more can still be looked for.
         try:
@@ -65,6 +68,10 @@ class Choice(Field):
             if isinstance(value, str):
                 return value
             raise
+
+    def chosen(self, typed: Any) -> str | None:
+        """The value of what an input held (a value or a label), as typed when there is no such choice."""
+        return self._known.get(str(typed).casefold()) or (str(typed) if typed else None)
 
     def format(self, value: Any) -> str:
         if value is None:
@@ -76,7 +83,7 @@ class Choice(Field):
         if value is None:
             return Markup("")
         color = self.choices.get(value, {}).get("color", "gray")
-        return Markup('<span class="chip chip-{}">{}</span>').format(color, escape(self.format(value)))
+        return Markup('<span class="tag tag-{}">{}</span>').format(color, escape(self.format(value)))
 
     def schema(self) -> dict[str, Any]:
         if self.open:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from markupsafe import Markup, escape
 
 from ...core import clock, dialect, settings
 from ..parsing import parse_date, parse_datetime
@@ -66,6 +67,7 @@ class Moment(Field):
 
     operators = (*ORDERED, "within", "not_within", "next", "this", "last")
     aggregates = ("min", "max", "count", "distinct")
+    operator_words = {"lt": _l("早于"), "lte": _l("不晚于"), "gt": _l("晚于"), "gte": _l("不早于")}
 
     def day_start(self, day: dt.date, ctx: Context) -> Any:
         """The stored value at which a calendar day of the company begins."""
@@ -195,6 +197,10 @@ class DateTime(Moment):
         if value is None:
             return ""
         return clock.local(value, settings.tz()).strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00")
+
+    def render(self, value: Any, record: Any = None) -> Markup:
+        """To the minute: seconds are noise in a list."""
+        return Markup("") if value is None else escape(clock.local(value, settings.tz()).strftime("%Y-%m-%d %H:%M"))
 
     def form_value(self, value: Any) -> str:
         return "" if value is None else clock.local(value, settings.tz()).strftime("%Y-%m-%dT%H:%M:%S")

@@ -26,6 +26,8 @@ class Number(Field):
     input_template = "forms/fields/number.html"
     digits = 0
     suffix = ""
+    symbol = ""
+    """What stands before the number: the sign of a currency."""
 
     def check_options(self) -> None:
         self.scale = 10**self.digits
@@ -125,8 +127,11 @@ class Money(Number):
         if value is None:
             return ""
         text = super().format(value)
-        symbol = {"CNY": "¥", "USD": "$", "EUR": "€", "HKD": "HK$"}.get(settings.get("company.currency"), "¥")
-        return f"-{symbol}{text[1:]}" if text.startswith("-") else symbol + text
+        return f"-{self.symbol}{text[1:]}" if text.startswith("-") else self.symbol + text
+
+    @property
+    def symbol(self) -> str:  # type: ignore[override]
+        return {"CNY": "¥", "USD": "$", "EUR": "€", "HKD": "HK$"}.get(settings.get("company.currency"), "¥")
 
     def schema(self) -> dict[str, Any]:
         return {"type": ["string", "number", "null"]}

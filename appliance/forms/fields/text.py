@@ -29,7 +29,7 @@ class Text(Field):
             raise FieldError(_("「%(field)s」的格式规则写得不对。", field=self.label)) from error
 
     def parse(self, raw: Any) -> str | None:
-        if isinstance(raw, (list, dict)):
+        if type(raw) is not str and isinstance(raw, (list, dict)):
             raise FieldError(_("这里要填文字。"))
         text = raw_text(raw)
         if not text:

@@ -1,0 +1,271 @@
+"""A form's list: what its URL says, and the page of records it shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import url_for
+from flask_babel import gettext as _
+from markupsafe import Markup
+
+from ..accounts import permissions
+from ..accounts.actor import Actor
+from ..core.errors import NotFound, UserError
+from . import catalog, conditions, query, saved_views
+from .catalog import SYSTEM_FIELDS, Form
+from .fields.base import Field
+from .fields.number import Money
+from .models import View
+
+SIZES = (25, 50, 100, 200)
+SIZE = 50
+COUNT_CAP = 10_000
+DEFAULT_COLUMNS = 8
+
+
+@dataclass(frozen=True)
+class State:
+    """What a list shows, as its URL says it: ``view``, ``q``, ``where``, ``sort``, ``cols``, ``size``, ``cursor``.
+
+    What the URL leaves out comes from the saved view, else from the person's own choice, else from the form.
+    """
+
+    form: Form
+    actor: Actor
+    view: View | None = None
+    text: str = ""
+    where: dict[str, Any] = field(default_factory=dict)
+    sort: str | None = None
+    columns: tuple[str, ...] = ()
+    size: int = SIZE
+    cursor: str | None = None
+    base: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
+    """Why the URL cannot be shown as it stands."""
+
+    @classmethod
+    def read(cls, form: Form, actor: Actor, args: Mapping[str, str]) -> State:
+        problem, view = "", None
+        if args.get("view"):
+            try:
+                view = saved_views.get(form, _number(args["view"]), actor)
+            except NotFound as error:
+                problem = error.message
+        source = view or saved_views.personal(form, actor)
+        columns = list(source.columns) if source and source.columns else default_columns(form, actor)
+        base = {
+            "where": dict(view.where) if view else {},
+            "sort": (view.sort or None) if view else None,
+            "columns": _visible(form, actor, columns),
+        }
+        try:
+            where = read_condition(args["where"]) if "where" in args else base["where"]
+        except UserError as error:
+            where, problem = base["where"], error.message
+        named = [key for key in args.get("cols", "").split(",") if key]
+        size = _number(args.get("size"))
+        return cls(
+            form, actor, view, args.get("q", "").strip()[:100], where, args["sort"] or None if "sort" in args else base["sort"],
+            _visible(form, actor, named) if named else base["columns"], size if size in SIZES else SIZE,
+            args.get("cursor") or None, base, problem,
+        )  # fmt: skip
+
+    def args(self) -> dict[str, str]:
+        """The shortest query that reads back as this state."""
+        out: dict[str, str] = {}
+        if self.view:
+            out["view"] = str(self.view.id)
+        if self.text:
+            out["q"] = self.text
+        if self.where != self.base["where"]:
+            out["where"] = json.dumps(self.where, ensure_ascii=False, separators=(",", ":"))
+        if self.sort != self.base["sort"]:
+            out["sort"] = self.sort or ""
+        if self.columns != self.base["columns"]:
+            out["cols"] = ",".join(self.columns)
+        if self.size != SIZE:
+            out["size"] = str(self.size)
+        if self.cursor:
+            out["cursor"] = self.cursor
+        return out
+
+    def url(self, endpoint: str = "forms.list_records", **changes: Any) -> str:
+        """The URL of this state with ``changes``; any change but ``cursor`` goes back to the first page. What is no part of
+        a state stands in the URL as it is."""
+        known = {k: v for k, v in changes.items() if k in self.__dataclass_fields__}
+        others = {k: v for k, v in changes.items() if k not in known}
+        return url_for(endpoint, form_key=self.form.key, **replace(self, **{"cursor": None} | known).args(), **others)
+
+    @property
+    def query_string(self) -> str:
+        """The state as the query of a URL."""
+        return urlencode(self.args())
+
+    @property
+    def reset_url(self) -> str:
+        """The same view without search, filter and order of its own."""
+        values = {"view": self.view.id} if self.view else {}
+        return url_for("forms.list_records", form_key=self.form.key, **values)
+
+    @property
+    def changed(self) -> bool:
+        """Whether it shows something else than its saved view."""
+        return (self.where, self.sort, self.columns) != tuple(self.base[k] for k in ("where", "sort", "columns"))
+
+    @property
+    def narrowed(self) -> bool:
+        return bool(self.text or self.where)
+
+    def query(self) -> query.Query:
+        """Raises UserError (ConditionError) for a filter or an order that cannot be."""
+        return query.Query(self.form, self.actor).where(self.where).search(self.text).sort(self.sort)
+
+    def values(self) -> dict[str, Any]:
+        """What a saved view keeps of it."""
+        return {"where": self.where, "sort": self.sort, "columns": list(self.columns)}
+
+
+def read_condition(text: str) -> dict[str, Any]:
+    """The condition in a URL or a form. Raises UserError."""
+    try:
+        doc = json.loads(text or "{}")
+    except ValueError:
+        doc = None
+    if not isinstance(doc, dict):
+        raise UserError(_("网址里的筛选条件不完整，请清除后重新筛选。"), "where")
+    return doc
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 16 else 0
+
+
+def default_columns(form: Form, actor: Actor) -> list[str]:
+    """The columns of a list nobody has arranged yet."""
+    named = form.options.get("columns")
+    if named:
+        return list(named)
+    return [k for k, f in query.readable(form, actor).items() if f.column and f.sortable][:DEFAULT_COLUMNS]
+
+
+def choosable(form: Form, actor: Actor) -> dict[str, Field]:
+    """The fields a column may show; the title stands first anyway."""
+    fields = {k: f for k, f in query.readable(form, actor).items() if k != form.title_field}
+    return fields | {k: f for k, f in SYSTEM_FIELDS.items() if k != "id" or form.title_field}
+
+
+def _visible(form: Form, actor: Actor, keys: list[str]) -> tuple[str, ...]:
+    known = choosable(form, actor)
+    return tuple(dict.fromkeys(k for k in keys if k in known))
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as its header shows it. ``direction``: asc, desc or nothing; ``sort_url``: what a click on it opens."""
+
+    key: str
+    label: str
+    align: str
+    direction: str
+    sort_url: str | None
+
+
+@dataclass(frozen=True)
+class Row:
+    id: int
+    title: str
+    url: str
+    cells: list[tuple[str, str, Markup]]
+    """``(class, label, HTML)`` by column, without the title."""
+
+
+@dataclass
+class Listing:
+    """One page of a list, ready for its template."""
+
+    state: State
+    columns: list[Column] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    chips: list[tuple[str, str]] = field(default_factory=list)
+    """``(words, URL without it)`` of each part of the filter."""
+    next_url: str | None = None
+    prev_url: str | None = None
+    problem: str = ""
+
+
+def build(state: State) -> Listing:
+    """Reads one page. What cannot be shown comes out as ``problem``, a sentence."""
+    listing = Listing(state, problem=state.problem)
+    if state.problem:
+        return listing
+    form = state.form
+    try:
+        page = state.query().page(state.size, state.cursor, state.columns)
+        listing.chips = [
+            (words, state.url(where=rest)) for words, rest in conditions.chips(state.where, form)
+        ]
+    except UserError as error:
+        listing.problem = error.message
+        return listing
+    listing.columns = _columns(state)
+    listing.rows = _rows(state, listing.columns, page.records)
+    listing.next_url = state.url(cursor=page.next_cursor) if page.next_cursor else None
+    listing.prev_url = state.url(cursor=page.prev_cursor) if page.prev_cursor else None
+    return listing
+
+
+def _columns(state: State) -> list[Column]:
+    form, clear = state.form, query.clear(state.form, state.actor)
+    title = form.title_field if form.title_field in clear else None
+    out = [_column(state, title or "id", form.fields.get(title or ""), sortable=True)]
+    for key in state.columns:
+        f = form.field(key)
+        assert f is not None
+        out.append(_column(state, key, f, f.sortable and (key in clear or key in SYSTEM_FIELDS)))
+    return out
+
+
+def _column(state: State, key: str, f: Field | None, sortable: bool) -> Column:
+    label = f.label if f else state.form.label
+    direction = {key: "asc", f"-{key}": "desc"}.get(state.sort or "", "")
+    # Numbers and dates are mostly wanted from the top, names from A.
+    first, second = (f"-{key}", key) if f is not None and f.column != "TEXT" else (key, f"-{key}")
+    following: dict[str | None, str | None] = {first: second, second: None}
+    url = state.url(sort=following.get(state.sort, first)) if sortable else None
+    return Column(key, label, f.align if f else "left", direction, url)
+
+
+def _rows(state: State, columns: list[Column], records: list[query.Record]) -> list[Row]:
+    base = url_for("forms.show_record", form_key=state.form.key, record_id=0)[:-1]
+    shown = [(c.key, "num" if c.align == "right" else "", c.label) for c in columns[1:]]
+    return [
+        Row(r.id, r.title, f"{base}{r.id}", [(css, label, r.cell(key)) for key, css, label in shown]) for r in records
+    ]
+
+
+def totals(state: State) -> dict[str, str]:
+    """The sums of the list's money columns, as text. Raises UserError."""
+    clear = query.clear(state.form, state.actor)
+    money = {k: f for k in state.columns if isinstance(f := clear.get(k), Money)}
+    if not money:
+        return {}
+    sums = state.query().aggregate([], [{"agg": "sum", "of": k, "as": k} for k in money])[0]
+    return {k: f.format(sums[k] or 0) for k, f in money.items()}
+
+
+def has_totals(state: State) -> bool:
+    clear = query.clear(state.form, state.actor)
+    return any(isinstance(clear.get(k), Money) for k in state.columns)
+
+
+def rights(form: Form, actor: Actor) -> dict[str, bool]:
+    """What the person may do with the form's records, for the buttons."""
+    return {verb: permissions.can(actor, verb, form.key) for verb in permissions.VERBS}
+
+
+def visible_forms(actor: Actor) -> list[Form]:
+    return [f for f in catalog.all() if permissions.can(actor, "see", f.key)]

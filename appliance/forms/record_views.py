@@ -1,0 +1,301 @@
+"""The page of a record: seeing it, changing one field or all, making a new one, its related lists and history."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Response, flash, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response as AnyResponse
+
+from ..accounts import people, permissions
+from ..accounts.actor import current_actor
+from ..accounts.guards import requires
+from ..core import http
+from ..core.errors import Conflict, FieldErrors, Forbidden, NotFound, UserError
+from . import history, panels, query, record_pages, records
+from .blueprint import bp, open_form, open_record
+from .catalog import Form
+from .listing import State
+from .record_pages import Editing, Input, Related
+
+
+@bp.get("/forms/<form_key>/records/<int:record_id>")
+@requires("see")
+def show_record(form_key: str, record_id: int) -> AnyResponse:
+    """A record's page: the form's own, or what a higher room makes of it."""
+    actor = current_actor()
+    try:
+        record = open_record(form_key, record_id)
+    except NotFound:
+        return _in_bin(form_key, record_id)
+    page = record_pages.build(record, actor)
+    template, more = panels.template_of(record, actor)
+    return http.render(template, page=page, record=record, form=record.form, **more)
+
+
+def _in_bin(form_key: str, record_id: int) -> AnyResponse:
+    """The page of a record that was deleted, for those who may restore it. Raises NotFound."""
+    form, actor = open_form(form_key), current_actor()
+    if not permissions.can(actor, "delete", form_key):
+        raise NotFound()
+    record = query.Query(form, actor, deleted=True).get(record_id)
+    return http.render("forms/deleted.html", status=404, form=form, record=record)
+
+
+@bp.get("/forms/<form_key>/records/<int:record_id>/header")
+@requires("see")
+def record_header(form_key: str, record_id: int) -> str:
+    """Title, facts and buttons, after a field was changed."""
+    record = open_record(form_key, record_id)
+    page = record_pages.build(record, current_actor())
+    return render_template("forms/_record_header.html", page=page, record=record, form=record.form)
+
+
+@bp.get("/forms/<form_key>/records/<int:record_id>/neighbours")
+@requires("see")
+def neighbours(form_key: str, record_id: int) -> str:
+    """The records before and after this one in the list that the person came from."""
+    form, actor = open_form(form_key), current_actor()
+    state = State.read(form, actor, request.args)
+    before = after = None
+    if not state.problem:
+        before, after = state.query().neighbours(record_id)
+    return render_template("forms/_neighbours.html", form=form, state=state, before=before, after=after)
+
+
+@bp.get("/forms/<form_key>/records/<int:record_id>/panels/<panel_key>")
+@requires("see")
+def panel(form_key: str, record_id: int, panel_key: str) -> str:
+    record = open_record(form_key, record_id)
+    found = panels.find(record, current_actor(), panel_key)
+    if found is None:
+        raise NotFound()
+    return found.render(record, current_actor())
+
+
+@bp.get("/forms/<form_key>/records/<int:record_id>/related/<other_key>/<via_key>")
+@requires("see")
+def related(form_key: str, record_id: int, other_key: str, via_key: str) -> str:
+    """A page of the records that point here."""
+    record, actor = open_record(form_key, record_id), current_actor()
+    item = _related(record.form, other_key, via_key)
+    cursor = request.args.get("cursor")
+    fields, page = record_pages.related_page(item, record_id, actor, cursor)
+    return render_template(
+        "forms/_related.html",
+        record=record,
+        form=record.form,
+        item=item,
+        fields=fields,
+        page=page,
+        cursor=cursor,
+        count="" if cursor else record_pages.count_words(item, record_id, actor),
+        all_where=record_pages.related_where(item, record_id),
+    )
+
+
+def _related(form: Form, other_key: str, via_key: str) -> Related:
+    found = [r for r in record_pages.related(form, current_actor()) if (r.form.key, r.via.key) == (other_key, via_key)]
+    if not found:
+        raise NotFound()
+    return found[0]
+
+
+@bp.get("/forms/<form_key>/records/<int:record_id>/history")
+@requires("see")
+def record_history(form_key: str, record_id: int) -> str:
+    """Who changed what, when and why."""
+    record = open_record(form_key, record_id)
+    before = request.args.get("before", type=int)
+    entries, following = history.of(record.form, record_id, current_actor(), before)
+    return render_template(
+        "forms/_history.html", form=record.form, record=record, entries=entries, following=following, before=before
+    )
+
+
+# -- one field ------------------------------------------------------------------------------------------------------
+
+
+@bp.get("/forms/<form_key>/records/<int:record_id>/fields/<field_key>")
+@requires("see")
+def show_field(form_key: str, record_id: int, field_key: str) -> str:
+    """One field of the page; with ``edit=1`` its input."""
+    record = open_record(form_key, record_id)
+    if request.args.get("edit") == "1":
+        return _field_input(record, field_key)
+    return _field_shown(record, field_key)
+
+
+def _field_shown(record: query.Record, field_key: str) -> str:
+    if field_key not in query.readable(record.form, current_actor()):
+        raise NotFound()
+    one = record_pages.shown(record, field_key, current_actor())
+    return render_template("forms/_field.html", form=record.form, record=record, one=one)
+
+
+def _editable(record: query.Record, field_key: str) -> Any:
+    """Raises NotFound or Forbidden."""
+    f = query.readable(record.form, current_actor()).get(field_key)
+    if f is None:
+        raise NotFound()
+    if not record_pages.editable(record.form, f, current_actor()):
+        raise Forbidden(_("您不能修改「%(field)s」。", field=f.label))
+    return f
+
+
+def _field_input(record: query.Record, field_key: str, typed: Any = None, error: str = "", theirs: str | None = None) -> str:
+    f, actor = _editable(record, field_key), current_actor()
+    stored = record.values.get(field_key)
+    now = f.form_value(stored)
+    value = now if typed is None else typed
+    one = Input(f, value, error, record_pages.title_of(f, value, actor), theirs, stored=stored)
+    return render_template(
+        "forms/_field_edit.html",
+        form=record.form,
+        record=record,
+        one=one,
+        base=now,
+        who=people.name(record.updated_by) if record.updated_by else "",
+        people=people.active(),
+    )
+
+
+@bp.post("/forms/<form_key>/records/<int:record_id>/fields/<field_key>")
+@requires("edit")
+def save_field(form_key: str, record_id: int, field_key: str) -> AnyResponse:
+    """Saves one field. Somebody else's newer value of the same field is shown, not overwritten."""
+    actor = current_actor()
+    record = open_record(form_key, record_id)
+    f = _editable(record, field_key)
+    typed = f.from_form(request.form)
+    now = f.form_value(record.values.get(field_key))
+    if now != request.form.get("base", now) and record_pages.changed_values([f], {field_key: typed}, {field_key: now}):
+        return make_response(_field_input(record, field_key, typed, theirs=record.text(field_key) or _("空")), 409)
+    try:
+        records.update(record.form, record_id, {field_key: typed}, actor)
+    except UserError as error:
+        message = error.errors.get(field_key) or error.message
+        return make_response(_field_input(record, field_key, typed, message), 422)
+    response = make_response(_field_shown(open_record(form_key, record_id), field_key))
+    return http.trigger(response, "guke:saved", field_key)
+
+
+# -- the whole record -----------------------------------------------------------------------------------------------
+
+
+def _edit_page(editing: Editing, status: int = 200) -> AnyResponse:
+    record = editing.record
+    return http.render(
+        "forms/edit.html",
+        status=status,
+        form=editing.form,
+        editing=editing,
+        record=record,
+        people=people.active(),
+        who=people.name(record.updated_by) if record and record.updated_by else "",
+    )
+
+
+@bp.get("/forms/<form_key>/new")
+@requires("create")
+def new_record(form_key: str) -> AnyResponse:
+    """An empty record; the query fills in fields by key."""
+    form, actor = open_form(form_key), current_actor()
+    known = {f.key for f in record_pages.inputs_of(form, actor, "create")}
+    given = {k: v for k, v in request.args.items() if k in known}
+    return _edit_page(record_pages.editing(form, actor, None, given))
+
+
+@bp.post("/forms/<form_key>/new")
+@requires("create")
+def create_record(form_key: str) -> AnyResponse:
+    form, actor = open_form(form_key), current_actor()
+    typed = record_pages.typed_values(record_pages.inputs_of(form, actor, "create"), request.form)
+    try:
+        record_id = records.create(form, {k: v for k, v in typed.items() if v not in ("", [], {})}, actor)
+    except FieldErrors as error:
+        return _edit_page(record_pages.editing(form, actor, None, typed, error.errors), 422)
+    if request.form.get("next") == "new":
+        flash(_("已保存，可以继续新建。"), "success")
+        return redirect(url_for("forms.new_record", form_key=form_key), 303)
+    flash(_("已新建"), "success")
+    return redirect(url_for("forms.show_record", form_key=form_key, record_id=record_id), 303)
+
+
+@bp.get("/forms/<form_key>/records/<int:record_id>/edit")
+@requires("edit")
+def edit_record(form_key: str, record_id: int) -> AnyResponse:
+    record = open_record(form_key, record_id)
+    return _edit_page(record_pages.editing(record.form, current_actor(), record))
+
+
+@bp.post("/forms/<form_key>/records/<int:record_id>/edit")
+@requires("edit")
+def save_record(form_key: str, record_id: int) -> AnyResponse:
+    """Saves what was changed on the page. What others changed meanwhile in other fields stays; in the same fields it is
+    shown beside what was typed."""
+    actor = current_actor()
+    record = open_record(form_key, record_id)
+    form = record.form
+    fields = record_pages.inputs_of(form, actor, "edit")
+    typed = record_pages.typed_values(fields, request.form)
+    base, now = _base(), record_pages.base_of(form, actor, record)
+    taken = request.form.get("take")
+    if taken:
+        # "Use theirs": the field goes back to what is saved, the page stays open.
+        return _edit_page(record_pages.editing(form, actor, record, {k: v for k, v in typed.items() if k != taken}))
+    changed = record_pages.changed_values(fields, typed, base or now)
+    both = [k for k in record_pages.overlap(now, base or now, changed) if record_pages.changed_values([form.fields[k]], typed, now)]
+    if both:
+        return _conflict_page(record_pages.editing(form, actor, record, typed), both)
+    try:
+        records.update(form, record_id, changed, actor, version=record.version)
+    except FieldErrors as error:
+        return _edit_page(record_pages.editing(form, actor, record, typed, error.errors), 422)
+    except Conflict:
+        # Somebody saved between our reading and writing: look again.
+        return save_record(form_key, record_id)
+    merged = base and record.version != request.form.get("version", type=int)
+    flash(_("已保存。这期间别人改的其他内容也保留了。") if merged else _("已保存"), "success")
+    return redirect(url_for("forms.show_record", form_key=form_key, record_id=record_id), 303)
+
+
+def _base() -> dict[str, str]:
+    try:
+        doc = json.loads(request.form.get("base", "{}"))
+    except ValueError:
+        return {}
+    return {k: v for k, v in doc.items() if isinstance(v, str)} if isinstance(doc, dict) else {}
+
+
+def _conflict_page(editing: Editing, both: list[str]) -> AnyResponse:
+    assert editing.record is not None
+    editing.conflict = True
+    for _label, inputs in editing.sections:
+        for one in inputs:
+            if one.name in both:
+                one.theirs = editing.record.text(one.name) or _("空")
+    return _edit_page(editing, 409)
+
+
+@bp.post("/forms/<form_key>/records/<int:record_id>/delete")
+@requires("delete")
+def delete_record(form_key: str, record_id: int) -> AnyResponse:
+    """Moves the record to the recycle bin and says how to take that back."""
+    record = open_record(form_key, record_id)
+    records.delete(record.form, record_id, current_actor())
+    if request.headers.get("HX-Target") == "page":
+        return make_response(render_template("forms/_deleted.html", form=record.form, record=record))
+    undo = url_for("forms.restore_many", form_key=form_key, ids=record_id)
+    response = http.toast(Response(status=204), _("已将「%(title)s」移到回收站", title=record.title), undo)
+    return http.trigger(response, "guke:refresh")
+
+
+@bp.post("/forms/<form_key>/records/<int:record_id>/restore")
+@requires("delete")
+def restore_record(form_key: str, record_id: int) -> AnyResponse:
+    form = open_form(form_key)
+    records.restore(form, record_id, current_actor())
+    return http.go(url_for("forms.show_record", form_key=form_key, record_id=record_id))

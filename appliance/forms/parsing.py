@@ -29,9 +29,8 @@ def clean(raw: Any) -> str:
     if type(raw) is not str:
         return "" if raw is None else as_digits(raw)
     text = raw.strip()
-    if text.isascii():
-        return text
-    return text.translate(INVISIBLE).strip()
+    # What is invisible is not printable: nothing to take out of most texts, and this test costs a tenth.
+    return text if text.isprintable() else text.translate(INVISIBLE).strip()
 
 
 def narrow(text: str) -> str:

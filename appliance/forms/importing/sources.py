@@ -210,10 +210,17 @@ class CalamineSource:
             for sheet in self.book.sheets_metadata
             if sheet.typ == calamine.SheetTypeEnum.WorkSheet and sheet.visible == calamine.SheetVisibleEnum.Visible
         ] or list(self.book.sheet_names)
+        # Fetching a sheet parses all of it.
+        self.tables: dict[int, Any] = {}
+
+    def _table(self, sheet: int) -> Any:
+        if sheet not in self.tables:
+            self.tables[sheet] = self.book.get_sheet_by_name(self.sheets[sheet])
+        return self.tables[sheet]
 
     def rows(self, sheet: int) -> Iterator[Row]:
         try:
-            table = self.book.get_sheet_by_name(self.sheets[sheet])
+            table = self._table(sheet)
             if table.start is None or table.end is None:
                 return
             left = [None] * table.start[1]
@@ -226,7 +233,7 @@ class CalamineSource:
             yield left + [None if cell == "" else cell for cell in row]
 
     def height(self, sheet: int) -> int:
-        return int(self.book.get_sheet_by_name(self.sheets[sheet]).total_height)
+        return int(self._table(sheet).total_height)
 
 
 class OpenpyxlSource:

@@ -156,11 +156,11 @@ def _chosen(options: Options, doc: dict[str, Any], title: str) -> str:
 
 
 def starting(form: Form) -> Definition:
-    """What the editor of a new report begins with: how many records by month of creation."""
+    """What the editor of a new report begins with: how many records over time."""
+    moment = next((k for k, f in form.fields.items() if isinstance(f, DateTime) and f.indexed), "created_at")
     return Definition.read(
-        {"form": form.key, "dimensions": [{"field": "created_at", "bucket": AUTO}], "measures": [{"agg": "count"}],
-         "chart": "bar"}
-    )  # fmt: skip
+        {"form": form.key, "dimensions": [{"field": moment, "bucket": AUTO}], "measures": [{"agg": "count"}], "chart": "bar"}
+    )
 
 
 def read(sent: MultiDict[str, str]) -> dict[str, Any]:

@@ -166,17 +166,19 @@ def reports() -> Response:
 def reports_page(key: str) -> Response:
     report = saved.get(key, current_actor())
     span, problem = _span_of_page(report)
-    result, error = None, ""
+    form = catalog.get(report.definition.form)
+    result, error, more = None, "", {}
     try:
-        result = data(report.definition, current_actor(), span, _where_sent())
+        more = _where_sent()
+        result = data(report.definition, current_actor(), span, more)
     except UserError as e:
         error = e.message
-    form = catalog.get(report.definition.form)
     return http.render(
         "reports/report.html", "result", report=report, result=result, error=error or problem, span=span,
         spec=chart.spec(result) if result else None, cross=_cross(result), presets=ranges.PRESETS, form=form,
         where=request.args.get("where", ""), words=conditions.words(dict(report.definition.where), form),
-        own=report.may_change(current_actor()), drawn=bool(result and _drawn(result)),
+        own=report.may_change(current_actor()), drawn=bool(result and _drawn(result)), filter=more,
+        where_words=conditions.words(more, form) if more and result else "",
     )  # fmt: skip
 
 
@@ -288,7 +290,7 @@ def _report(key: str) -> Report | None:
 
 def _cross(result: Result | None) -> chart.Cross | None:
     """The result of two dimensions as a table of its own."""
-    if result is None or result.definition.chart not in ("pivot", "heatmap"):
+    if result is None or len(result.definition.dimensions) != 2:
         return None
     return chart.Cross(result, next(i for i, c in enumerate(result.columns) if c.role == "measure"))
 
@@ -298,10 +300,11 @@ def _drawn(result: Result) -> bool:
     return result.definition.chart in chart.DRAWN and not result.empty
 
 
-def _where_sent() -> dict[str, Any] | None:
+def _where_sent() -> dict[str, Any]:
+    """The further filter that the URL holds."""
     text = request.args.get("where", "")
     if not text:
-        return None
+        return {}
     try:
         found = json.loads(text)
     except ValueError:

@@ -106,7 +106,7 @@
       axisLabel: { color: flat ? theme.text : theme.soft, fontSize: 12, hideOverlap: true, overflow: "truncate", width: flat ? (narrow.matches ? 76 : 120) : undefined }
     };
     var option = base(theme);
-    option.grid = { left: 4, right: flat ? 72 : 12, top: many ? 40 : 24, bottom: 4, containLabel: true };
+    option.grid = { left: 4, right: flat ? 72 : 12, top: many ? 40 : flat ? 4 : 24, bottom: 4, containLabel: true };
     option.legend = many ? { type: "scroll", top: 0, left: 0, itemWidth: 12, itemHeight: 8, textStyle: { color: theme.soft, fontSize: 12 } } : undefined;
     Object.assign(option.tooltip, { trigger: "axis", formatter: tooltip(spec), axisPointer: { type: kind === "bar" ? "shadow" : "line", shadowStyle: { color: theme.soft, opacity: 0.08 }, lineStyle: { color: theme.line } } });
     var values = flat ? axis(spec.series[0], theme, { show: false }) : axis(spec.series[0], theme);
@@ -134,13 +134,13 @@
     var option = base(theme);
     option.tooltip.trigger = "item";
     option.tooltip.formatter = function (p) {
-      return spec.categories[p.dataIndex] + "\n" + series.texts[p.dataIndex] + "  " + p.percent + "%" + (series.urls[p.dataIndex] ? "\n{hint|" + words.hint + "}" : "");
+      return spec.categories[p.dataIndex] + "\n" + series.texts[p.dataIndex] + "  " + p.percent.toFixed(1) + "%" + (series.urls[p.dataIndex] ? "\n{hint|" + words.hint + "}" : "");
     };
     option.title = { text: short(total, series.unit), subtext: series.name, left: "center", top: "center", itemGap: 2, textStyle: { fontSize: 18, fontWeight: 600, color: theme.text }, subtextStyle: { fontSize: 12, color: theme.soft } };
     option.series = [{
       type: "pie", radius: ["50%", "72%"], center: ["50%", "50%"], avoidLabelOverlap: true, minAngle: 2, cursor: "pointer",
       itemStyle: { borderColor: theme.surface, borderWidth: 2 },
-      label: { color: theme.text, fontSize: 12, lineHeight: 16, formatter: "{b}\n{sub|{d}%}", rich: { sub: { color: theme.soft, fontSize: 12 } } },
+      label: { color: theme.text, fontSize: 12, lineHeight: 16, formatter: function (p) { return p.name + "\n{sub|" + p.percent.toFixed(1) + "%}"; }, rich: { sub: { color: theme.soft, fontSize: 12 } } },
       labelLine: { length: 8, length2: 8, lineStyle: { color: theme.line } },
       data: spec.categories.map(function (name, i) { return { name: name, value: Math.max(0, series.values[i] || 0) }; })
     }];

@@ -36,9 +36,10 @@
       var side = event.target.dataset.pieceSize;
       if (!side) return;
       var piece = event.target.closest(".piece");
-      piece.classList.remove(side + piece.dataset[side]);
+      var name = side === "w" ? "cols-" : "rows-";
+      piece.classList.remove(name + piece.dataset[side]);
       piece.dataset[side] = event.target.value;
-      piece.classList.add(side + event.target.value);
+      piece.classList.add(name + event.target.value);
       changed();
     });
 

@@ -42,7 +42,11 @@ def import_(form: str, file: str, dry_run: bool, **options: Any) -> None:
     if form == "undo":
         _undo(file)
         return
-    path = Path(file)
+    with imports.keep_open():
+        _import(form, Path(file), dry_run, options)
+
+
+def _import(form: str, path: Path, dry_run: bool, options: dict[str, Any]) -> None:
     if not path.is_file():
         raise UserError(_("没有文件 %(path)s，请检查路径。", path=str(path)))
     target = catalog.get(form)
@@ -151,7 +155,7 @@ def _tell_mapping(facts: Facts, plan: Plan) -> None:
 def _dry_run(row: Import, facts: Facts, plan: Plan) -> None:
     imports.start_check(row, SYSTEM)
     job = _watch(int(row.check_job or 0))
-    found = imports.get(row.id).checked or {}
+    found: dict[str, Any] = imports.get(row.id).checked or {}
     imports.discard(imports.get(row.id))
     if job.status != "done":
         raise UserError(job.error or _("检查没有完成。"))

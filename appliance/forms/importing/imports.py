@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +28,7 @@ from .plan import Facts, Plan
 from .writing import Counts
 
 ACTIVE = ("running", "undoing")
+_keeping: ContextVar[bool] = ContextVar("keep readers open", default=False)
 
 
 def get(import_id: int) -> Import:
@@ -64,6 +66,37 @@ def _settled(row: Import) -> Import:
     return Import.get_by_id(row.id)
 
 
+_open: dict[int, ExitStack] = {}
+_readers: dict[int, wire.Reader] = {}
+
+
+@contextmanager
+def keep_open() -> Iterator[None]:
+    """Within the block each file is read by one child process, which parses it once (the command line)."""
+    _keeping.set(True)
+    try:
+        yield
+    finally:
+        _keeping.set(False)
+        _readers.clear()
+        while _open:
+            _open.popitem()[1].close()
+
+
+@contextmanager
+def reading(row: Import) -> Iterator[wire.Reader]:
+    """A reader of the import's file."""
+    if row.file_id in _readers:
+        yield _readers[row.file_id]
+        return
+    with ExitStack() as stack:
+        reader = stack.enter_context(wire.Reader(stack.enter_context(files.open_temp(row.file_id))))
+        if _keeping.get():
+            _readers[row.file_id] = reader
+            _open[row.file_id] = stack.pop_all()
+        yield reader
+
+
 def begin(form: Form, content: BinaryIO | bytes, name: str, actor: Actor) -> Import:
     """Stores the file as a draft and looks into it. Raises :class:`UserError` when it cannot be read."""
     file_id = files.save(content, name, actor_id=actor.id)
@@ -83,9 +116,9 @@ def begin(form: Form, content: BinaryIO | bytes, name: str, actor: Actor) -> Imp
 
 def inspect(row: Import, form: Form, sheet: int | None = None, header: list[int] | None = None) -> Facts:
     """Reads the top of a sheet again, as the person says."""
-    with files.open_temp(row.file_id) as path:
-        found = wire.answer(
-            "inspect", path, sheet=sheet, header=header, known=mapping.known_words(form), name=row.file_name
+    with reading(row) as reader:
+        found = reader.answer(
+            "inspect", sheet=sheet, header=header, known=mapping.known_words(form), name=row.file_name
         )
     facts = Facts.open(found)
     if not facts.names:
@@ -167,9 +200,9 @@ def preview(row: Import, plan: Plan, actor: Actor, limit: int = 50) -> tuple[lis
     form, facts = catalog.get(row.form), Facts.open(row.facts)
     all_targets = mapping.targets(form, actor)
     asked = plans.request(facts, plan, all_targets, limit=limit) | {"batch": limit}
-    with files.open_temp(row.file_id) as path:
-        parsed = _first(wire.ask("parse", path, **asked))
-        raw = _first(wire.ask("rows", path, **asked))
+    with reading(row) as reader:
+        parsed = _last_batch(reader, "parse", asked)
+        raw = _last_batch(reader, "rows", asked)
     if parsed is None or raw is None:
         return [], {}, {}, []
     for key, column in parsed["columns"].items():
@@ -181,11 +214,9 @@ def preview(row: Import, plan: Plan, actor: Actor, limit: int = 50) -> tuple[lis
     return parsed["numbers"], parsed["columns"], parsed["errors"], raw["rows"]
 
 
-def _first(frames: Generator[tuple[str, Any], None, None]) -> Any:
-    """The first batch, or ``None`` when the file holds no row."""
-    with closing(frames):
-        kind, payload = next(frames)
-    return payload if kind == "batch" else None
+def _last_batch(reader: wire.Reader, do: str, asked: dict[str, Any]) -> Any:
+    """The only batch of a limited question, or ``None`` when the file holds no row."""
+    return next((payload for kind, payload in list(reader.ask(do, **asked)) if kind == "batch"), None)
 
 
 def failures(row: Import, limit: int = 50) -> list[tuple[int, str]]:
@@ -205,18 +236,18 @@ def write_errors(row: Import) -> int | None:
     facts = Facts.open(row.facts)
     suffix = ".csv" if facts.encoding else ".xlsx"
     stem = Path(row.file_name).stem
-    with files.open_temp(row.file_id) as path, tempfile.TemporaryDirectory(prefix="guke-") as folder:
+    with reading(row) as reader, tempfile.TemporaryDirectory(prefix="guke-") as folder:
         target = Path(folder) / f"errors{suffix}"
         header = [*(facts.title(i) for i in range(len(facts.names))), _("失败原因")]
-        tables.write_table(target, header, _failed_rows(path, facts, reasons))
+        tables.write_table(target, header, _failed_rows(reader, facts, reasons))
         with target.open("rb") as content:
             return files.save(content, _("%(stem)s-失败的行", stem=stem) + suffix, actor_id=row.actor_id)
 
 
-def _failed_rows(path: Path, facts: Facts, reasons: dict[int, str]) -> Iterator[list[Any]]:
+def _failed_rows(reader: wire.Reader, facts: Facts, reasons: dict[int, str]) -> Iterator[list[Any]]:
     width = len(facts.names)
     asked = plans.request(facts, Plan(), {}, only=sorted(reasons))
-    for kind, payload in wire.ask("rows", path, **asked):
+    for kind, payload in reader.ask("rows", **asked):
         if kind == "batch":
             for number, cells in zip(payload["numbers"], payload["rows"], strict=True):
                 yield [*cells[:width], *[None] * (width - len(cells)), reasons[number]]

@@ -7,14 +7,14 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _l
 
-from ...core import clock, files, jobs
+from ...core import clock, jobs
 from ...core.db import write
 from ...core.errors import UserError
 from ...core.i18n import speaking
 from ...core.jobs import Job, JobCancelled
 from .. import catalog
 from ..hooks import Cause
-from . import imports, mapping, wire
+from . import imports, mapping
 from . import plan as plans
 from .models import Import, ImportFailure
 from .plan import Facts, Plan
@@ -47,7 +47,7 @@ def _carry_out(job: Job, row: Import) -> Counts:
     writer = Writer(form, plan, all_targets, actor, Cause("import", row.id), counts)
     total = max(facts.height - sum(facts.header), 0) or None
     asked = plans.request(facts, plan, all_targets, start=state["row"])
-    with files.open_temp(row.file_id) as path, closing(wire.ask("parse", path, **asked)) as frames:
+    with imports.reading(row) as reader, closing(reader.ask("parse", **asked)) as frames:
         for kind, payload in frames:
             if kind == "batch":
                 batch = Parsed(payload["numbers"], payload["columns"], payload["errors"])
@@ -88,7 +88,7 @@ def check(job: Job) -> dict[str, Any]:
     total = max(facts.height - sum(facts.header), 0) or None
     with speaking(actor.locale):
         asked = plans.request(facts, plan, mapping.targets(form, actor))
-        with files.open_temp(row.file_id) as path, closing(wire.ask("check", path, **asked)) as frames:
+        with imports.reading(row) as reader, closing(reader.ask("check", **asked)) as frames:
             for kind, payload in frames:
                 if kind == "progress":
                     job.progress(payload, total)

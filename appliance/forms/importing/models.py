@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import peewee as pw
 
 from ...core.db import Model
@@ -16,16 +18,16 @@ class Import(Model):
     file_id = pw.IntegerField()
     file_name = pw.TextField()
     status = pw.TextField(default="draft")
-    facts = JSONField(null=True)
+    facts: Any = JSONField(null=True)
     """What the reader found in the file (``plan.Facts``)."""
-    plan = JSONField(null=True)
+    plan: Any = JSONField(null=True)
     """What the person decided (``plan.Plan``)."""
     check_job = pw.IntegerField(null=True)
-    checked = JSONField(null=True)
-    counts = JSONField(null=True)
+    checked: Any = JSONField(null=True)
+    counts: Any = JSONField(null=True)
     job_id = pw.IntegerField(null=True)
     undo_job = pw.IntegerField(null=True)
-    undone = JSONField(null=True)
+    undone: Any = JSONField(null=True)
     errors_file = pw.IntegerField(null=True)
     error = pw.TextField(null=True)
     actor_id = pw.IntegerField(null=True)

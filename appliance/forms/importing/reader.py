@@ -1,9 +1,9 @@
 """The child process that reads files from outside: ``python -m appliance.forms.importing.reader``.
 
 A 5 KB workbook can ask for 10 GB, so nothing from outside is parsed in the server itself. The child limits its own
-memory and time, gets one request on standard input and answers with frames on standard output (``wire`` has both
-ends). It has no database: what it must know (fields, settings, language) stands in the request. It also turns cells
-into stored values, column by column, on the second core while the parent writes.
+memory and time, gets requests on standard input and answers with frames on standard output (``wire`` has both ends).
+It has no database: what it must know (fields, settings, language) stands in the request. It also turns cells into
+stored values, column by column, on the second core while the parent writes.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ import resource
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 from . import wire
+
+if TYPE_CHECKING:
+    from .sources import Source
 
 MEMORY = 1536 << 20
 CPU_SECONDS = 1800
@@ -30,10 +34,13 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    request = wire.receive(sys.stdin.buffer)
     # Whatever a library prints must not land between the frames.
     out, sys.stdout = sys.stdout.buffer, sys.stderr
+    while (request := wire.receive(sys.stdin.buffer)) is not None:
+        _answer(request, out)
 
+
+def _answer(request: dict[str, Any], out: IO[bytes]) -> None:
     from ...core import i18n, settings
     from .sources import UnreadableFile
 
@@ -49,12 +56,19 @@ def main() -> None:
             raise SystemExit(wire.OUT_OF_MEMORY) from None
 
 
+@lru_cache(maxsize=1)
+def _source(path: str, frugal: bool) -> Source:
+    from .sources import open_source
+
+    return open_source(Path(path), frugal=frugal)
+
+
 def inspect(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """The sheets, and of the chosen one: header, number of columns, samples of each, title years."""
     from .sniff import filled, find_header, header_at, is_blank, title_years, usual_fill
-    from .sources import open_source, plain
+    from .sources import plain
 
-    source = open_source(Path(request["path"]), frugal=request["frugal"])
+    source = _source(request["path"], request["frugal"])
     known = frozenset(request["known"])
 
     def is_known(name: str) -> bool:
@@ -110,9 +124,7 @@ class Sheet:
     counts: Counts = field(default_factory=Counts)
 
     def __post_init__(self) -> None:
-        from .sources import open_source
-
-        self.source = open_source(Path(self.request["path"]), frugal=self.request["frugal"])
+        self.source = _source(self.request["path"], self.request["frugal"])
 
     def batches(self) -> Iterator[tuple[list[int], list[list[Any]]]]:
         """(row numbers as a spreadsheet shows them, rows)."""

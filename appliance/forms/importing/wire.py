@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -45,41 +46,86 @@ def send(out: IO[bytes], kind: str, payload: Any) -> None:
 
 
 def receive(source: IO[bytes]) -> Any:
-    size = _HEAD.unpack(source.read(_HEAD.size))[0]
-    return marshal.loads(source.read(size))[1]
+    """The payload of the next frame; ``None`` when the other end has closed."""
+    head = source.read(_HEAD.size)
+    return marshal.loads(source.read(_HEAD.unpack(head)[0]))[1] if head else None
 
 
-def ask(do: str, path: Path, **request: Any) -> Generator[tuple[str, Any], None, None]:
-    """The child's frames, ending with ``("end", …)``. A workbook too big for the quick way is read the frugal way.
+class Reader:
+    """A child process and the file it reads. It parses the file once, however many questions are asked.
 
-    Raises :class:`UserError` when the file cannot be read. Closing the iterator ends the child.
+    A workbook too big for the quick way is read the frugal way. Raises :class:`UserError` when it cannot be read.
     """
-    frugal = request.pop("frugal", False)
-    began = False
-    try:
-        for frame in _run(do, path, frugal, request):
-            began = True
-            yield frame
-    except OutOfMemory:
-        if frugal or began:
-            raise UserError(_("文件太大或内容异常，读取时内存不够。请拆成几个文件再导入。")) from None
-        yield from ask(do, path, frugal=True, **request)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.frugal = False
+        self.child: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_what: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the child."""
+        child, self.child = self.child, None
+        if child is not None:
+            child.kill()
+            child.wait()
+            for pipe in (child.stdin, child.stdout, child.stderr):
+                if pipe:
+                    with suppress(BrokenPipeError):
+                        pipe.close()
+
+    def ask(self, do: str, **request: Any) -> Generator[tuple[str, Any], None, None]:
+        """The child's frames, ending with ``("end", …)``. Leaving the iterator early ends the child."""
+        began = False
+        try:
+            for frame in self._ask(do, request):
+                began = True
+                yield frame
+        except OutOfMemory:
+            self.close()
+            if self.frugal or began:
+                raise UserError(_("文件太大或内容异常，读取时内存不够。请拆成几个文件再导入。")) from None
+            self.frugal = True
+            yield from self.ask(do, **request)
+
+    def answer(self, do: str, **request: Any) -> Any:
+        """The payload of the last frame."""
+        return list(self.ask(do, **request))[-1][1]
+
+    def _ask(self, do: str, request: dict[str, Any]) -> Generator[tuple[str, Any], None, None]:
+        child = self.child = self.child or _spawn()
+        assert child.stdin and child.stdout
+        document = request | {
+            "do": do,
+            "path": str(self.path),
+            "frugal": self.frugal or request.get("frugal", False),
+            "locale": current(),
+            "settings": {d.key: settings.get(d.key) for d in settings.declared("company.")},
+        }
+        whole = False
+        try:
+            with suppress(BrokenPipeError):
+                send(child.stdin, "request", document)
+            for kind, payload in _Frames(child.stdout):
+                whole = kind == "end"
+                if kind == "error":
+                    raise UserError(payload)
+                yield kind, payload
+                if whole:
+                    return
+            _raise_for(child)
+        finally:
+            if not whole:
+                self.close()
 
 
-def answer(do: str, path: Path, **request: Any) -> Any:
-    """The payload of the last frame."""
-    return list(ask(do, path, **request))[-1][1]
-
-
-def _run(do: str, path: Path, frugal: bool, request: dict[str, Any]) -> Generator[tuple[str, Any], None, None]:
-    document = request | {
-        "do": do,
-        "path": str(path),
-        "frugal": frugal,
-        "locale": current(),
-        "settings": {d.key: settings.get(d.key) for d in settings.declared("company.")},
-    }
-    child = subprocess.Popen(
+def _spawn() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
         [sys.executable, "-m", MODULE],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -91,26 +137,6 @@ def _run(do: str, path: Path, frugal: bool, request: dict[str, Any]) -> Generato
             "LANG": "C.UTF-8",
         },
     )
-    assert child.stdin and child.stdout and child.stderr
-    try:
-        try:
-            send(child.stdin, "request", document)
-            child.stdin.close()
-        except BrokenPipeError:
-            pass
-        frames = _Frames(child.stdout)
-        for kind, payload in frames:
-            if kind == "error":
-                raise UserError(payload)
-            yield kind, payload
-            if kind == "end":
-                return
-        _raise_for(child)
-    finally:
-        child.kill()
-        child.wait()
-        for pipe in (child.stdout, child.stderr):
-            pipe.close()
 
 
 def _raise_for(child: subprocess.Popen[bytes]) -> None:

@@ -14,6 +14,7 @@ from ..accounts import gate
 from ..core import i18n, schema, secrets
 from ..core.db import open_database
 from . import errors, home, shell
+from .routing import LazyRule
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ def create_app(data: Path, *, testing: bool = False) -> Flask:
         template_folder=str(folder("templates")),
         static_url_path="/static",
     )
+    app.url_rule_class = LazyRule
     app.config.update(
         TESTING=testing,
         SECRET_KEY=secrets.derive("flash"),

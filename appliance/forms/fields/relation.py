@@ -41,6 +41,8 @@ class Relation(Field):
             raise FieldError(_("这里要填关联的记录。"))
         if isinstance(raw, int) and 0 < raw < 2**53:
             return raw
+        if isinstance(raw, float) and raw.is_integer():
+            return int(raw)
         if isinstance(raw, str) and raw.strip().isdecimal() and len(raw.strip()) < 16:
             return self.parse(int(raw))
         if isinstance(raw, dict) and isinstance(raw.get("id"), int):

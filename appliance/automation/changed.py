@@ -13,6 +13,7 @@ from flask_babel import gettext as _
 from ..forms import conditions
 from ..forms.catalog import Form
 from ..forms.conditions import Condition, ConditionError, Context
+from ..forms.fields.base import Field
 
 Delta = dict[str, Any]
 """The ``fields`` of a Change."""
@@ -34,12 +35,18 @@ class Changed(conditions.Test):
     def words(self, doc: Condition, form: Form) -> str:
         field = form.field(str(doc["changed"]))
         label = field.label if field else str(doc["changed"])
-        parts = [_('「%(field)s」改变', field=label)]
-        for key, text in (("from", _('从')), ("to", _('变为'))):
-            if doc.get(key) and field is not None:
-                values = doc[key] if isinstance(doc[key], list) else [doc[key]]
-                parts.append(text + _('、').join(field._word(value) for value in values))
-        return "".join(parts)
+        old, new = (self._named(doc, field, key) for key in ("from", "to"))
+        if old and new:
+            return _('「%(field)s」从%(old)s改为%(new)s', field=label, old=old, new=new)
+        if new:
+            return _('「%(field)s」改为%(new)s', field=label, new=new)
+        return _('「%(field)s」不再是%(old)s', field=label, old=old) if old else _('「%(field)s」有变化', field=label)
+
+    @staticmethod
+    def _named(doc: Condition, field: Field | None, key: str) -> str:
+        values = doc.get(key) or []
+        named = values if isinstance(values, list) else [values]
+        return _('、').join(field._word(value) if field else str(value) for value in named)
 
     def _values(self, doc: Condition, form: Form, key: str) -> list[Any] | None:
         """The stored values that ``from`` or ``to`` names. Raises FieldError."""

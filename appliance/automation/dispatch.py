@@ -123,31 +123,33 @@ def _serve(ear: _Ear, changes: list[tuple[Change, str]]) -> int:
 
 def _act(subject: Subject, heard: list[Change], depth: int) -> int:
     """One run on one batch, as it stands now. What fails is undone, logged and reported; the others go on."""
-    ids = sorted({change.record_id for change in heard})
-    deltas = [(change.record_id, change.fields) for change in heard]
     started = time.monotonic()
     try:
         with write():
-            plan = plans.plan(subject, Context(now=clock.now()), ids, deltas)
-            matched, skipped = plan.count()
-            if not matched and isinstance(plan, plans.RulePlan):
-                return 0
-            plan.load()
+            plan = _plan(subject, heard)
             if not plan.ids:
                 return 0
             run = log.begin(subject, "change", depth=depth)
-            run.matched, run.skipped = matched, skipped
+            run.matched, run.skipped = plan.count()
             log.save(run, "matched", "skipped")
             effect = plan.apply(0, len(plan.ids), Work(plan.form, log.cause(run), clock.now()))
             log.add(run, changed=len(effect.changed), failed=effect.failed, seconds=time.monotonic() - started)
             log.finish(run, "done")
             return 1
+    except UserError as error:
+        _report(subject, heard, depth, error.message)
     except Exception as error:
-        why = error.message if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        if not isinstance(error, UserError):
-            logger.exception("%s %s failed on a batch", subject.kind, subject.key)
-        _report(subject, heard, depth, why)
-        return 0
+        logger.exception("%s %s failed on a batch", subject.kind, subject.key)
+        _report(subject, heard, depth, f"{type(error).__name__}: {error}")
+    return 0
+
+
+def _plan(subject: Subject, heard: list[Change]) -> plans.Plan:
+    """What the Changes call for, as the records stand now."""
+    ids = sorted({change.record_id for change in heard})
+    plan = plans.plan(subject, Context(now=clock.now()), ids, [(c.record_id, c.fields) for c in heard])
+    plan.load()
+    return plan
 
 
 def _report(subject: Subject, heard: list[Change], depth: int, why: str) -> None:
@@ -161,10 +163,16 @@ def _report(subject: Subject, heard: list[Change], depth: int, why: str) -> None
 
 
 def _stop(subject: Subject, heard: list[Change], depth: int) -> None:
-    """Leaves the batch alone and says so, in the log and as an incident."""
-    why = _('修改引起了新的修改，已连续 %(depth)d 次，可能是几条规则互相触发，所以停在这里。请检查它的条件。', depth=depth)
+    """Leaves the batch alone, if there is anything to do on it, and says so in the log and as an incident."""
+    try:
+        plan = _plan(subject, heard)
+    except UserError:
+        return
+    if not plan.ids:
+        return
+    why = _('修改引起了新的修改，已连续 %(depth)d 次，可能是几条规则互相触发，所以停在这里。请检查它们的条件。', depth=depth)
     run = log.begin(subject, "change", depth=depth)
-    run.matched = len({change.record_id for change in heard})
+    run.matched = len(plan.ids)
     log.save(run, "matched")
     log.finish(run, "stopped", why)
     incidents.open(

@@ -7,19 +7,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
-from ..core import clock, settings
-from ..core.db import db, read
+from ..accounts.actor import SYSTEM, Actor
+from ..core import clock
+from ..core.db import read
 from ..core.errors import UserError
 from ..core.i18n import label as i18n_label
-from ..customers import causes
+from ..customers import causes, tag_test
 from ..customers.models import CustomerTag, Tag
-from ..forms import catalog, conditions
+from ..forms import conditions
 from ..forms.conditions import Context, Explained
 from . import log, rules, tables
+from .changed import blank
 from .models import RuleRun
+from .rules import Rule
 from .tables import OTHERS, DecisionTable
-from .targets import TagGroupTarget
+
+PANEL = _l('标签的由来')
 
 
 @dataclass
@@ -101,78 +106,62 @@ def _deciding(tree: Explained, wanted: bool | None = None) -> Iterator[str]:
             yield from _deciding(part)
 
 
-def tag(customer_id: int, name: str) -> list[str]:
-    """Why a customer has a tag: the deciding table's reasons, or the rule that gave it; empty when neither did."""
+def tag(customer_id: int, name: str, actor: Actor = SYSTEM) -> list[str]:
+    """Why a customer has a tag: who or what gave it, then the table's or rule's reasons, as far as ``actor`` may know."""
+    given = tag_test.why(customer_id, name)
     row = (
-        CustomerTag.select(CustomerTag.cause_kind, CustomerTag.cause_id, CustomerTag.at)
+        CustomerTag.select(CustomerTag.cause_kind, CustomerTag.cause_id)
         .join(Tag, on=(Tag.id == CustomerTag.tag_id))
         .where((CustomerTag.customer_id == customer_id) & (Tag.name == name) & Tag.deleted_at.is_null())
-        .namedtuples()
         .first()
     )
-    if row is None or row.cause_kind not in log.BOOKS:
-        return []
-    run = RuleRun.get_or_none(RuleRun.id == row.cause_id)
+    run = RuleRun.get_or_none(RuleRun.id == row.cause_id) if row and row.cause_kind in log.BOOKS else None
     subject = log.subject_of(run) if run else None
     if subject is None:
-        return []
-    when = clock.local(row.at, settings.tz()).strftime("%Y-%m-%d %H:%M")
-    given = _('%(who)s 在 %(at)s 打上。', who=causes.words(row.cause_kind, row.cause_id, None), at=when)
+        return [given]
     try:
         if isinstance(subject, DecisionTable):
-            return [given, *explain(subject, customer_id).sentences()]
-        return [given, *_by_rule(subject, customer_id)]
+            wheres = [line.get("where") for line in subject.rows]
+            return [given, *(explain(subject, customer_id).sentences() if _may_know(wheres, subject, actor) else [])]
+        assert isinstance(subject, Rule)
+        return [given, *(_by_rule(subject, customer_id) if _may_know([subject.where], subject, actor) else [])]
     except UserError:
         return [given]
 
 
-def _by_rule(rule: Any, customer_id: int) -> list[str]:
+def _may_know(wheres: list[Any], subject: DecisionTable | Rule, actor: Actor) -> bool:
+    """Whether conditions speak only of what the actor sees: an explanation names the record's own values."""
+    try:
+        for where in wheres:
+            conditions.validate(blank(where), subject.form, actor)
+    except UserError:
+        return False
+    return True
+
+
+def _by_rule(rule: Rule, customer_id: int) -> list[str]:
     if not rule.where:
         return []
-    tree = conditions.explain(rule.where, rule.form, customer_id, Context(now=clock.now()))
+    tree = conditions.explain(blank(rule.where), rule.form, customer_id, Context(now=clock.now()))
     because = _('，').join(_deciding(tree))
     if tree.passed:
         return [_('现在仍然满足它的条件：%(because)s。', because=because)]
     return [_('现在已不满足它的条件：%(because)s。', because=because)]
 
 
-def deciding_tables(name: str) -> list[DecisionTable]:
-    """The tables that can give this tag."""
-    found = []
-    for table in tables.all(form="customer"):
-        if any(row.get("then") == name for row in table.rows) or table.default == name:
-            try:
-                if isinstance(table.target, TagGroupTarget):
-                    found.append(table)
-            except UserError:
-                continue
-    return found
-
-
-@causes.names("rule")
+@causes.names(rules.book.kind)
 def _name_of_rule(run_id: int) -> str | None:
-    return _name(rules.book.kind, run_id)
+    return name_of_run(rules.book.kind, run_id)
 
 
-@causes.names("decision_table")
+@causes.names(tables.book.kind)
 def _name_of_table(run_id: int) -> str | None:
-    return _name(tables.book.kind, run_id)
+    return name_of_run(tables.book.kind, run_id)
 
 
-def _name(kind: str, run_id: int) -> str | None:
+def name_of_run(kind: str, run_id: int) -> str | None:
     """The name of the definition whose run this was; of a deleted one too."""
     with read():
         run = RuleRun.get_or_none(RuleRun.id == run_id)
-        row = log.BOOKS[kind].row.get_or_none(id=run.subject_id) if run else None
+        row = log.BOOKS[kind].row.get_or_none(log.BOOKS[kind].row.id == run.subject_id) if run else None
     return i18n_label(row.label) if row else None
-
-
-def title(form_key: str, record_id: int) -> str:
-    """What the record is called, for the page that explains."""
-    form = catalog.get(form_key)
-    f = form.title
-    if f is None:
-        return str(record_id)
-    rows = form.table.select(form.col(f.key)).where(form.col("id") == record_id).tuples()
-    value = next((r[0] for r in rows.execute(db)), None)
-    return f.format(value) or str(record_id)

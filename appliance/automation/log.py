@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
+from peewee import fn
 
 from ..core import clock, settings
 from ..core.db import read, write
@@ -68,7 +69,7 @@ def add(run: RuleRun, *, changed: int, failed: dict[int, str], seconds: float) -
 
 def finish(run: RuleRun, status: str, error: str | None = None) -> None:
     run.status, run.error, run.finished_at = status, error, clock.now()
-    save(run, "status", "error", "finished_at")
+    save(run, "status", "error", "finished_at", "seconds")
 
 
 def save(run: RuleRun, *names: str) -> None:
@@ -100,8 +101,6 @@ def get(run_id: int) -> RuleRun:
 
 def latest(kind: str) -> dict[int, RuleRun]:
     """The newest run of each definition of a kind, by the definition's id."""
-    from peewee import fn
-
     newest = RuleRun.select(fn.MAX(RuleRun.id)).where(RuleRun.kind == kind).group_by(RuleRun.subject_id)
     with read():
         return {run.subject_id: run for run in RuleRun.select().where(RuleRun.id.in_(newest))}

@@ -110,7 +110,7 @@ class Rule(Subject):
 
     def condition_words(self) -> str:
         try:
-            return conditions.words(self.where, self.form)
+            return conditions.words(self.where, self.form).strip()
         except UserError as error:
             return error.message
 

@@ -159,7 +159,7 @@ class DecisionTable(Subject):
     def row_words(self, index: int) -> str:
         """The condition of a row."""
         try:
-            return conditions.words(self.rows[index].get("where") or {}, self.form)
+            return conditions.words(self.rows[index].get("where") or {}, self.form).strip()
         except UserError as error:
             return error.message
 

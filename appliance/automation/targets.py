@@ -12,9 +12,9 @@ from peewee import fn
 
 from ..accounts import people
 from ..core.errors import NotFound, UserError
+from ..core.i18n import label as i18n_label
 from ..customers import tagging, tags
 from ..customers.models import CustomerTag, Tag, TagGroup
-from ..core.i18n import label as i18n_label
 from ..forms import records
 from ..forms.catalog import Form
 from ..forms.fields.base import Field

@@ -1,0 +1,129 @@
+"""Rules: list, editor, preview."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import render_template, request, url_for
+from flask_babel import gettext as _
+
+from ..accounts.actor import current_actor
+from ..accounts.guards import requires_admin
+from ..core import http
+from ..core.errors import NotFound, UserError
+from ..forms import catalog, query
+from . import actions, editing, log, preview
+from . import rules as verbs
+from .blueprint import bp
+from .editing import Card, RuleEditor
+from .rules import PERIODS, Rule
+
+
+@bp.get("/rules")
+@requires_admin
+def rules() -> Any:
+    return http.render("automation/rules.html", ones=verbs.all(), latest=log.latest("rule"), plural="rules")
+
+
+@bp.get("/rules/new")
+@requires_admin
+def rules_new() -> Any:
+    form = catalog.get(request.args.get("form", "customer"))
+    return _page(RuleEditor(Rule.read({"form": form.key, "on": {"schedule": "0 3 * * *"}}), form))
+
+
+@bp.get("/rules/<key>")
+@requires_admin
+def rules_edit(key: str) -> Any:
+    rule = verbs.get(key)
+    return _page(RuleEditor(rule, rule.form, rule.problems()))
+
+
+def _page(editor: RuleEditor, status: int = 200) -> Any:
+    return http.render(
+        "automation/rule.html", status=status, editor=editor, periods=PERIODS, forms=editing.forms(), plural="rules"
+    )
+
+
+@bp.post("/rules/new")
+@requires_admin
+def rules_create() -> Any:
+    return _save(None)
+
+
+@bp.post("/rules/<key>")
+@requires_admin
+def rules_save(key: str) -> Any:
+    return _save(verbs.get(key))
+
+
+def _save(old: Rule | None) -> Any:
+    doc, problems = editing.rule_of_form(request.form, old)
+    enabled = bool(request.form.get("enabled"))
+    version = request.form.get("version", type=int)
+    try:
+        if problems:
+            raise UserError("")
+        saved = verbs.save(doc, current_actor(), old.key if old else None, enabled=enabled, version=version)
+    except UserError as error:
+        return _again(doc, old, *editing.errors_of(error, problems), enabled)
+    if request.form.get("then") == "run":
+        verbs.run(saved.key, current_actor())
+    return http.go(url_for("automation.rules_edit", key=saved.key, saved=1))
+
+
+def _again(doc: dict[str, Any], old: Rule | None, errors: dict[str, str], message: str, enabled: bool) -> Any:
+    """The page with what was typed and what is wrong with it."""
+    rule = Rule.read(doc | {"key": old.key if old else ""})
+    rule.enabled = enabled
+    if old:
+        rule.id, rule.version, rule.updated_at, rule.updated_by = old.id, old.version, old.updated_at, old.updated_by
+    return _page(RuleEditor(rule, rule.form, errors, message), 422)
+
+
+@bp.post("/rules/preview")
+@requires_admin
+def rules_preview() -> str:
+    """What the rule in the editor would do, as a fragment."""
+    doc, problems = editing.rule_of_form(request.form, None)
+    rule = Rule.read({"key": "preview"} | doc | {"label": doc["label"] or _('新规则')})
+    try:
+        if problems:
+            raise UserError("；".join(problems.values()))
+        return render_template("automation/_preview_rule.html", rule=rule, preview=preview.of_rule(rule, current_actor()))
+    except UserError as error:
+        return render_template("automation/_preview_rule.html", rule=rule, error=error.message)
+
+
+@bp.get("/rules/action")
+@requires_admin
+def rules_action() -> str:
+    """One more action card for the editor."""
+    form = catalog.get(request.args.get("form", "customer"))
+    cls = actions.ACTIONS.get(request.args.get("action", ""))
+    if cls is None or not cls.suits(form):
+        raise NotFound()
+    card = Card(editing.new_slot(), cls({"action": cls.name}, form))
+    return render_template("automation/_action.html", card=card, form=form)
+
+
+@bp.get("/rules/action/field")
+@requires_admin
+def rules_action_field() -> str:
+    """The input of a field that was chosen in the action "set"."""
+    form = catalog.get(request.args.get("form", "customer"))
+    slot, key = request.args.get("slot", ""), request.args.get("key", "")
+    one = editing.input_of(form, key, f"{slot}.value.{key}", None)
+    if one is None:
+        raise NotFound()
+    return render_template("automation/_set_field.html", one=one, slot=slot)
+
+
+@bp.post("/rules/<key>/run/<int:record_id>")
+@requires_admin
+def rules_run_on(key: str, record_id: int) -> Any:
+    """The button on a record's page: the rule, on this record."""
+    rule = verbs.get(key)
+    query.get(rule.form, record_id, current_actor())
+    verbs.run(key, current_actor(), [record_id])
+    return http.toast("", _('「%(name)s」已开始运行，稍后刷新页面查看结果。', name=rule.label))

@@ -17,7 +17,8 @@ from ..core.db import db, write
 from ..core.errors import Conflict, NotFound, UserError
 from ..core.i18n import label as i18n_label
 from ..forms import catalog
-from ..forms.fields.base import Label
+from ..forms.catalog import KEY
+from ..forms.fields.base import Label, is_label
 from .models import CustomerTag, Tag, TagGroup
 
 DEFAULT_GROUP = "other"
@@ -230,13 +231,23 @@ def delete_group(key: str) -> None:
 
 
 def install_group(doc: dict[str, Any]) -> TagGroup:
-    """A group of an app package: ``{"key", "label", "exclusive", "color"?, "tags": ["…"]}``. What is there stays as it is."""
+    """A group of an app package: ``{"key", "label", "exclusive", "color"?, "tags": ["…"]}``. What is there stays as it is.
+
+    Raises UserError.
+    """
+    if not isinstance(doc.get("key"), str) or not KEY.fullmatch(doc["key"]):
+        raise UserError(_("键名要以小写字母开头，只含小写字母、数字和下划线。"), "key")
+    if not is_label(doc.get("label")):
+        raise UserError(_("请填写标签组的名称。"), "label")
+    tags = doc.get("tags") or []
+    if not isinstance(tags, list) or not all(isinstance(t, str) or isinstance(t, dict) and "name" in t for t in tags):
+        raise UserError(_("标签要写成一列名称。"), "tags")
     with write():
         group = TagGroup.get_or_none(TagGroup.key == doc["key"]) or create_group(
             doc.get("label") or doc["key"], key=doc["key"], exclusive=bool(doc.get("exclusive")),
             color=doc.get("color", "blue"),
         )  # fmt: skip
-        for item in doc.get("tags", []):
+        for item in tags:
             name, color = (item, None) if isinstance(item, str) else (item["name"], item.get("color"))
             if name not in ids_of([name]):
                 create(name, group=group.key, color=color)

@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from ..accounts.actor import Actor
-from ..core.errors import UserError
+from ..core.errors import NotFound, UserError
 from ..core.i18n import label as i18n_label
 from ..forms import catalog, conditions, query
 from ..forms.catalog import Form
@@ -232,8 +232,10 @@ class Definition:
 
     def check(self, actor: Actor) -> None:
         """Raises UserError when the question makes no sense, or is about what ``actor`` may not see."""
-        form = catalog.get(self.form)
-        found = query.Query(form, actor).where(dict(self.where))
+        try:
+            found = query.Query(catalog.get(self.form), actor).where(dict(self.where))
+        except NotFound as error:
+            raise UserError(error.message, "form") from error
         query.Aggregation(
             found,
             [d.in_span(ranges.ALL).document() for d in self.dimensions],

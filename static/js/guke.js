@@ -41,6 +41,8 @@
   function toast(message, options) {
     var box = document.getElementById("toasts");
     if (!box) return;
+    var last = box.lastElementChild;
+    if (last && last.firstElementChild.textContent === message) last.remove();
     var note = document.createElement("div");
     note.className = "toast-note";
     note.dataset.kind = (options && options.kind) || "success";
@@ -59,7 +61,16 @@
     }
     box.append(note);
     live(note);
+    raise(box);
     while (box.children.length > 4) box.firstElementChild.remove();
+  }
+
+  /* Above an open dialog too: the box goes to the top layer, last of all. */
+  function raise(box) {
+    if (!box.showPopover) return;
+    box.setAttribute("popover", "manual");
+    if (box.matches(":popover-open")) box.hidePopover();
+    box.showPopover();
   }
 
   /* A notice goes by itself, but not while it is read, and an error stays until it is closed. */
@@ -227,6 +238,9 @@
       if (all.length) { event.preventDefault(); all[(next + all.length) % all.length].focus(); }
     }
   });
+
+  /* A dialog whose form came back with errors opens by itself. */
+  document.querySelectorAll("dialog [data-open]").forEach(function (form) { form.closest("dialog").showModal(); });
 
   /* ---- rail ---- */
 

@@ -1,10 +1,10 @@
-"""A consistent copy of the live database in one file, taken while writing goes on, and its verification."""
+"""The database as a file: a consistent copy taken while writing goes on, and whether a file is whole."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from flask_babel import gettext as _
@@ -39,6 +39,27 @@ def take(target: Path) -> int:
         part.unlink(missing_ok=True)
     folder.fsync(target.parent)
     return size
+
+
+def damage(file: Path) -> list[str]:
+    """What is broken in a database file, in SQLite's words; empty when it is whole."""
+    try:
+        with closing(sqlite3.connect(file)) as opened:
+            return [row[0] for row in opened.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
+    except sqlite3.DatabaseError as e:
+        return [str(e)]
+
+
+def astray(file: Path) -> list[tuple[str, int, str]]:
+    """References to rows that do not exist: ``(table, row, table referred to)``."""
+    with closing(sqlite3.connect(file)) as opened:
+        return [(table, row, parent) for table, row, parent, _key in opened.execute("PRAGMA foreign_key_check")]
+
+
+def fold(file: Path) -> None:
+    """Folds the write-ahead log into a database that nobody has open, as far as the file can still be read."""
+    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(file)) as opened:
+        opened.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def version(file: Path, name: str | None = None) -> int:

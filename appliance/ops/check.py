@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from flask_babel import gettext as _
 from peewee import fn
 
-from ..core import folder, schema, secrets
+from ..core import folder, schema, secrets, snapshot
 from ..core.db import FILE_NAME, close_database, open_database, read
 from ..core.errors import UserError
 
@@ -57,12 +55,7 @@ def folder_open(data: Path) -> bool:
 
 
 def _file_is_whole(file: Path, found: Findings) -> bool:
-    try:
-        with closing(sqlite3.connect(file)) as opened:
-            broken = [row[0] for row in opened.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
-            astray = opened.execute("PRAGMA foreign_key_check").fetchall() if not broken else []
-    except sqlite3.DatabaseError as e:
-        broken, astray = [str(e)], []
+    broken = snapshot.damage(file)
     if broken:
         found.problems.append(
             _(
@@ -70,13 +63,15 @@ def _file_is_whole(file: Path, found: Findings) -> bool:
                 why="; ".join(broken[:SHOWN]),
             )
         )
-    for table, row, parent, _index in astray[:SHOWN]:
+        return False
+    astray = snapshot.astray(file)
+    for table, row, parent in astray[:SHOWN]:
         found.problems.append(
             _('表 %(table)s 的第 %(row)s 行指向 %(parent)s 中不存在的行。', table=table, row=row, parent=parent)
         )
     if len(astray) > SHOWN:
         found.problems.append(_('另有 %(count)s 处引用不存在。', count=len(astray) - SHOWN))
-    return not broken
+    return True
 
 
 def _look(found: Findings) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import sqlite3
 import tempfile
-from contextlib import closing
 from pathlib import Path
 
 from flask_babel import gettext as _
 
-from ..core import clock, folder, secrets
+from ..core import clock, folder, secrets, snapshot
 from ..core.db import FILE_NAME, close_database
 from ..core.errors import UserError
 from . import backup, server
@@ -53,9 +51,8 @@ def restore(file: Path, data: Path, *, force: bool) -> Path | None:
 
 def _keep_aside(data: Path) -> Path:
     """Leaves the old database complete in a folder of its own; the file itself stays until it is replaced."""
-    with contextlib.suppress(sqlite3.DatabaseError), closing(sqlite3.connect(data / FILE_NAME)) as old:
-        # The log is folded in, so that it cannot be taken for the restored database's.
-        old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    # The log must not be taken for the restored database's.
+    snapshot.fold(data / FILE_NAME)
     stamp = f"replaced-{clock.now()}"
     aside = data / stamp
     number = 1

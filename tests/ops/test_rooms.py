@@ -13,8 +13,9 @@ REGISTERS = re.compile(r"^(@\w*(jobs|registry)\.handler\(|@schema\.seed|@hooks\.
 
 
 def test_every_module_that_registers_something_is_loaded_with_the_rooms() -> None:
+    tell = "import json, sys, appliance.schema as s; s.load(); print(json.dumps(list(sys.modules)))"
     loaded = subprocess.run(
-        [sys.executable, "-c", "import json, sys, appliance.schema as s; s.load(); print(json.dumps(list(sys.modules)))"],
+        [sys.executable, "-c", tell],
         cwd=ROOT,
         env=environment(None),
         capture_output=True,

@@ -31,6 +31,8 @@ LOOK_EVERY = 1.0
 class _Queue(SqliteHuey):
     """A queue that mends its file instead of failing."""
 
+    storage: Any
+
     def __init__(self, file: Path) -> None:
         self.file = file
         try:

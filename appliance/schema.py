@@ -29,6 +29,7 @@ PARTS = (
     "accounts.upkeep",
     "forms.search",
     "forms.deleting",
+    "forms.importing.condition",
     "forms.importing.job",
     "forms.importing.undo",
     "forms.importing.export",

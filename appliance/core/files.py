@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from . import clock, db
 from .errors import NotFound
@@ -38,7 +38,7 @@ class File:
     created_at: int
 
 
-def save(content: BinaryIO | bytes, name: str, mime: str | None = None, actor_id: int | None = None) -> int:
+def save(content: IO[bytes] | bytes, name: str, mime: str | None = None, actor_id: int | None = None) -> int:
     """Stores a file and returns its id. ``mime`` defaults to what the name suggests."""
     stream = io.BytesIO(content) if isinstance(content, bytes) else content
     name = _clean(name)

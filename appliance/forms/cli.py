@@ -229,7 +229,7 @@ def export(form: str, file: Path, where_: str | None) -> None:
         raise UserError(_("--where 不是有效的 JSON，请检查引号和括号。")) from None
     if not file.absolute().parent.is_dir():
         raise UserError(_("目录 %(path)s 不存在。", path=str(file.absolute().parent)))
-    count = exporting.write_file(catalog.get(form), SYSTEM, file, condition)
+    count = exporting.write_file(exporting.selected(catalog.get(form), SYSTEM, condition), file)
     cli.show(
         {"records": count, "file": str(file.absolute())},
         _("已导出 %(count)s 条记录到 %(file)s。", count=count, file=str(file)),

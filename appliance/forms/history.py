@@ -4,7 +4,7 @@ Higher rooms say what their causes are::
 
     @history.cause("import")
     def import_cause(cause_id: int) -> tuple[str, str | None]:
-        return _("导入 #%(id)d", id=cause_id), url_for("importing.result", import_id=cause_id)
+        return _("导入 #%(id)d", id=cause_id), url_for("imports.show", import_id=cause_id)
 """
 
 from __future__ import annotations

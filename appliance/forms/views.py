@@ -27,8 +27,8 @@ def _links(state: State) -> dict[str, str | None]:
     """The neighbouring rooms' pages about this form, where they exist."""
     key = state.form.key
     return {
-        "import": link("importing.start", form=key),
-        "export": link("importing.export", form_key=key),
+        "import": link("imports.start", form_key=key),
+        "export": link("imports.export", form_key=key),
         "design": link("designer.edit", form_key=key),
     }
 

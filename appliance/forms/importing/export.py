@@ -92,28 +92,30 @@ def _number(text: str) -> Any:
         return text
 
 
-def write_file(
-    form: Form, actor: Actor, path: Path, condition: Any = None, *, search: str | None = None,
-    sort: str | None = None, keys: list[str] | None = None, job: Job | None = None,
-) -> int:  # fmt: skip
-    """Writes the records that meet ``condition`` to ``path`` (by its suffix); returns how many.
-
-    Raises Forbidden without the right to export, :class:`UserError` for another suffix.
-    """
+def selected(
+    form: Form, actor: Actor, where: Any = None, search: str | None = None, sort: str | None = None,
+    ids: list[int] | None = None,
+) -> Query:  # fmt: skip
+    """The records to export. Raises Forbidden without the right to."""
     if actor is not SYSTEM and not permissions.can(actor, "export", form.key):
         raise Forbidden(_("你没有导出「%(form)s」的权限，请联系管理员。", form=form.label))
+    query = Query(form, actor).where(where or {}).search(search)
+    if ids:
+        query = query.only(form.col("id").in_(ids))
+    return query.sort(sort) if sort else query
+
+
+def write_file(query: Query, path: Path, keys: list[str] | None = None, job: Job | None = None) -> int:
+    """Writes records to ``path`` (by its suffix), page by page; returns how many. ``keys``: the fields, else all."""
     if path.suffix.lower().lstrip(".") not in SUFFIXES:
         raise UserError(_("导出的文件名要以 .xlsx 或 .csv 结尾。"))
-    query = Query(form, actor).where(condition or {}).search(search)
-    if sort:
-        query = query.sort(sort)
-    wanted = columns(form, actor, keys)
+    wanted = columns(query.form, query.actor, keys)
     total = query.count() if job else 0
     written = 0
 
     def rows() -> Iterator[list[Any]]:
         nonlocal written
-        for record in query.each(fields=dict.fromkeys(column.key for column in wanted)):
+        for record in query.each(fields=dict.fromkeys(c.key for c in wanted if c.key not in SYSTEM_FIELDS)):
             yield [column.cell(record) for column in wanted]
             written += 1
             if job and written % 500 == 0:
@@ -138,9 +140,8 @@ def run(job: Job) -> dict[str, Any]:
     form = catalog.get(asked["form"])
     with speaking(actor.locale), tempfile.TemporaryDirectory(prefix="guke-") as folder:
         path = Path(folder) / f"export.{asked['suffix']}"
-        count = write_file(
-            form, actor, path, asked["where"], search=asked["search"], sort=asked["sort"], keys=asked["keys"], job=job
-        )
+        query = selected(form, actor, asked["where"], asked["search"], asked["sort"], asked["ids"])
+        count = write_file(query, path, asked["keys"], job)
         with path.open("rb") as content:
             file_id = files.save(content, file_name(form, asked["suffix"]), actor_id=actor.id)
     return {"file_id": file_id, "records_exported": count}

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from flask_babel import gettext as _
 from peewee import fn
@@ -97,7 +97,7 @@ def reading(row: Import) -> Iterator[wire.Reader]:
         yield reader
 
 
-def begin(form: Form, content: BinaryIO | bytes, name: str, actor: Actor) -> Import:
+def begin(form: Form, content: IO[bytes] | bytes, name: str, actor: Actor) -> Import:
     """Stores the file as a draft and looks into it. Raises :class:`UserError` when it cannot be read."""
     file_id = files.save(content, name, actor_id=actor.id)
     try:
@@ -129,13 +129,18 @@ def inspect(row: Import, form: Form, sheet: int | None = None, header: list[int]
 def save_plan(row: Import, plan: Plan, facts: Facts | None = None) -> None:
     """Keeps the decisions of a draft; what was checked under others no longer counts."""
     _must_be(row, "draft")
-    if row.check_job:
+    known = Plan.open(row.plan or {})
+    same = not facts and (known.columns, known.hints, known.key, known.preset) == (
+        plan.columns, plan.hints, plan.key, plan.preset,
+    )  # fmt: skip
+    if row.check_job and not same:
         jobs.cancel(row.check_job)
     with write():
         row.plan = plan.document()
         if facts:
             row.facts = facts.document()
-        row.check_job, row.checked = None, None
+        if not same:
+            row.check_job, row.checked = None, None
         row.save()
 
 

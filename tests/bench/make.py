@@ -181,6 +181,7 @@ def make(data: Path, count: int, order_count: int, *, changes: bool = False, sea
     from appliance.accounts import users
     from appliance.core import clock, jobs
     from appliance.core.db import db, write
+    from appliance.customers import rfm
     from appliance.forms import catalog
     from appliance.forms.models import SearchDirty
 
@@ -202,6 +203,7 @@ def make(data: Path, count: int, order_count: int, *, changes: bool = False, sea
             jobs.enqueue("search.index", {}, unique="search.index")
         say("indexing for search, computing metrics …")
         started = time.perf_counter()
+        rfm.ask_full()
         done = jobs.work()
         say(f"jobs done in {time.perf_counter() - started:.0f} s: {done}")
         db.connection().execute("PRAGMA analysis_limit = 1000")

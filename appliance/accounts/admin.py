@@ -10,12 +10,10 @@ from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 
 from ..core import clock, nav
-from ..core.db import read
 from ..core.errors import NotFound, UserError
-from . import reset, tokens, users
+from . import audit, reset, tokens, users
 from .actor import current_actor
 from .guards import requires_admin, requires_login
-from .models import AuditEntry
 
 bp = Blueprint("settings_people", __name__, url_prefix="/settings")
 
@@ -26,24 +24,6 @@ nav.add("settings", _l("操作日志"), "settings_people.log", "history", "admin
 LIVES = {"": _l("长期有效"), "30": _l("30 天"), "90": _l("90 天"), "365": _l("一年")}
 PAGE = 100
 Answer = Response | str | tuple[str, int]
-
-ACTIONS = {
-    "sign_in": _l("登录"),
-    "sign_in.failed": _l("登录失败"),
-    "sign_out": _l("退出"),
-    "user.created": _l("添加用户"),
-    "user.changed": _l("修改用户"),
-    "user.disabled": _l("停用用户"),
-    "user.enabled": _l("恢复用户"),
-    "password.changed": _l("修改密码"),
-    "password.link": _l("生成重设密码链接"),
-    "token.created": _l("创建 API 令牌"),
-    "token.revoked": _l("撤销 API 令牌"),
-    "settings.changed": _l("修改设置"),
-    "incident.retried": _l("重试异常"),
-    "incident.skipped": _l("跳过异常"),
-}
-"""What the log calls the actions of this room and of the shell; others show their own name."""
 
 
 @bp.get("/users")
@@ -153,11 +133,7 @@ def _tokens(**context: Any) -> str:
 @requires_admin
 def log() -> str:
     before = request.args.get("before", type=int)
-    query = AuditEntry.select().order_by(AuditEntry.id.desc()).limit(PAGE + 1)
-    with read():
-        rows = list(query.where(AuditEntry.id < before) if before else query)
-    older = url_for(".log", before=rows[PAGE - 1].id) if len(rows) > PAGE else None
-    names = users.names(row.actor_id for row in rows if row.actor_id)
-    shown = [(row, names.get(row.actor_id), ACTIONS.get(row.action, row.action)) for row in rows[:PAGE]]
+    entries = audit.entries(PAGE + 1, before)
+    older = url_for(".log", before=entries[PAGE - 1].id) if len(entries) > PAGE else None
     newest = url_for(".log") if before else None
-    return render_template("accounts/log.html", rows=shown, older=older, newest=newest)
+    return render_template("accounts/log.html", rows=audit.described(entries[:PAGE]), older=older, newest=newest)

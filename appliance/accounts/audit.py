@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from flask import has_request_context, request
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
-from ..core import clock
-from ..core.db import write
+from ..core import clock, i18n, settings
+from ..core.db import read, write
 from .actor import Actor, maybe_actor
-from .models import AuditEntry
+from .models import AuditEntry, Role, User
+
+ACTIONS = {
+    "sign_in": _l("登录"),
+    "sign_in.failed": _l("登录失败"),
+    "sign_out": _l("退出"),
+    "user.created": _l("添加用户"),
+    "user.changed": _l("修改用户"),
+    "user.disabled": _l("停用用户"),
+    "user.enabled": _l("恢复用户"),
+    "password.changed": _l("修改密码"),
+    "password.link": _l("生成重设密码链接"),
+    "token.created": _l("创建 API 令牌"),
+    "token.revoked": _l("撤销 API 令牌"),
+    "settings.changed": _l("修改设置"),
+    "backup.settings": _l("修改备份设置"),
+    "backup.downloaded": _l("下载备份"),
+}
+"""What the log calls an action; one that is not here shows its own name."""
+
+WORDS = {
+    "user": _l("用户"),
+    "login": _l("登录名"),
+    "name": _l("名称"),
+    "role": _l("角色"),
+    "token": _l("令牌编号"),
+    "everywhere": _l("所有设备"),
+    "sessions": _l("设备数"),
+    "file": _l("文件"),
+}
+"""What the log calls the keys of ``detail``; settings show their own label."""
 
 
 def note(action: str, detail: dict[str, Any] | None = None, actor: Actor | None = None) -> None:
@@ -23,3 +56,41 @@ def note(action: str, detail: dict[str, Any] | None = None, actor: Actor | None 
             detail=detail or {},
             ip=request.remote_addr if has_request_context() else None,
         ).execute()
+
+
+def entries(limit: int, before: int | None = None) -> list[AuditEntry]:
+    """The latest lines, or the latest with an id below ``before``."""
+    query = AuditEntry.select().order_by(AuditEntry.id.desc()).limit(limit)
+    with read():
+        return list(query.where(AuditEntry.id < before) if before else query)
+
+
+def described(found: Iterable[AuditEntry]) -> list[tuple[AuditEntry, str, str, str]]:
+    """``[(line, who, what, detail in words)]``."""
+    rows = list(found)
+    with read():
+        names = dict(User.select(User.id, User.name).tuples())
+        roles = {role.key: i18n.label(role.label) for role in Role.select()}
+    return [
+        (row, _who(row, names), str(ACTIONS.get(row.action, row.action)), _words(row, names, roles)) for row in rows
+    ]
+
+
+def _who(row: AuditEntry, names: dict[int, str]) -> str:
+    if row.actor_id is None:
+        return "—" if row.action == "sign_in.failed" else _("系统")
+    return names.get(row.actor_id, "")
+
+
+def _words(row: AuditEntry, names: dict[int, str], roles: dict[str, str]) -> str:
+    labels = {d.key: i18n.label(d.label) for d in settings.declared()} | {key: str(text) for key, text in WORDS.items()}
+    shown: dict[str, dict[Any, str]] = {"user": names, "role": roles}
+    parts = []
+    for key, value in row.detail.items():
+        if value is None or value is False:
+            continue
+        text = (
+            " → ".join(str(v) for v in value) if isinstance(value, list) else str(shown.get(key, {}).get(value, value))
+        )
+        parts.append(labels.get(key, key) if value is True else f"{labels.get(key, key)} {text}")
+    return " · ".join(parts)

@@ -49,6 +49,12 @@ class Topic:
     pages: tuple[str, ...]
     text: str
 
+    @property
+    def summary(self) -> str:
+        """The first sentence or two, without marks."""
+        first = next((line for line in self.text.splitlines() if line and not line.startswith(("#", "|", "`"))), "")
+        return plain(first.lstrip("-*0123456789. "))
+
 
 @dataclass(frozen=True)
 class Hit:
@@ -84,6 +90,19 @@ def _open(path: Path) -> Topic:
     )
 
 
+def groups(locale: str) -> list[tuple[str, list[Topic]]]:
+    """The pages under their headings, both in the manual's order."""
+    found: dict[str, list[Topic]] = {}
+    for topic in topics(locale):
+        found.setdefault(topic.group, []).append(topic)
+    return list(found.items())
+
+
+def plain(text: str) -> str:
+    """Markdown without its marks, for searching and for summaries."""
+    return re.sub(r"[#*`>|\[\]]|\((?:https?:|/)\S+?\)", "", text)
+
+
 def topic_for(endpoint: str, locale: str) -> Topic | None:
     """The page about an endpoint: the one that names it most exactly."""
     matches = [
@@ -95,23 +114,23 @@ def topic_for(endpoint: str, locale: str) -> Topic | None:
     return max(matches, key=lambda m: m[0])[1] if matches else None
 
 
-def search(text: str, locale: str) -> list[Hit]:
-    """Pages that hold every word of ``text``, those that have it in the title first."""
-    words = text.casefold().split()
+def search(wanted: str, locale: str) -> list[Hit]:
+    """Pages that hold every word of ``wanted``, those that have it in the title first."""
+    words = wanted.casefold().split()
     hits = []
     for topic in topics(locale):
-        plain = re.sub(r"[#*`>|\[\]]|\(\S+?\)", "", topic.text)
-        folded = f"{topic.title}\n{plain}".casefold()
+        text = plain(topic.text)
+        folded = f"{topic.title}\n{text}".casefold()
         if words and all(word in folded for word in words):
-            hits.append((words[0] not in topic.title.casefold(), _hit(topic, plain, words[0])))
+            hits.append((words[0] not in topic.title.casefold(), _hit(topic, text, words[0])))
     return [hit for _late, hit in sorted(hits, key=lambda h: h[0])]
 
 
-def _hit(topic: Topic, plain: str, word: str) -> Hit:
-    at = max(plain.casefold().find(word), 0)
-    end = at + len(word) if word in plain.casefold() else at
+def _hit(topic: Topic, text: str, word: str) -> Hit:
+    at = max(text.casefold().find(word), 0)
+    end = at + len(word) if word in text.casefold() else at
     start = max(0, at - SNIPPET // 2)
-    return Hit(topic, plain[start:at].replace("\n", " "), plain[at:end], plain[end : end + SNIPPET].replace("\n", " "))
+    return Hit(topic, text[start:at].replace("\n", " "), text[at:end], text[end : end + SNIPPET].replace("\n", " "))
 
 
 @lru_cache(maxsize=64)
@@ -126,16 +145,16 @@ def html(text: str) -> Markup:
 @requires_login
 def index() -> Response:
     text = request.args.get("q", "").strip()
-    every = topics(i18n.current())
     hits = search(text, i18n.current()) if text else []
-    return http.render("web/help.html", "results", topics=every, topic=None, q=text, hits=hits)
+    return http.render("web/help.html", "results", groups=groups(i18n.current()), topic=None, q=text, hits=hits)
 
 
 @bp.get("/<key>")
 @requires_login
 def topic(key: str) -> Response:
-    every = topics(i18n.current())
-    found = next((t for t in every if t.key == key), None)
+    found = next((t for t in topics(i18n.current()) if t.key == key), None)
     if found is None:
         raise NotFound(_("手册里没有这一页。"))
-    return http.render("web/help.html", topics=every, topic=found, html=html(found.text), q="", hits=[])
+    return http.render(
+        "web/help.html", groups=groups(i18n.current()), topic=found, html=html(found.text), q="", hits=[]
+    )

@@ -198,9 +198,14 @@
 
   function placeCount() {
     /* On wide windows the count stands beside the title. */
-    var count = el("list-count"), slot = el("list-count-slot");
-    if (slot) slot.replaceChildren();
-    if (count && slot && window.matchMedia("(min-width: 768px)").matches) slot.append(count);
+    var slot = el("list-count-slot");
+    if (!slot || !window.matchMedia("(min-width: 768px)").matches) return;
+    var before = slot.firstElementChild;
+    slot.replaceChildren();
+    var count = el("list-count");
+    /* The former number stands until the new one is there. */
+    if (count && before && !count.firstElementChild) count.innerHTML = before.innerHTML;
+    if (count) slot.append(count);
   }
 
   function ready() {

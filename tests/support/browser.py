@@ -38,6 +38,10 @@ def chromium() -> str | None:
     return None
 
 
+# Leaving a page, or typing on, gives up a request that is under way; htmx reports that as an error of its own.
+_GIVEN_UP = re.compile(r"htmx:(sendAbort|afterRequest)\b")
+
+
 class Complaints:
     """Collects what a page did wrong: script errors, broken security policy, server errors, missing files."""
 
@@ -50,7 +54,7 @@ class Complaints:
         page.on("response", self._response)
 
     def _console(self, message: Any) -> None:
-        if message.type == "error" and not _REFUSED.search(message.text):
+        if message.type == "error" and not _REFUSED.search(message.text) and not _GIVEN_UP.search(message.text):
             self.found.append(f"console: {message.text} ({message.location.get('url', '')})")
 
     def _response(self, response: Any) -> None:

@@ -16,7 +16,11 @@ def routes(app):
 
 
 def url_of(rule):
-    return re.sub(r"<(?:(\w+)(?:\([^)]*\))?:)?\w+>", lambda m: SAMPLE.get(m[1] or "default", "x"), rule.rule)
+    def value(found):
+        kind, choices = found[1] or "default", found[2]
+        return choices.split(",")[0].strip("' ") if kind == "any" else SAMPLE.get(kind, "x")
+
+    return re.sub(r"<(?:(\w+)(?:\(([^)]*)\))?:)?\w+>", value, rule.rule)
 
 
 def method_of(rule):

@@ -33,8 +33,8 @@ SCALES = {"small": (2_000, 12_000), "tiny": (200, 1_000), "large": (20_000, 120_
 CHANNELS = {"douyin": 42, "taobao": 22, "kuaishou": 12, "xiaohongshu": 10, "wechat": 9, "youzan": 5}
 IDENTITY = {"douyin": "douyin_id", "taobao": "taobao_nick", "kuaishou": "kuaishou_id", "xiaohongshu": "xiaohongshu_id"}
 SHOPS = {
-    "douyin": "固客美妆抖音旗舰店", "taobao": "固客美妆淘宝店", "kuaishou": "固客快手小店", "xiaohongshu": "固客小红书店",
-    "wechat": "固客会员小程序", "youzan": "固客有赞商城",
+    "douyin": "固客美妆抖音旗舰店", "taobao": "固客美妆淘宝店", "kuaishou": "固客快手小店",
+    "xiaohongshu": "固客小红书店", "wechat": "固客会员小程序", "youzan": "固客有赞商城",
 }  # fmt: skip
 CITIES = (
     ("浙江", "杭州", 14), ("上海", "上海", 12), ("广东", "广州", 10), ("广东", "深圳", 10), ("四川", "成都", 9),
@@ -45,11 +45,14 @@ SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋�
 GIVEN = "欣怡梓涵雨桐诗琪佳宁思远子轩浩然俊杰文博晓婷美玲婉清若曦芷晴语嫣静雅慧敏海燕建国志强丽娟秀英晨曦嘉懿一诺书瑶"
 
 PRODUCTS: dict[str, tuple[tuple[str, int], ...]] = {
-    "护肤": (("玻尿酸补水面膜", 79), ("烟酰胺精华液", 168), ("氨基酸洁面乳", 69), ("胶原蛋白眼霜", 219), ("防晒乳 SPF50", 99),
-           ("舒缓保湿水乳套装", 298), ("视黄醇晚霜", 259), ("清洁泥膜", 88)),
-    "彩妆": (("丝绒哑光口红", 89), ("持妆粉底液", 139), ("十二色眼影盘", 128), ("纤长睫毛膏", 65), ("柔雾腮红", 59), ("双头眉笔", 39)),
-    "母婴": (("婴儿棉柔巾 6 包", 59), ("婴儿洗衣液", 49), ("儿童营养米粉", 68), ("学饮杯", 45), ("纯棉连体衣", 79), ("婴儿抚触油", 58)),
-    "食品": (("坚果每日包 30 袋", 119), ("云南小粒咖啡", 68), ("低糖麦片", 55), ("黑芝麻丸", 49), ("冻干草莓脆", 29), ("枸杞原浆", 158)),
+    "护肤": (("玻尿酸补水面膜", 79), ("烟酰胺精华液", 168), ("氨基酸洁面乳", 69), ("胶原蛋白眼霜", 219),
+           ("防晒乳 SPF50", 99), ("舒缓保湿水乳套装", 298), ("视黄醇晚霜", 259), ("清洁泥膜", 88)),
+    "彩妆": (("丝绒哑光口红", 89), ("持妆粉底液", 139), ("十二色眼影盘", 128), ("纤长睫毛膏", 65), ("柔雾腮红", 59),
+           ("双头眉笔", 39)),
+    "母婴": (("婴儿棉柔巾 6 包", 59), ("婴儿洗衣液", 49), ("儿童营养米粉", 68), ("学饮杯", 45), ("纯棉连体衣", 79),
+           ("婴儿抚触油", 58)),
+    "食品": (("坚果每日包 30 袋", 119), ("云南小粒咖啡", 68), ("低糖麦片", 55), ("黑芝麻丸", 49), ("冻干草莓脆", 29),
+           ("枸杞原浆", 158)),
 }  # fmt: skip
 CATEGORY_WEIGHTS = (40, 25, 15, 20)
 
@@ -131,7 +134,7 @@ class _Shop:
         places = self.chance.choices(CITIES, [weight for *_place, weight in CITIES], k=count)
         for number, (channel, (province, city, _weight)) in enumerate(zip(channels, places, strict=True)):
             born = self.today - dt.timedelta(days=self.chance.randrange(18 * 365, 58 * 365))
-            person = {
+            person: dict[str, Any] = {
                 "name": self.chance.choice(names), "phone": f"1990{number + 1:07d}", "province": province, "city": city,
                 "gender": "female" if self.chance.random() < 0.76 else "male", "birthday": born.isoformat(),
                 "channel": channel, "source": self.chance.choice(("直播间", "短视频", "搜索", "老客推荐", "社群")),
@@ -159,13 +162,16 @@ class _Shop:
     def _orders(
         self, count: int, customers: list[int], channels: list[str], products: list[int]
     ) -> Iterator[dict[str, Any]]:
-        goods = {c: [] for c in PRODUCTS}  # type: dict[str, list[tuple[int, str, int]]]
+        goods: dict[str, list[tuple[int, str, int]]] = {c: [] for c in PRODUCTS}
         for product, (category, (name, price)) in zip(
             products, ((c, p) for c, listed in PRODUCTS.items() for p in listed), strict=True
         ):
             goods[category].append((product, name, price))
         # A few buy much, many buy once, some only look.
-        eager = [0.0 if self.chance.random() < 0.12 else min(self.chance.paretovariate(0.62), 45.0) for _person in customers]
+        looking = 0.12
+        eager = [
+            0.0 if self.chance.random() < looking else min(self.chance.paretovariate(0.62), 45.0) for _each in customers
+        ]
         buyers = self.chance.choices(range(len(customers)), eager, k=count)
         for number, (buyer, at) in enumerate(zip(buyers, self._moments(count), strict=True)):
             total = self._basket(number, goods)
@@ -187,7 +193,7 @@ class _Shop:
         discount = round(total * self.chance.choice((0, 0, 0, 0.05, 0.1, 0.15)), 2)
         age = clock.now() - at
         status = "completed" if age > 15 * clock.DAY else "shipped" if age > 3 * clock.DAY else "paid"
-        order = {
+        order: dict[str, Any] = {
             "number": f"GK{number + 1:08d}", "customer": customer, "channel": channel, "shop": SHOPS[channel],
             "ordered_at": at, "paid_at": at + self.chance.randrange(20, 900), "amount": round(total - discount, 2),
             "discount": discount, "status": status,

@@ -58,8 +58,8 @@ REPORTS: list[Doc] = [
     _orders("average_order", "客单价", "Average order", [VALUE | {
         "agg": "avg", "as": "average", "label": {"zh": "客单价", "en": "Average order"},
     }], compare="previous"),
-    {"key": "repurchase_rate", "label": {"zh": "复购率", "en": "Repurchase rate"}, "form": "customer", "chart": "number",
-     "measures": [{"agg": "share", "part": _bought(2), "whole": _bought(1), "as": "rate",
+    {"key": "repurchase_rate", "label": {"zh": "复购率", "en": "Repurchase rate"}, "form": "customer",
+     "chart": "number", "measures": [{"agg": "share", "part": _bought(2), "whole": _bought(1), "as": "rate",
                    "label": {"zh": "复购率", "en": "Repurchase rate"}}]},
     _orders("refund_rate", "退款率", "Refund rate", [{
         "agg": "share", "part": {"agg": "sum", "of": "refunded"}, "whole": {"agg": "sum", "of": "amount"}, "as": "rate",
@@ -70,7 +70,8 @@ REPORTS: list[Doc] = [
     {"key": "customers_by_rfm", "label": {"zh": "客户 RFM 分布", "en": "Customers by RFM segment"}, "form": "customer",
      "where": {"field": "rfm_segment", "op": "not_empty"}, "dimensions": [{"field": "rfm_segment"}],
      "measures": [CUSTOMERS], "chart": "bar"},
-    _orders("sales_by_channel", "渠道占比", "Sales by channel", [VALUE], chart="pie", dimensions=[{"field": "channel"}]),
+    _orders("sales_by_channel", "渠道占比", "Sales by channel", [VALUE], chart="pie",
+            dimensions=[{"field": "channel"}]),
     _items("sales_by_category", "热销类目", "Top categories", "category", "bar"),
     _items("top_products", "热销商品", "Top products", "name", "leaderboard"),
     _orders("top_customers", "客户消费榜", "Top customers", [VALUE, ORDERS], chart="leaderboard", limit=10,
@@ -83,8 +84,8 @@ REPORTS: list[Doc] = [
         {"field": "paid_at", "bucket": "month"}, {"field": "channel"},
     ]),
     {"key": "new_customers", "label": {"zh": "每月新客", "en": "New customers a month"}, "form": "customer",
-     "where": {"field": "first_paid_at", "op": "not_empty"}, "dimensions": [{"field": "first_paid_at", "bucket": "month"}],
-     "measures": [CUSTOMERS], "chart": "area"},
+     "where": {"field": "first_paid_at", "op": "not_empty"}, "measures": [CUSTOMERS],
+     "dimensions": [{"field": "first_paid_at", "bucket": "month"}], "chart": "area"},
 ]  # fmt: skip
 
 OVERVIEW: Doc = {

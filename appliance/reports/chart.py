@@ -19,9 +19,9 @@ MOST_SERIES = 8
 
 
 def spec(result: Result) -> dict[str, Any]:
-    """``{"kind", "time", "crossed", "categories", "series": [{"name", "unit", "values", "texts", "urls", "compared"}]}``.
+    """``{"kind", "time", "crossed", "categories", "series"}``.
 
-    Values are stored values; ``unit`` says how axes write them. A heatmap's second axis is its series.
+    A series: ``{"name", "unit", "values", "texts", "urls", "compared"}``, lists by category. Values are stored values; ``unit`` says how axes write them. A heatmap's second axis is its series.
     """
     d = result.definition
     body = _crossed(result) if len(d.dimensions) == 2 else _plain(result)
@@ -52,7 +52,7 @@ def _plain(result: Result) -> dict[str, Any]:
         values = [row.values[place] for row in result.rows]
         texts = [row.texts[place] for row in result.rows]
         compared = column.role == "before"
-        links = [None] * len(urls) if compared else urls
+        links: list[str | None] = [None] * len(urls) if compared else urls
         series.append(_Series(column.label, column.reader.unit(), values, texts, links, compared).document())
     return {"categories": [row.texts[0] if row.keys or row.rest else "" for row in result.rows], "series": series}
 

@@ -43,7 +43,7 @@ class Column:
 
 @dataclass
 class Row:
-    """One group. ``keys``: the dimensions' stored values; ``values``: stored, one a column; ``where``: the records behind."""
+    """One group: ``keys`` of the dimensions and ``values`` of all columns as stored; ``where``: the records behind."""
 
     keys: tuple[Any, ...]
     values: list[Any]
@@ -120,7 +120,7 @@ def data(
 
 
 def peek(definition: Definition, actor: Actor, within: Range | None = None) -> Result | None:
-    """What was computed earlier, if it may still be shown; costs nothing. ``fresh`` says whether it is to be renewed."""
+    """What was computed earlier, if it may still be shown; costs nothing. ``fresh``: it need not be renewed."""
     plan = Plan(definition, actor, within, None)
     kept = cache.peek(plan.key)
     return plan.result(kept.value, kept.at, kept.took, kept.fresh()) if kept else None
@@ -222,7 +222,8 @@ class Plan:
             title = measure.title(self.form)
             columns.append(Column(measure.name, title, "measure", read))
             if self.compared:
-                columns.append(Column(f"{measure.name}.before", _("%(measure)s（对比期）", measure=title), "before", read))
+                before = _("%(measure)s（对比期）", measure=title)
+                columns.append(Column(f"{measure.name}.before", before, "before", read))
                 columns.append(Column(f"{measure.name}.change", _("变化"), "change"))
         return columns
 

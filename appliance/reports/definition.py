@@ -96,7 +96,7 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Measure:
-    """How much: ``agg`` over a field, less another field, over some of the records; or ``share``: ``part`` / ``whole``."""
+    """How much: ``agg`` over a field, less another one, over some of the records; or ``share``: ``part`` / ``whole``."""
 
     agg: str
     of: str | None = None

@@ -60,7 +60,8 @@ def dimensions(form: Form, actor: Actor) -> Options:
     for key, f in [*seen.items(), ("created_at", SYSTEM_FIELDS["created_at"])]:
         if isinstance(f, Moment):
             for size, name in _periods(f):
-                options.add(_("%(field)s（时间）", field=f.label), {"field": key, "bucket": size}, f"{f.label} · {name}")
+                group = _("%(field)s（时间）", field=f.label)
+                options.add(group, {"field": key, "bucket": size}, f"{f.label} · {name}")
     for key, f in plain.items():
         if f.type == "relation" and permissions.can(actor, "see", f.options["form"]):
             target = catalog.get(f.options["form"])
@@ -119,8 +120,11 @@ class Editor:
     @property
     def sorts(self) -> list[tuple[str, str]]:
         return [
-            ("", _("自动")), ("-measure", _("指标从大到小")), ("measure", _("指标从小到大")), ("dimension", _("按维度顺序")),
-        ]  # fmt: skip
+            ("", _("自动")),
+            ("-measure", _("指标从大到小")),
+            ("measure", _("指标从小到大")),
+            ("dimension", _("按维度顺序")),
+        ]
 
     @property
     def compares(self) -> list[tuple[str, str]]:
@@ -158,9 +162,7 @@ def _chosen(options: Options, doc: dict[str, Any], title: str) -> str:
 def starting(form: Form) -> Definition:
     """What the editor of a new report begins with: how many records over time."""
     moment = next((k for k, f in form.fields.items() if isinstance(f, DateTime) and f.indexed), "created_at")
-    return Definition.read(
-        {"form": form.key, "dimensions": [{"field": moment, "bucket": AUTO}], "measures": [{"agg": "count"}], "chart": "bar"}
-    )
+    return Definition(form.key, dimensions=(Dimension(moment, AUTO, moment),), chart="bar")
 
 
 def read(sent: MultiDict[str, str]) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def of(size: str, day: dt.date) -> str:
 
 def between(size: str, first: str, last: str) -> list[str]:
     """All periods from ``first`` to ``last``; none when there would be too many."""
-    found = []
+    found: list[str] = []
     for value in _from(size, first):
         if value > last:
             return found

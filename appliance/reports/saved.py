@@ -185,7 +185,7 @@ def dashboard(key: str) -> Dashboard:
 
 
 def create_dashboard(doc: Mapping[str, Any], actor: Actor) -> Dashboard:
-    """A new dashboard from ``{"key"?, "label", "tiles"}``. Administrators only. Raises UserError, Conflict, Forbidden."""
+    """A new dashboard from ``{"key"?, "label", "tiles"}``; for administrators. Raises UserError, Conflict, Forbidden."""
     _demand_admin(actor)
     label, key = _label(doc.get("label")), doc.get("key") or f"d_{secrets.token_hex(4)}"
     _check_key(key)
@@ -249,8 +249,8 @@ def plant(reports: Iterable[Mapping[str, Any]], dashboards: Iterable[Mapping[str
     with write():
         for doc in reports:
             ReportRow.insert(
-                key=doc["key"], label=doc["label"], definition=Definition.read(doc).document(), system=True, shared=True,
-                updated_at=clock.now(),
+                key=doc["key"], label=doc["label"], definition=Definition.read(doc).document(), system=True,
+                shared=True, updated_at=clock.now(),
             ).on_conflict_ignore().execute()  # fmt: skip
         for position, doc in enumerate(dashboards):
             DashboardRow.insert(

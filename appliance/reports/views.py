@@ -26,9 +26,9 @@ from .saved import Dashboard, Report, Tile
 
 bp = Blueprint("reports", __name__)
 
-nav.add("reports", _l("经营总览"), "reports.dashboard", "layout-dashboard", order=10, words="kanban jingying dashboard", key="overview")
-nav.add("reports", _l("报表与看板"), "reports.reports", "report-analytics", order=20, words="baobiao reports charts")
-nav.action(_l("新建报表"), "reports.new_report", "chart-bar", words="xinjian baobiao new report")
+nav.add("reports", _l("经营总览"), "reports.dashboard", "layout-dashboard", order=10, words="dashboard", key="overview")
+nav.add("reports", _l("报表与看板"), "reports.reports", "report-analytics", order=20, words="reports charts")
+nav.action(_l("新建报表"), "reports.new_report", "chart-bar", words="new report")
 
 WIDTHS = (3, 4, 6, 8, 12)
 HEIGHTS = (1, 2, 3)
@@ -46,7 +46,8 @@ def dashboard(key: str) -> Response:
     tiles = [_Placed(n, tile, _report(tile.report), span) for n, tile in enumerate(shown.tiles)]
     return http.render(
         "reports/dashboard.html", "board", dashboard=shown, tiles=tiles, span=span, presets=ranges.PRESETS,
-        problem=problem, dashboards=saved.dashboards(), empty=_is_new(), import_url=link("importing.start", form="order"),
+        problem=problem, dashboards=saved.dashboards(), empty=_is_new(),
+        import_url=link("importing.start", form="order"),
     )  # fmt: skip
 
 
@@ -330,7 +331,8 @@ def _fitting(shown: Dashboard | Report) -> ranges.Range:
         if not field or "." in field or definition.range:
             continue
         try:
-            found = query.Query(catalog.get(definition.form), current_actor()).where({"field": field, "op": "not_empty"})
+            known = {"field": field, "op": "not_empty"}
+            found = query.Query(catalog.get(definition.form), current_actor()).where(known)
             newest = found.sort(f"-{field}").page(1, fields=[field]).records
         except UserError:
             continue

@@ -92,12 +92,29 @@ class Identities(LinkField):
     def format(self, value: Any) -> str:
         if not value:
             return ""
+        if isinstance(value, list):
+            return _("、").join(map(self._said, value))
         if value.keys() <= DELTA:
             return _("、").join([f"+{e}" for e in value.get("add", [])] + [f"−{e}" for e in value.get("remove", [])])
         return _("、").join(f"{self.kind_label(key.kind)} {key.value}" for key in keys_of(value))
 
+    def _said(self, entry: str) -> str:
+        """An entry of a Change for people: ``会员号 00001``."""
+        head, _colon, value = entry.partition(":")
+        return f"{self.kind_label(head.partition('@')[0])} {value}"
+
+    def from_form(self, given: Any) -> Any:
+        """All identities, a line each: a kind whose last line was taken away is emptied."""
+        found: dict[str, list[Any]] = {kind: [] for kind in given.getlist(f"{self.key}_kinds") if kind in self.kinds}
+        for line in given.get(self.key, "").splitlines():
+            head, _colon, value = line.strip().partition(":")
+            kind, _at, scope = head.strip().partition("@")
+            if kind:
+                found.setdefault(kind, []).append({"value": value.strip(), "scope": scope})
+        return found
+
     def form_value(self, value: Any) -> str:
-        return "\n".join(key.text() for key in keys_of(value or {}))
+        return "\n".join(sorted(key.text() for key in keys_of(value or {})))
 
     def kind_label(self, kind: str) -> str:
         return self.kinds[kind].label if kind in self.kinds else kind

@@ -66,6 +66,9 @@ class Tags(LinkField):
     def form_value(self, value: Any) -> str:
         return "、".join(value or [])
 
+    def from_form(self, given: Any) -> Any:
+        return given.get(self.key, "")
+
     def render(self, value: Any, record: Any = None) -> Markup:
         if not value:
             return Markup("")
@@ -73,8 +76,11 @@ class Tags(LinkField):
             return Markup("{}").format(self.format(value))
         colors = tags.colors()
         return Markup(" ").join(
-            Markup('<span class="chip chip-{}">{}</span>').format(colors.get(name, "gray"), name) for name in value
+            Markup('<span class="tag tag-{}">{}</span>').format(colors.get(name, "gray"), name) for name in value
         )
+
+    def value_choices(self) -> list[tuple[str, str]]:
+        return [(name, name) for name in tags.colors()]
 
     def schema(self) -> dict[str, Any]:
         return {"type": ["array", "null"], "items": {"type": "string"}, "example": ["高价值核心粉"]}

@@ -32,7 +32,7 @@ def live(form: Form, ids: Sequence[int] | None, after: int = 0) -> list[Any]:
     """Tests for the records that a run looks at."""
     tests = [form.col("deleted_at").is_null()]
     if ids is not None:
-        tests.append(form.col("id").in_(list(ids)))
+        tests.append(dialect.among(form.col("id"), ids))
     if after:
         tests.append(form.col("id") > after)
     return tests
@@ -113,7 +113,7 @@ class RulePlan:
     def _claim(self, ids: list[int]) -> list[int]:
         """Those on which nobody has acted in this period since; from now on the rule has."""
         query = RuleDone.select(RuleDone.record_id).where(
-            (RuleDone.rule_id == self.rule.id) & (RuleDone.period == self.period) & RuleDone.record_id.in_(ids)
+            (RuleDone.rule_id == self.rule.id) & (RuleDone.period == self.period) & dialect.among(RuleDone.record_id, ids)
         )
         done = {row[0] for row in query.tuples()}
         free = [i for i in ids if i not in done]
@@ -166,8 +166,10 @@ class TablePlan:
         self.decided = table.decided(ctx)
         self.current = self.target.current()
         self.ids: array[int] = array("q")
-        self._choices: array[int] = array("h")
-        self._values = list(dict.fromkeys([*table.outcomes(), table.default_outcome()]))
+        self._settled = False
+        self._values: list[Any] = []
+        self._now: array[int] = array("i")
+        self._then: array[int] = array("i")
 
     def outcomes(self) -> Outcomes:
         """One pass over the records."""
@@ -183,6 +185,7 @@ class TablePlan:
             found.hits[index] = found.hits.get(index, 0) + n
             move = (now, decided[index])
             found.moves[move] = found.moves.get(move, 0) + n
+        self._settled = found.changing == 0
         return found
 
     def count(self) -> tuple[int, int]:
@@ -191,31 +194,34 @@ class TablePlan:
         return int(self.form.table.select(fn.COUNT(SQL("*"))).where(*tests).scalar(db)), 0
 
     def candidates(self, after: int = 0) -> Any:
-        """(id, outcome) of the records whose outcome is not what they hold, in order."""
+        """(id, outcome held, outcome decided) of the records where the two differ, in order."""
         row_id = self.form.col("id")
         different = dialect.differs(self.decided, self.current)
         return (
-            self.form.table.select(row_id, self.decided)
+            self.form.table.select(row_id, self.current, self.decided)
             .where(*live(self.form, self.only, after), different)
             .order_by(row_id)
         )
 
     def load(self, after: int = 0) -> None:
-        index = {value: n for n, value in enumerate(self._values)}
+        """Reads what is to be written: sixteen bytes a record, and no read stays open while the run writes."""
+        if self._settled:
+            return
+        index: dict[Any, int] = {}
         cursor = db.execute(self.candidates(after))
         while rows := cursor.fetchmany(FETCH):
             self.ids.extend(row[0] for row in rows)
-            self._choices.extend(index[row[1]] for row in rows)
+            for column, places in ((1, self._now), (2, self._then)):
+                places.extend(index.setdefault(row[column], len(index)) for row in rows)
+        self._values = list(index)
 
     def apply(self, start: int, stop: int, work: Work) -> Effect:
         """Writes the outcomes of a batch; inside ``write()``."""
-        groups: dict[Any, list[int]] = {}
-        for i, choice in zip(self.ids[start:stop], self._choices[start:stop], strict=True):
-            groups.setdefault(self._values[choice], []).append(i)
-        effect = Effect()
-        for value, ids in groups.items():
-            effect.changed |= self.target.give(value, ids, work)
-        return effect
+        value = self._values.__getitem__
+        moves = zip(
+            self.ids[start:stop], map(value, self._now[start:stop]), map(value, self._then[start:stop]), strict=True
+        )
+        return Effect(self.target.give(list(moves), work))
 
 
 Plan = RulePlan | TablePlan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
@@ -20,6 +21,10 @@ from ..forms.catalog import Form
 from ..forms.fields.base import Field
 from ..forms.fields.choice import Choice
 from .actions import Work
+
+
+Move = tuple[int, Any, Any]
+"""A record, the stored outcome it holds, the one it shall hold."""
 
 
 class Target:
@@ -63,8 +68,8 @@ class Target:
         """An expression: the stored outcome a record holds now."""
         raise NotImplementedError
 
-    def give(self, stored: Any, ids: Sequence[int], work: Work) -> set[int]:
-        """Writes one outcome to a batch, inside ``write()``. Returns the ids that changed."""
+    def give(self, moves: Sequence[Move], work: Work) -> set[int]:
+        """Writes a batch of outcomes, inside ``write()``. Returns the ids that changed."""
         raise NotImplementedError
 
 
@@ -125,12 +130,8 @@ class TagGroupTarget(Target):
             (held.customer_id == self.form.col("id")) & held.tag_id.in_(list(self.tags.values()))
         )
 
-    def give(self, stored: Any, ids: Sequence[int], work: Work) -> set[int]:
-        held = CustomerTag.select(CustomerTag.customer_id, CustomerTag.tag_id).where(
-            CustomerTag.customer_id.in_(list(ids)) & CustomerTag.tag_id.in_(list(self.tags.values()))
-        )
-        old = dict(held.tuples())
-        return tagging.move([(i, old.get(i), stored) for i in ids if old.get(i) != stored], work.actor, work.cause)
+    def give(self, moves: Sequence[Move], work: Work) -> set[int]:
+        return tagging.move(moves, work.actor, work.cause)
 
 
 class FieldTarget(Target):
@@ -182,9 +183,15 @@ class FieldTarget(Target):
     def current(self) -> Any:
         return self.form.col(self.field.key)
 
-    def give(self, stored: Any, ids: Sequence[int], work: Work) -> set[int]:
-        raw = None if stored is None else self.field.form_value(stored)
-        return set(records.update_set(self.form, {self.field.key: raw}, ids, work.actor, work.cause))
+    def give(self, moves: Sequence[Move], work: Work) -> set[int]:
+        groups: dict[Any, list[int]] = defaultdict(list)
+        for record_id, _now, then in moves:
+            groups[then].append(record_id)
+        changed: set[int] = set()
+        for stored, ids in groups.items():
+            raw = None if stored is None else self.field.form_value(stored)
+            changed |= set(records.update_set(self.form, {self.field.key: raw}, ids, work.actor, work.cause))
+        return changed
 
 
 TARGETS: dict[str, type[Target]] = {cls.key: cls for cls in (TagGroupTarget, FieldTarget)}

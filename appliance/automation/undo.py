@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from ..accounts.actor import SYSTEM, Actor
-from ..core import clock, jobs
+from ..core import clock, dialect, jobs
 from ..core.db import db, write
 from ..core.errors import Conflict
 from ..core.jobs import Job
@@ -93,7 +93,7 @@ def _nets(run: RuleRun, after: int) -> dict[int, _Net]:
     chunk = [i for (i,) in ids.order_by(Change.record_id).limit(CHUNK).tuples()]
     nets: dict[int, _Net] = defaultdict(_Net)
     if chunk:
-        changes = Change.select(Change.record_id, Change.fields).where(mine & Change.record_id.in_(chunk))
+        changes = Change.select(Change.record_id, Change.fields).where(mine & dialect.among(Change.record_id, chunk))
         for record_id, fields in changes.order_by(Change.id).tuples():
             nets[record_id].take(fields)
     return nets
@@ -161,6 +161,6 @@ def _form_of(run: RuleRun) -> Form:
 def _stored(form: Form, ids: list[int]) -> dict[int, dict[str, Any]]:
     names = ["id", *form.columns]
     rows = form.table.select(*[form.col(name) for name in names]).where(
-        form.col("id").in_(ids), form.col("deleted_at").is_null()
+        dialect.among(form.col("id"), ids), form.col("deleted_at").is_null()
     )
     return {row[0]: dict(zip(names, row, strict=True)) for row in rows.tuples().execute(db)}

@@ -346,8 +346,8 @@ def update_set(form: Form, values: dict[str, Any], ids: Sequence[int], actor: Ac
         before = _stored_rows(form, ids, actor)
         touched = [i for i, row in before.items() if any(row[key] != value for key, value in new.items())]
         now = clock.now()
-        for start in range(0, len(touched), CHUNK):
-            inside = form.col("id").in_(touched[start : start + CHUNK])
+        if touched:
+            inside = dialect.among(form.col("id"), touched)
             pairs = [(key, dialect.json_pair(form.col(key), peewee.Value(value))) for key, value in new.items()]
             _log(form, "update", dialect.json_object(pairs), inside, actor, cause, now)
             assignments = {form.col(key): value for key, value in new.items()} | {
@@ -356,7 +356,6 @@ def update_set(form: Form, values: dict[str, Any], ids: Sequence[int], actor: Ac
                 form.col("version"): form.col("version") + 1,
             }
             peewee.Update(form.table, assignments).where(inside).execute(db)
-        if touched:
             _after(Batch(form, "update", touched, set(new), actor, cause, {i: before[i] for i in touched}))
         return touched
 
@@ -382,8 +381,8 @@ def write_links(
         links(set(before))
         for delta, ids in deltas:
             told = [i for i in ids if i in before]
-            for start in range(0, len(told), CHUNK):
-                inside = form.col("id").in_(told[start : start + CHUNK])
+            if told:
+                inside = dialect.among(form.col("id"), told)
                 _log(form, "update", peewee.Value(dialect.dumps({key: delta})), inside, actor, cause, now)
                 assignments = {
                     form.col("updated_at"): now,

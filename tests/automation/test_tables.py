@@ -106,6 +106,8 @@ def test_the_ready_made_table_is_there_switched_off_and_is_switched_on_after_its
     clock.move(days=2)
     work()
     assert runs() == []
+    # The nightly figures have found no orders.
+    shop.figures("rich", (5000, 9, 1))
     dialog = client.get("/automation/tables/customer_value/enable", htmx=True).text
     assert "每天 03:00" in dialog
     assert pages.preview(client.get("/automation/tables/customer_value/effect").text) == 2

@@ -193,5 +193,5 @@ class Assign(Action):
     @staticmethod
     def _column(ids: Sequence[int], key: str, work: Work) -> dict[int, Any]:
         form = work.form
-        rows = form.table.select(form.col("id"), form.col(key)).where(form.col("id").in_(list(ids)))
+        rows = form.table.select(form.col("id"), form.col(key)).where(dialect.among(form.col("id"), ids))
         return dict(rows.tuples().execute(db))

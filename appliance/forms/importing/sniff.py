@@ -21,6 +21,9 @@ BLANK_MARKS = frozenset(
 NULLS = frozenset({"null", "NULL", "Null", "\\N", "#N/A", "#VALUE!", "#REF!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!"})
 """Never a value, whatever the field."""
 
+NO_YEAR = 1852
+"""Stands for a missing year: a leap year that no file speaks of."""
+
 _SUMMARY = re.compile(
     r"(?:[本总]?[页]?[合总小共]\s*计|汇总|总数|总额|合计金额|grand\s*total|sub\s*total|total|sum)\s*(?:[:：(（].*|[\d.,¥￥\s]*(?:元|人|条|单|笔|件)?)"
     r"|共\s*[:：]?\s*[\d,]+\s*[人条单笔件行个位名].*|(?:导出|生成|统计|制表)(?:时间|日期|人)\s*[:：].*|以上数据.*|备?注[:：].*",
@@ -204,10 +207,10 @@ def date_hints(cells: Iterable[Any], title_years: set[int]) -> DateHints:
             mdy |= second > 12
             ambiguous |= first <= 12 and second <= 12 and first != second
         try:
-            moment, _timed = read_moment(cell, order="mdy" if for_order else None, year=1)
+            moment, _timed = read_moment(cell, order="mdy" if for_order else None, year=NO_YEAR)
         except ValueError:
             continue
-        if moment.year == 1:
+        if moment.year == NO_YEAR:
             yearless = True
         else:
             years.add(moment.year)

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as AnyResponse
 
-from ...accounts import permissions
+from ...accounts import permissions, users
 from ...accounts.actor import Actor, current_actor
 from ...accounts.guards import requires, requires_login
 from ...core import clock, files, http, jobs, nav
@@ -88,7 +88,9 @@ def history() -> Response:
     actor = current_actor()
     permissions.demand(actor, "import")
     rows = [row for row in imports.recent() if actor.is_admin or row.actor_id == actor.id]
-    return http.render("forms/importing/history.html", rows=rows, counts={row.id: imports.counts(row) for row in rows})
+    names = users.names(row.actor_id for row in rows if row.actor_id is not None)
+    counts = {row.id: imports.counts(row) for row in rows}
+    return http.render("forms/importing/history.html", rows=rows, names=names, counts=counts)
 
 
 @bp.get("/imports/<int:import_id>")

@@ -40,6 +40,7 @@ PARTS = (
     "customers.builtin",
     "customers.metrics",
     "customers.scoring",
+    "customers.merging",
     "automation.running",
     "automation.dispatch",
     "automation.undo",

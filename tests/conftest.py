@@ -7,6 +7,7 @@ copied for each test, so a test starts in milliseconds and shares nothing.
 from __future__ import annotations
 
 import json
+import runpy
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -24,9 +25,16 @@ from tests.support import world
 from tests.support.clock import Clock
 from tests.support.http import Api, Client
 from tests.support.people import AMY, BO, CY
-from tests.support.server import Server, guke
+from tests.support.server import ROOT, Server, guke
 
 SAMPLES = Path(__file__).parent / "data"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compiles the translations of a checkout, once for all workers; an installed guke has them in its wheel."""
+    if not hasattr(config, "workerinput"):
+        hook = runpy.run_path(str(ROOT / "packaging" / "compile_translations.py"))
+        hook["compile_all"](ROOT)
 
 
 @pytest.fixture(scope="session")

@@ -151,15 +151,16 @@ def _orders(actor: Actor, form: catalog.Form) -> list[Figure]:
 
 
 def _month(actor: Actor, form: catalog.Form, where: dict[str, Any]) -> dict[str, Any]:
-    measures = [{"agg": "count", "as": "orders"}, {"agg": "sum", "of": "amount", "as": "paid"}]
+    measures = [{"agg": "count", "as": "orders"}, {"agg": "sum", "of": "amount", "minus": "refunded", "as": "paid"}]
     rows = Query(form, actor).where(where).aggregate([], measures)
     return rows[0] if rows else {}
 
 
-def imports() -> list[Import]:
-    """The last imports that went past their draft."""
+def imports(actor: Actor) -> list[Import]:
+    """The last imports that went past their draft: one's own, the administrator sees all."""
+    query = Import.select().where(Import.status != "draft").order_by(Import.id.desc()).limit(RECENT)
     with read():
-        return list(Import.select().where(Import.status != "draft").order_by(Import.id.desc()).limit(RECENT))
+        return list(query if actor.is_admin else query.where(Import.actor_id == actor.id))
 
 
 def quick(actor: Actor) -> list[shell.Link]:

@@ -16,6 +16,7 @@ from typing import Any
 from flask_babel import gettext as _
 
 from ..accounts.actor import SYSTEM
+from ..automation import rules, tables
 from ..core import clock, jobs, settings
 from ..core.db import read
 from ..core.errors import UserError
@@ -83,7 +84,17 @@ def load(scale: str = "small") -> Loaded:
     made = _Shop(random.Random(2026)).fill(customers, orders)
     settings.set("company.name", COMPANY)
     jobs.work()
+    _tag()
     return made
+
+
+def _tag() -> None:
+    """Switches the ready-made table and rules on and lets them work once, as they will every night."""
+    for book in (tables.book, rules.book):
+        for subject in book.all():
+            book.switch(subject.key, True, SYSTEM)
+            book.run(subject.key, SYSTEM)
+    jobs.work()
 
 
 def _demand_empty() -> None:

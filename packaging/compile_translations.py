@@ -1,7 +1,8 @@
-"""Hatch build hook: compiles every messages.po to the messages.mo that the wheel carries and Flask-Babel reads."""
+"""Hatch build hook: the wheel carries a messages.mo that is in step with its messages.po."""
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,23 @@ from babel.messages.pofile import read_po
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
+def compiled(po: Path) -> bytes:
+    """The bytes of the ``messages.mo`` that belongs to a ``messages.po``."""
+    with po.open("rb") as source:
+        catalog = read_po(source, locale=po.parent.parent.name)
+    target = BytesIO()
+    write_mo(target, catalog)
+    return target.getvalue()
+
+
 def compile_all(root: Path) -> None:
-    """Writes ``messages.mo`` beside each ``messages.po`` under ``root`` that is missing or older than it."""
+    """Writes ``messages.mo`` beside each ``messages.po`` under ``root`` that it does not match."""
     for po in root.glob("appliance/translations/*/LC_MESSAGES/messages.po"):
-        mo = po.with_suffix(".mo")
-        if mo.exists() and mo.stat().st_mtime >= po.stat().st_mtime:
+        mo, wanted = po.with_suffix(".mo"), compiled(po)
+        if mo.exists() and mo.read_bytes() == wanted:
             continue
-        with po.open("rb") as source:
-            catalog = read_po(source, locale=po.parent.parent.name)
         part = mo.with_suffix(".mo.part")
-        with part.open("wb") as target:
-            write_mo(target, catalog)
+        part.write_bytes(wanted)
         part.replace(mo)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,8 @@ BLUEPRINTS = (
     "forms.views",
     "forms.importing.views",
     "customers.views",
-    "messaging.views",
     "automation.views",
     "reports.views",
-    "channels.views",
-    "apps.views",
     "api.views",
     "web.views",
     "web.settings",
@@ -101,12 +97,9 @@ def folder(name: str) -> Path:
 
 def register(app: Flask) -> None:
     """Registers every room's blueprint."""
+    rooms = __package__.rpartition(".")[0]
     for name in BLUEPRINTS:
-        full = f"{__package__.rpartition('.')[0]}.{name}"
-        if find_spec(full.rpartition(".")[0]) and find_spec(full):
-            app.register_blueprint(importlib.import_module(full).bp)
-        else:
-            log.warning("%s is missing: its pages are not served", full)
+        app.register_blueprint(importlib.import_module(f"{rooms}.{name}").bp)
 
 
 def _static_version(app: Flask) -> Any:

@@ -28,7 +28,7 @@ def home_page() -> str:
         steps=[] if home.finished(steps) else steps,
         incidents=incidents.unresolved(5) if actor.is_admin else [],
         incident_kind=incidents.kind,
-        imports=home.imports(),
+        imports=home.imports(actor),
         quick=home.quick(actor),
     )
 

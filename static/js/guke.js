@@ -256,6 +256,8 @@
   if (rail) {
     var scroller = rail.firstElementChild;
     try { scroller.scrollTop = Number(sessionStorage.getItem("guke.rail.top")) || 0; } catch (error) { /* no storage */ }
+    var here = rail.querySelector("[aria-current]");
+    if (here) here.scrollIntoView({ block: "nearest" });
     window.addEventListener("pagehide", function () {
       try { sessionStorage.setItem("guke.rail.top", scroller.scrollTop); } catch (error) { /* no storage */ }
     });

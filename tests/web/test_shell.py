@@ -81,3 +81,21 @@ def test_every_link_of_the_shell_opens(client):
     assert len(links) > 5
     broken = {link: client.get(link).status_code for link in links}
     assert {k: v for k, v in broken.items() if v not in (200, 302)} == {}
+
+
+def test_home_shows_the_last_imports_to_who_made_them(client, staff_client, cy_client, samples):
+    def start(who):
+        with (samples / "taobao_orders.csv").open("rb") as file:
+            answer = who.post("/forms/order/import", data={"file": (file, "taobao_orders.csv")})
+        return int(answer.location.rpartition("/")[2])
+
+    from appliance.core.db import write
+    from appliance.forms.importing.models import Import
+
+    number = start(staff_client)
+    assert f"/imports/{number}" not in staff_client.get("/").text, "a draft is not an import yet"
+    with write():
+        Import.update(status="done").where(Import.id == number).execute()
+    assert f"/imports/{number}" in staff_client.get("/").text
+    assert f"/imports/{number}" in client.get("/").text
+    assert f"/imports/{number}" not in cy_client.get("/").text

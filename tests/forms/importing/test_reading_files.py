@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from tests.forms.importing.help import csv_file, exported, xlsx_file
 
 HERE = Path(__file__).parent

@@ -153,6 +153,8 @@ def update_view(form_key: str, view_id: int) -> AnyResponse:
         try:
             saved_views.update(view, actor, {"name": name, "shared": shared})
         except UserError as error:
+            if error.status != 422:
+                raise
             return _view_form_again(state, view, error)
     else:
         state.query()
@@ -207,7 +209,7 @@ def bulk_action(form_key: str, action_key: str) -> AnyResponse:
     try:
         outcome = action.run(selection, request.form)
     except UserError as error:
-        if dialog is None:
+        if dialog is None or error.status != 422:
             raise
         return _bulk_dialog(action, selection, dialog, count, error)
     if outcome.job:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..core import schema
 from ..forms import catalog
+from . import identity_field, tag_field  # noqa: F401 — the field types that these forms use
 
 FormDoc = dict[str, Any]
 

@@ -17,6 +17,7 @@ from ..forms import catalog, records
 from ..forms.catalog import Form
 from ..forms.hooks import Batch, after_write
 from . import touched
+from .builtin import ORDER
 
 FIELDS = ("first_paid_at", "last_paid_at", "order_count", "total_paid", "average_order", "refund_rate")
 LOOKED_AT = frozenset({"customer", "paid_at", "status", "amount", "refunded"})
@@ -29,7 +30,7 @@ def index() -> None:
     """All that the figures need stands in one index: the orders themselves are never read."""
     # deleted_at is a column of it and not its WHERE: SQLite reads the row to test what a partial index implies.
     on = ["customer", "paid_at", "status", "amount", "refunded", "deleted_at"]
-    dialect.create_index(db, "x_order__figures", "f_order", on)
+    dialect.create_index(db, "x_order__figures", f"f_{ORDER['key']}", on)
 
 
 def paid(order: Form, source: Any = None) -> Any:

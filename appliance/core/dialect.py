@@ -170,12 +170,12 @@ def local_day(column: Any, tz: ZoneInfo) -> Node:
     return NodeList((SQL("("), local_seconds(column, tz), SQL(") / 86400")), glue="")
 
 
-def contains(column: Any, text: str) -> Expression:
+def contains(column: Any, text: str) -> Any:
     """Substring, case-insensitive for ASCII; the text's own % and _ are literal."""
     return _like(column, f"%{_escape(text)}%")
 
 
-def starts_with(column: Any, text: str) -> Expression:
+def starts_with(column: Any, text: str) -> Any:
     return _like(column, f"{_escape(text)}%")
 
 
@@ -183,8 +183,8 @@ def _escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _like(column: Any, pattern: str) -> Expression:
-    return NodeList((column, SQL("LIKE"), peewee.Value(pattern), SQL("ESCAPE '\\'")))  # type: ignore[return-value]
+def _like(column: Any, pattern: str) -> Any:
+    return NodeList((column, SQL("LIKE"), peewee.Value(pattern), SQL("ESCAPE '\\'")))
 
 
 def create_search_table(db: peewee.Database, table: str, columns: list[str]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import peewee
@@ -232,7 +233,7 @@ def _apply(draft: Draft, before: dict[int, dict[str, Any]], changes: dict[int, d
     for keys, ids in shapes.items():
         # peewee writes assignments in the order of their names.
         order = sorted([*keys, "updated_at", "updated_by"])
-        statement = form.statement(("update", *order), lambda keys=keys: _row_update(form, keys))
+        statement = form.statement(("update", *order), partial(_row_update, form, keys))
         stamp = {"updated_at": now, "updated_by": actor_id}
         rows = ((stamp | changes.get(record_id, {}), record_id) for record_id in ids)
         statement.executemany([*[new[key] for key in order], record_id] for new, record_id in rows)

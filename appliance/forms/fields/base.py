@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from markupsafe import Markup, escape
 
 from ...core import dialect
@@ -32,7 +33,7 @@ NEGATIVE = {
 """Operators that are the complement of another: an absent value satisfies them."""
 
 OPERATOR_WORDS = {
-    "eq": _l("是"),
+    "eq": lazy_pgettext("operator", "是"),
     "ne": _l("不是"),
     "in": _l("是其中之一"),
     "not_in": _l("不是其中任何一个"),
@@ -300,7 +301,7 @@ class Field:
 
     def operand_words(self, op: str, value: Any) -> str:
         if isinstance(value, list):
-            joint = " ~ " if op == "between" else _("、")
+            joint = _(" ~ ") if op == "between" else _("、")
             return joint.join(self._word(v) for v in value)
         return self._word(value)
 

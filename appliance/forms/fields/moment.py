@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext, ngettext
 from markupsafe import Markup, escape
 
 from ...core import clock, dialect, settings
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 PERIODS = ("day", "week", "month", "quarter", "year")
 PERIOD_WORDS = {"day": _l("日"), "week": _l("周"), "month": _l("月"), "quarter": _l("季度"), "year": _l("年")}
 SPAN_SECONDS = {"minutes": 60, "hours": 3600, "days": clock.DAY, "weeks": 7 * clock.DAY}
-SPAN_WORDS = {"minutes": _l("分钟"), "hours": _l("小时"), "days": _l("天"), "weeks": _l("周")}
+SPAN_WORDS = {"minutes": _l("分钟"), "hours": _l("小时"), "days": _l("天"), "weeks": lazy_pgettext("span", "周")}
 
 
 def span_seconds(span: Any) -> int:
@@ -42,7 +43,14 @@ def span_days(span: Any) -> int:
 
 
 def span_words(span: Any) -> str:
-    return " ".join(f"{n} {SPAN_WORDS[u]}" for u, n in span.items() if u in SPAN_WORDS)
+    """A length of time as words: ``30 天``."""
+    words = {
+        "minutes": lambda n: ngettext("%(num)d 分钟", "%(num)d 分钟", n),
+        "hours": lambda n: ngettext("%(num)d 小时", "%(num)d 小时", n),
+        "days": lambda n: ngettext("%(num)d 天", "%(num)d 天", n),
+        "weeks": lambda n: ngettext("%(num)d 周", "%(num)d 周", n),
+    }
+    return " ".join(words[unit](n) for unit, n in span.items() if unit in words)
 
 
 def period(name: Any, today: dt.date, back: int = 0) -> tuple[dt.date, dt.date]:
@@ -65,7 +73,7 @@ def period(name: Any, today: dt.date, back: int = 0) -> tuple[dt.date, dt.date]:
 class Moment(Field):
     """What dates and moments share: the operators about time."""
 
-    operators = (*ORDERED, "within", "not_within", "next", "this", "last")
+    operators: ClassVar[tuple[str, ...]] = (*ORDERED, "within", "not_within", "next", "this", "last")
     aggregates = ("min", "max", "count", "distinct")
     operator_words = {"lt": _l("早于"), "lte": _l("不晚于"), "gt": _l("晚于"), "gte": _l("不早于")}
 
@@ -97,7 +105,7 @@ class Moment(Field):
 
     def operand_words(self, op: str, value: Any) -> str:
         if op in ("within", "not_within", "next", "anniversary_within"):
-            return span_words(value) + (_("内") if op != "not_within" else _("内 "))
+            return _("%(span)s 内", span=span_words(value))
         if op in ("this", "last"):
             return str(PERIOD_WORDS.get(value, value))
         return super().operand_words(op, value)

@@ -42,8 +42,6 @@ class Number(Field):
         if isinstance(raw, (bool, list, dict)):
             raise FieldError(_("这里要填数字。"))
         value = parse_number(raw, self.digits)
-        if value is None:
-            return None
         if not -LIMIT < value < LIMIT:
             raise FieldError(_("数字太大了。"))
         if self.low is not None and value < self.low:

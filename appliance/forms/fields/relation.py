@@ -30,9 +30,10 @@ class Relation(Field):
     input_template = "forms/fields/relation.html"
 
     def check_options(self) -> None:
-        self.target = self.options.get("form")
-        if not isinstance(self.target, str) or not self.target:
+        target = self.options.get("form")
+        if not isinstance(target, str) or not target:
             raise FieldError(_("「%(field)s」要指明关联哪个表单。", field=self.label))
+        self.target = target
 
     def parse(self, raw: Any) -> Any:
         if raw is None or raw == "" or raw == {}:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -17,7 +17,7 @@ class Text(Field):
 
     type = "text"
     name = _l("单行文字")
-    operators = ("eq", "ne", "contains", "not_contains", "starts_with", "in", "not_in", "empty", "not_empty")
+    operators: ClassVar[tuple[str, ...]] = ("eq", "ne", "contains", "not_contains", "starts_with", "in", "not_in", "empty", "not_empty")
     length = 255
 
     def check_options(self) -> None:

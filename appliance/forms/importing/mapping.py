@@ -232,4 +232,4 @@ def missing(paths: Iterable[str], all_targets: dict[str, Target]) -> list[str]:
 
 def _some(all_targets: dict[str, Target]) -> str:
     paths = list(all_targets)
-    return "、".join(paths[:40]) + ("…" if len(paths) > 40 else "")
+    return _("、").join(paths[:40]) + ("…" if len(paths) > 40 else "")

@@ -17,6 +17,7 @@ from ...accounts.guards import requires, requires_login
 from ...core import clock, files, http, jobs, nav
 from ...core.errors import NotFound, UserError
 from .. import catalog, listing
+from .. import history as forms_history
 from . import export as exporting
 from . import imports, mapping, undo, wizard
 from . import plan as plans
@@ -33,6 +34,12 @@ DIRECT = 5_000
 nav.action(_l("导入订单"), "imports.start", "file-import", right=("import", "order"), form_key="order")
 nav.action(_l("导入客户"), "imports.start", "file-import", right=("import", "customer"), form_key="customer")
 nav.add("settings", _l("导入记录"), "imports.history", "file-import", right="import", order=60)
+
+
+@forms_history.cause("import")
+def _cause(import_id: int) -> tuple[str, str | None]:
+    """What a record's history calls an import."""
+    return _("导入 #%(id)d", id=import_id), url_for("imports.show", import_id=import_id)
 
 
 def _own(import_id: int) -> Import:

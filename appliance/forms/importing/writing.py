@@ -112,8 +112,8 @@ class Writer:
             target = self.targets.get(path)
             known = self.form.field(path)
             label = target.label if target else known.label if known else ""
-            parts.append(f"{label}：{message}" if label and label not in message else message)
-        return "；".join(parts)
+            parts.append(_("%(name)s：%(why)s", name=label, why=message) if label and label not in message else message)
+        return _("；").join(parts)
 
     def _read_here(self, batch: Parsed) -> Parsed:
         """Reads the columns that need the database (people, tags), once a batch."""

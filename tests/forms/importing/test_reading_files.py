@@ -1,5 +1,6 @@
 """Files as companies really bring them are understood; what is ambiguous is refused, not guessed."""
 
+# ruff: noqa: E501
 from __future__ import annotations
 
 import datetime as dt

@@ -64,16 +64,14 @@ def _ask_to_sign_in(api: bool) -> AnyResponse:
         response = http.problem(401, _("请带上有效的 API 令牌。"))
         response.headers["WWW-Authenticate"] = 'Bearer realm="guke"'
         return response
-    if request.headers.get("HX-Request"):
-        response = Response(status=401)
-        response.headers["HX-Redirect"] = url_for("accounts.sign_in", next=_current_page())
-        return response
+    if http.htmx:
+        return http.htmx_response("", 401, redirect=url_for("accounts.sign_in", next=_current_page()))
     back = request.full_path.rstrip("?") if request.method in SAFE else None
     return redirect(url_for("accounts.sign_in", next=None if back == "/" else back))
 
 
 def _current_page() -> str:
-    page = urlsplit(request.headers.get("HX-Current-URL", ""))
+    page = urlsplit(http.htmx.current_url or "")
     return page.path + (f"?{page.query}" if page.query else "")
 
 

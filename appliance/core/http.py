@@ -8,7 +8,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Response, current_app, jsonify, make_response, redirect, render_template, request, url_for
+from flask_htmx import HTMX
+from flask_htmx import make_response as htmx_response
 from werkzeug.wrappers import Response as AnyResponse
+
+htmx = HTMX()
+"""What htmx says of the request: truth, ``target``, ``current_url``, ``boosted``."""
 
 JSON_ROOTS = ("/api/", "/hooks/")
 """Paths that programs ask for: errors are JSON, nobody is sent to the sign-in page."""
@@ -20,12 +25,7 @@ def is_api() -> bool:
 
 def is_htmx() -> bool:
     """Whether htmx wants a fragment (not a whole page after "back" or a boosted link)."""
-    headers = request.headers
-    return (
-        headers.get("HX-Request") == "true"
-        and headers.get("HX-Boosted") != "true"
-        and headers.get("HX-History-Restore-Request") != "true"
-    )
+    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
 
 
 def wants_json() -> bool:
@@ -93,16 +93,14 @@ def toast(
 
 def go(url: str) -> AnyResponse:
     """Sends the browser to ``url`` with a new page load, from a form or from htmx."""
-    if request.headers.get("HX-Request") == "true":
-        response = Response(status=204)
-        response.headers["HX-Redirect"] = url
-        return response
+    if htmx:
+        return htmx_response("", 204, redirect=url)
     return redirect(url, 303)
 
 
 def redirect_back(default: str = "/") -> AnyResponse:
     """Back to the page the request came from, if it is one of ours; else to ``default`` (a path or an endpoint)."""
-    came = request.form.get("next") or request.headers.get("HX-Current-URL") or request.referrer or ""
+    came = request.form.get("next") or htmx.current_url or request.referrer or ""
     fallback = default if default.startswith("/") else url_for(default)
     return go(safe_next(came, fallback))
 

@@ -286,7 +286,7 @@ def delete_record(form_key: str, record_id: int) -> AnyResponse:
     """Moves the record to the recycle bin and says how to take that back."""
     record = open_record(form_key, record_id)
     records.delete(record.form, record_id, current_actor())
-    if request.headers.get("HX-Target") == "page":
+    if http.htmx.target == "page":
         return make_response(render_template("forms/_deleted.html", form=record.form, record=record))
     undo = url_for("forms.restore_many", form_key=form_key, ids=record_id)
     response = http.toast(Response(status=204), _("已将「%(title)s」移到回收站", title=record.title), undo)

@@ -39,7 +39,7 @@ def list_records(form_key: str) -> Response:
     """A form's list. htmx gets the rows, or with the target ``list`` the bar and tabs too."""
     state = _state(form_key)
     shown = listing.build(state)
-    whole = request.headers.get("HX-Target") == "list"
+    whole = http.htmx.target == "list"
     response = http.render(
         "forms/list.html",
         "forms/_list.html" if whole else "forms/_list_body.html",

@@ -14,7 +14,7 @@ from ..automation import timetable
 from ..core import clock, incidents, jobs, nav, settings
 from ..core.db import write
 from ..core.errors import FieldErrors, UserError
-from ..core.http import render, toast
+from ..core.http import htmx, render, toast
 from . import backup, health, overview
 
 bp = Blueprint("ops", __name__)
@@ -75,7 +75,7 @@ def _backups_page(errors: dict[str, str], typed: dict[str, str] | None = None) -
     return render(
         "ops/backups.html",
         "ops/_backups.html",
-        status=422 if errors and not request.headers.get("HX-Request") else 200,
+        status=422 if errors and not htmx else 200,
         backups=backup.existing(),
         folder=backup.home(),
         job=overview.latest("backup"),

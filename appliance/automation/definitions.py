@@ -1,4 +1,4 @@
-"""What rules and decision tables share: a key, a form, versions, a switch, timers and listeners. ``Book`` keeps a kind."""
+"""What rules and decision tables share: key, form, versions, switch, timers and listeners. ``Book`` keeps a kind."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Subject:
 
     @classmethod
     def read(cls, doc: dict[str, Any]) -> Any:
-        """From its JSON (CONTRACT section 4), unchecked but for its outermost shape."""
+        """From its JSON, unchecked but for its outermost shape."""
         raise NotImplementedError
 
     @classmethod

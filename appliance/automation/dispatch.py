@@ -157,9 +157,8 @@ def _report(subject: Subject, heard: list[Change], depth: int, why: str) -> None
     run.detail = log.Detail(changes=[change.id for change in heard]).document()
     log.save(run, "detail")
     log.finish(run, "failed", why)
-    incidents.open(
-        "rule_failed", _('「%(name)s」：%(why)s', name=subject.label, why=why), f"run:{run.id}", f"failed:{subject.timer_key}"
-    )
+    told = _('「%(name)s」：%(why)s', name=subject.label, why=why)
+    incidents.open("rule_failed", told, f"run:{run.id}", f"failed:{subject.timer_key}")
 
 
 def _stop(subject: Subject, heard: list[Change], depth: int) -> None:
@@ -170,11 +169,12 @@ def _stop(subject: Subject, heard: list[Change], depth: int) -> None:
         return
     if not plan.ids:
         return
-    why = _('修改引起了新的修改，已连续 %(depth)d 次，可能是几条规则互相触发，所以停在这里。请检查它们的条件。', depth=depth)
+    why = _(
+        '修改引起了新的修改，已连续 %(depth)d 次，可能是几条规则互相触发，所以停在这里。请检查它们的条件。', depth=depth
+    )
     run = log.begin(subject, "change", depth=depth)
     run.matched = len(plan.ids)
     log.save(run, "matched")
     log.finish(run, "stopped", why)
-    incidents.open(
-        "rule_loop", _('「%(name)s」：%(why)s', name=subject.label, why=why), f"run:{run.id}", f"loop:{subject.timer_key}"
-    )
+    told = _('「%(name)s」：%(why)s', name=subject.label, why=why)
+    incidents.open("rule_loop", told, f"run:{run.id}", f"loop:{subject.timer_key}")

@@ -1,4 +1,4 @@
-"""The editors' inputs and the documents they stand for. The page is drawn from the document, whatever is wrong with it."""
+"""The editors' inputs and the documents they stand for. A page is drawn from its document, whatever is wrong in it."""
 
 from __future__ import annotations
 
@@ -291,9 +291,8 @@ class TableEditor:
         cards = []
         for i, row in enumerate(self.table.rows):
             slot = self.slots[i] if i < len(self.slots) else new_slot()
-            cards.append(
-                RowCard(slot, row.get("where") or {}, row.get("then"), self.table.row_words(i), _inside(self.errors, f"rows.{i}"))
-            )
+            errors = _inside(self.errors, f"rows.{i}")
+            cards.append(RowCard(slot, row.get("where") or {}, row.get("then"), self.table.row_words(i), errors))
         return cards
 
     def outcome_input(self, name: str, value: Any) -> Input | None:

@@ -40,9 +40,17 @@ class RowReason:
 
     @property
     def sentence(self) -> str:
+        known = {"row": self.index + 1, "because": self.because, "outcome": self.outcome}
         if self.passed:
-            return _('第 %(row)d 行满足：%(because)s → %(outcome)s', row=self.index + 1, because=self.because, outcome=self.outcome)
-        return _('第 %(row)d 行「%(outcome)s」不满足：%(because)s', row=self.index + 1, because=self.because, outcome=self.outcome)
+            return _('第 %(row)d 行满足：%(because)s → %(outcome)s', **known)
+        return _('第 %(row)d 行「%(outcome)s」不满足：%(because)s', **known)
+
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "row": self.index + 1, "outcome": self.outcome, "passed": self.passed, "why": self.sentence,
+            "test": self.tree.document(),
+        }  # fmt: skip
 
 
 @dataclass
@@ -59,7 +67,9 @@ class Explanation:
     def sentence(self) -> str:
         """The whole answer in a line."""
         if self.hit == OTHERS:
-            return _('决策表「%(table)s」的每一行都不满足，所以是「%(outcome)s」。', table=self.table.label, outcome=self.outcome)
+            return _(
+                '决策表「%(table)s」的每一行都不满足，所以是「%(outcome)s」。', table=self.table.label, outcome=self.outcome
+            )
         reason = self.rows[-1]
         return _(
             '决策表「%(table)s」从上往下看，第 %(row)d 行最先满足：%(because)s，所以是「%(outcome)s」。',
@@ -73,10 +83,7 @@ class Explanation:
     def document(self) -> dict[str, Any]:
         return {
             "table": self.table.key, "record": self.record_id, "outcome": self.outcome, "why": self.sentence,
-            "rows": [
-                {"row": r.index + 1, "outcome": r.outcome, "passed": r.passed, "why": r.sentence, "test": r.tree.document()}
-                for r in self.rows
-            ],
+            "rows": [row.document() for row in self.rows],
         }  # fmt: skip
 
 
@@ -107,7 +114,7 @@ def _deciding(tree: Explained, wanted: bool | None = None) -> Iterator[str]:
 
 
 def tag(customer_id: int, name: str, actor: Actor = SYSTEM) -> list[str]:
-    """Why a customer has a tag: who or what gave it, then the table's or rule's reasons, as far as ``actor`` may know."""
+    """Why a customer has a tag: who gave it, then the table's or rule's reasons, as far as ``actor`` may know."""
     given = tag_test.why(customer_id, name)
     row = (
         CustomerTag.select(CustomerTag.cause_kind, CustomerTag.cause_id)

@@ -22,7 +22,8 @@ BOOKS: dict[str, Book[Any]] = {rules.kind: rules, tables.kind: tables}
 
 TRIGGERS = {"schedule": _l('定时'), "manual": _l('手动'), "change": _l('数据变化'), "retry": _l('重试')}
 STATUSES = {
-    "running": _l('运行中'), "done": _l('完成'), "failed": _l('失败'), "cancelled": _l('已取消'), "stopped": _l('已拦下'),
+    "running": _l('运行中'), "done": _l('完成'), "failed": _l('失败'), "cancelled": _l('已取消'),
+    "stopped": _l('已拦下'),
 }  # fmt: skip
 
 MAX_FAILURES = 20
@@ -48,7 +49,9 @@ class Detail:
         return {key: value for key, value in asdict(self).items() if value}
 
 
-def begin(subject: Subject, trigger: str, *, job: Job | None = None, actor_id: int | None = None, **more: Any) -> RuleRun:
+def begin(
+    subject: Subject, trigger: str, *, job: Job | None = None, actor_id: int | None = None, **more: Any
+) -> RuleRun:
     """A new entry; inside ``write()``."""
     run_id = RuleRun.insert(
         kind=subject.kind, subject_id=subject.id, version=subject.version, trigger=trigger, status="running",

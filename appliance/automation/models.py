@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import peewee as pw
 
 from ..core.db import Model
@@ -116,7 +118,7 @@ class RuleRun(Model):
     failed = pw.IntegerField(default=0)
     depth = pw.IntegerField(default=0)
     error = pw.TextField(null=True)
-    detail = JSONField(default=dict)
+    detail: Any = JSONField(default=dict)
     """``RunDetail``: outcomes of a table, first failures, records of a failed batch."""
     undone_at = pw.IntegerField(null=True)
     undone_by = pw.IntegerField(null=True)

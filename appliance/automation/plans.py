@@ -112,9 +112,8 @@ class RulePlan:
 
     def _claim(self, ids: list[int]) -> list[int]:
         """Those on which nobody has acted in this period since; from now on the rule has."""
-        query = RuleDone.select(RuleDone.record_id).where(
-            (RuleDone.rule_id == self.rule.id) & (RuleDone.period == self.period) & dialect.among(RuleDone.record_id, ids)
-        )
+        mine = (RuleDone.rule_id == self.rule.id) & (RuleDone.period == self.period)
+        query = RuleDone.select(RuleDone.record_id).where(mine & dialect.among(RuleDone.record_id, ids))
         done = {row[0] for row in query.tuples()}
         free = [i for i in ids if i not in done]
         statement = RuleDone.insert(rule_id=PARAM, period=PARAM, record_id=PARAM)

@@ -89,8 +89,9 @@ def rules_preview() -> str:
     rule = Rule.read({"key": "preview"} | doc | {"label": doc["label"] or _('新规则')})
     try:
         if problems:
-            raise UserError("；".join(problems.values()))
-        return render_template("automation/_preview_rule.html", rule=rule, preview=preview.of_rule(rule, current_actor()))
+            raise UserError(_('；').join(problems.values()))
+        found = preview.of_rule(rule, current_actor())
+        return render_template("automation/_preview_rule.html", rule=rule, preview=found)
     except UserError as error:
         return render_template("automation/_preview_rule.html", rule=rule, error=error.message)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 
 from ..core import clock, settings
 from ..core.errors import UserError
@@ -34,7 +35,7 @@ class Rule(Subject):
     """``on``, ``where`` and ``do`` are JSON; :meth:`triggers` and :meth:`actions` open them."""
 
     kind = "rule"
-    noun = _l('规则')
+    noun = lazy_pgettext('one', '规则')
 
     on: dict[str, Any] = field(default_factory=dict)
     where: dict[str, Any] = field(default_factory=dict)
@@ -90,7 +91,7 @@ class Rule(Subject):
         where = blank(self.where) if isinstance(trigger, Updated) else self.where
         found |= problem_of_condition(where, form, "where")
         if self.once_per is not None and self.once_per not in PERIODS:
-            found["once_per"] = _('「每…一次」只能是 %(known)s。', known="、".join(PERIODS))
+            found["once_per"] = _('「每…一次」只能是 %(known)s。', known=_('、').join(PERIODS))
         return found | self._check_actions(form)
 
     def _check_actions(self, form: Form) -> dict[str, str]:
@@ -128,12 +129,13 @@ class Rule(Subject):
         what = _('，再').join(self.action_words())
         if not self.where:
             return _('当%(when)s，%(what)s。', when=self.when(), what=what)
-        return _('当%(when)s，如果%(condition)s，那么%(what)s。', when=self.when(), condition=self.condition_words(), what=what)
+        condition = self.condition_words()
+        return _('当%(when)s，如果%(condition)s，那么%(what)s。', when=self.when(), condition=condition, what=what)
 
     # -- once per period ----------------------------------------------------------------------------------------
 
     def period(self, now: int) -> str | None:
-        """The name of the period that ``now`` (UTC seconds) falls in, in the company's zone; ``None``: acts every time."""
+        """The name of the period of ``now`` (UTC seconds) in the company's zone; ``None``: acts every time."""
         if self.once_per is None:
             return None
         day = clock.local(now, settings.tz()).date()

@@ -69,7 +69,7 @@ def runs() -> Any:
     if len(found) > PAGE:
         following = url_for("automation.runs", **{**request.args.to_dict(), "before": found[PAGE - 1].id})
     return http.render(
-        "automation/runs.html", "automation/_runs.html", entries=entries, subject=subject, kind=kind, status=status,
+        "automation/runs.html", "automation/_runs.html", entries=entries, subject=subject, kind=kind, chosen=status,
         statuses=log.STATUSES, following=following, books=log.BOOKS,
     )  # fmt: skip
 

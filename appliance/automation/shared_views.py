@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, render_template, request, url_for
+from flask import render_template, request, url_for
 from flask_babel import gettext as _
 
 from ..accounts.actor import current_actor
@@ -105,7 +105,7 @@ def _progress(job_id: int) -> str:
 
 @bp.post("/<any(rules, tables):plural>/<key>/delete")
 @requires_admin
-def delete(plural: str, key: str) -> Response:
+def delete(plural: str, key: str) -> Any:
     book = book_of(plural)
     subject = book.get(key)
     book.delete(key, current_actor())

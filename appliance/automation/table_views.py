@@ -81,7 +81,8 @@ def _again(
     table = DecisionTable.read(doc | {"key": old.key if old else ""})
     table.enabled = enabled
     if old:
-        table.id, table.version, table.updated_at, table.updated_by = old.id, old.version, old.updated_at, old.updated_by
+        table.id, table.version = old.id, old.version
+        table.updated_at, table.updated_by = old.updated_at, old.updated_by
     return _page(TableEditor(table, table.form, errors, message, request.form.getlist("row")), 422)
 
 
@@ -99,7 +100,7 @@ def tables_preview() -> str:
     slots = request.form.getlist("row")
     try:
         if problems:
-            raise UserError("；".join(problems.values()))
+            raise UserError(_('；').join(problems.values()))
         found = preview.of_table(table, current_actor())
         return render_template("automation/_preview_table.html", table=table, preview=found, slots=slots)
     except UserError as error:

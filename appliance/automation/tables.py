@@ -1,4 +1,4 @@
-"""Decision tables: ordered rows of condition → outcome, the first hit wins. The verbs at the end are for screens and API."""
+"""Decision tables: ordered rows of condition → outcome, the first hit wins. The verbs for screens and API stand last."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from peewee import Case, Value
 
 from ..core.errors import UserError
@@ -25,14 +25,14 @@ OTHERS = -1
 
 @dataclass
 class DecisionTable(Subject):
-    """``target``, ``rows`` and ``on`` are JSON (CONTRACT section 4). Without a default, records that no row hits lose the
-    tag, or have the field emptied."""
+    """``target``, ``rows`` and ``on`` are JSON, as in app packages. Without a default, records that no row hits lose
+    the tag, or have the field emptied."""
 
     kind = "decision_table"
-    noun = _l('决策表')
+    noun = lazy_pgettext('one', '决策表')
 
     target_doc: dict[str, Any] = field(default_factory=dict)
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Any] = field(default_factory=list)
     default: Any = None
     schedule: str | None = None
     on: dict[str, Any] | None = None
@@ -174,8 +174,10 @@ class DecisionTable(Subject):
     def sentence(self) -> str:
         outcomes = _('、').join(dict.fromkeys(self.outcome_words(i) for i in range(len(self.rows))))
         try:
-            return _('%(when)s，按 %(rows)d 行条件决定%(target)s：%(outcomes)s。', when=self.when(), rows=len(self.rows),
-                     target=self.target.name, outcomes=outcomes)  # fmt: skip
+            return _(
+                '%(when)s，按 %(rows)d 行条件决定%(target)s：%(outcomes)s。',
+                when=self.when(), rows=len(self.rows), target=self.target.name, outcomes=outcomes,
+            )  # fmt: skip
         except UserError as error:
             return error.message
 

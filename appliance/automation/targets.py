@@ -22,7 +22,6 @@ from ..forms.fields.base import Field
 from ..forms.fields.choice import Choice
 from .actions import Work
 
-
 Move = tuple[int, Any, Any]
 """A record, the stored outcome it holds, the one it shall hold."""
 
@@ -88,9 +87,8 @@ class TagGroupTarget(Target):
         except NotFound as error:
             raise UserError(error.message, "target") from error
         if not group.exclusive:
-            raise UserError(
-                _('「%(group)s」不是互斥的标签组。请先把它设为互斥，或选择别的组。', group=i18n_label(group.label)), "target"
-            )
+            name = i18n_label(group.label)
+            raise UserError(_('「%(group)s」不是互斥的标签组。请先把它设为互斥，或选择别的组。', group=name), "target")
         return group
 
     @cached_property
@@ -110,9 +108,8 @@ class TagGroupTarget(Target):
         if not isinstance(value, str) or not value:
             raise UserError(_('请选择标签。'))
         if value not in self.tags:
-            raise UserError(
-                _('标签组「%(group)s」里没有「%(tag)s」，请先添加这个标签。', group=i18n_label(self.group.label), tag=value[:50])
-            )
+            group = i18n_label(self.group.label)
+            raise UserError(_('标签组「%(group)s」里没有「%(tag)s」，请先添加这个标签。', group=group, tag=value[:50]))
 
     def words(self, value: Any) -> str:
         return _('没有标签') if value is None else str(value)

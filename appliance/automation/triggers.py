@@ -20,7 +20,7 @@ class TriggerError(UserError):
 
 
 class Trigger:
-    """``doc`` is the trigger's JSON (CONTRACT section 4: *trigger*)."""
+    """``doc`` is the trigger's JSON."""
 
     key: ClassVar[str]
     label: ClassVar[Any]
@@ -66,7 +66,7 @@ LATER = {
     "leaves": _l('离开客群时'),
     "webhook": _l('收到外部通知时'),
 }
-"""Triggers of the contract that this release does not have: refused, never silently ignored."""
+"""Triggers that this release does not have: refused, never silently ignored."""
 
 
 def register(cls: type[Trigger]) -> type[Trigger]:
@@ -79,7 +79,7 @@ def register(cls: type[Trigger]) -> type[Trigger]:
 
 def build(doc: Any, form: Form) -> Trigger:
     """The trigger of a document. Raises :class:`TriggerError`."""
-    known = _('、').join(f"{key}（{cls.label}）" for key, cls in TRIGGERS.items())
+    known = _('、').join(_('%(key)s（%(label)s）', key=key, label=cls.label) for key, cls in TRIGGERS.items())
     if not isinstance(doc, dict) or not doc:
         raise TriggerError(_('请选择触发方式，可用：%(known)s。', known=known))
     for key, label in LATER.items():
@@ -127,7 +127,7 @@ class Created(Trigger):
     icon = "plus"
 
     def words(self) -> str:
-        return _('新建%(form)s时', form=self.form.label)
+        return _('新建%(form)s时', form=self.form.one)
 
     def listens(self) -> list[tuple[str, str | None]]:
         return [("create", None)]
@@ -162,9 +162,9 @@ class Updated(Trigger):
 
     def words(self) -> str:
         if not self.fields:
-            return _('%(form)s有修改时', form=self.form.label)
+            return _('%(form)s有修改时', form=self.form.one)
         labels = [field.label for key in self.fields if (field := self.form.fields.get(key))]
-        return _('%(fields)s变化时', fields=_('、').join(f"「{label}」" for label in labels))
+        return _('%(fields)s变化时', fields=_('、').join(_('「%(name)s」', name=label) for label in labels))
 
     def listens(self) -> list[tuple[str, str | None]]:
         return [("update", key) for key in self.fields] or [("update", None)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import render_template, url_for
+from flask_babel import gettext as _
 
 from ..accounts.actor import Actor
 from ..forms import history, panels
@@ -20,7 +21,8 @@ __all__ = ["bp", "rule_views", "run_views", "shared_views", "table_views"]
 def _cause(run_id: int) -> tuple[str, str | None]:
     """What the history of a record says of a run, with the way to the log."""
     run = log.get(run_id)
-    return f"{log.BOOKS[run.kind].cls.noun}「{name_of_run(run.kind, run_id)}」", url_for("automation.runs_show", run_id=run_id)
+    words = _('%(kind)s「%(name)s」', kind=log.BOOKS[run.kind].cls.noun, name=name_of_run(run.kind, run_id))
+    return words, url_for("automation.runs_show", run_id=run_id)
 
 
 history.cause(rules.kind)(_cause)

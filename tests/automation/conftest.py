@@ -74,10 +74,10 @@ class Pages:
         self.client = client
 
     def rule(self, url: str = "/automation/rules/new", expect: int = 303, **more: Any) -> str:
-        """Saves a rule; ``do``: its actions as documents of the inputs. Returns its key, or the page when it was refused."""
+        """Saves a rule; ``do``: its actions as documents of the inputs. Returns its key, or the refusing page."""
         data: dict[str, Any] = {
-            "label": "一条规则", "form": "customer", "on": "schedule", "schedule.choice": "daily", "schedule.time": "03:00",
-            "where": "{}", "enabled": "1",
+            "label": "一条规则", "form": "customer", "on": "schedule", "schedule.choice": "daily",
+            "schedule.time": "03:00", "where": "{}", "enabled": "1",
         }  # fmt: skip
         actions = more.pop("do", [{"action": "add_tag", "tag": "沉默预警"}])
         data["do"] = [f"a{i}" for i in range(len(actions))]
@@ -90,7 +90,8 @@ class Pages:
         rows = more.pop("rows", [])
         data: dict[str, Any] = {
             "label": "一张表", "form": "customer", "target": "tag_group:value", "scheduled": "1",
-            "schedule.choice": "daily", "schedule.time": "03:00", "enabled": "1", "row": [f"r{i}" for i in range(len(rows))],
+            "schedule.choice": "daily", "schedule.time": "03:00", "enabled": "1",
+            "row": [f"r{i}" for i in range(len(rows))],
         }  # fmt: skip
         for i, (where, then) in enumerate(rows):
             data |= {f"r{i}.where": json.dumps(where), f"r{i}.then": then}

@@ -7,9 +7,10 @@ import pytest
 from tests.support.http import Client
 
 PAGES = (
-    "/automation/rules", "/automation/rules/new", "/automation/rules/new?form=order", "/automation/rules/silent_30_days",
-    "/automation/tables", "/automation/tables/new", "/automation/tables/new?form=order", "/automation/tables/customer_value",
-    "/automation/runs", "/automation/rules/silent_30_days/enable", "/automation/tables/customer_value/enable",
+    "/automation/rules", "/automation/rules/new", "/automation/rules/new?form=order",
+    "/automation/rules/silent_30_days", "/automation/tables", "/automation/tables/new",
+    "/automation/tables/new?form=order", "/automation/tables/customer_value", "/automation/runs",
+    "/automation/rules/silent_30_days/enable", "/automation/tables/customer_value/enable",
     "/automation/rules/silent_30_days/effect", "/automation/tables/customer_value/effect",
     "/automation/rules/silent_30_days/versions", "/automation/rules/action?action=set&form=customer",
     "/automation/rules/action?action=add_tag&form=customer", "/automation/rules/action?action=assign&form=customer",

@@ -52,7 +52,9 @@ def test_a_night_that_was_missed_is_caught_up_once(
     assert len(runs(kind="rule")) == 1
 
 
-def test_a_rule_that_is_switched_off_does_not_run(clock: Clock, shop: Shop, pages: Pages, work: Work, runs: Runs) -> None:
+def test_a_rule_that_is_switched_off_does_not_run(
+    clock: Clock, shop: Shop, pages: Pages, work: Work, runs: Runs
+) -> None:
     shop.add(old=(100, 2, 60))
     key = pages.rule(where=SILENT)
     pages.client.post(f"/automation/rules/{key}/switch", data={"on": "0"})
@@ -144,9 +146,8 @@ def test_a_run_is_taken_back_but_not_what_people_changed_since(
 ) -> None:
     shop.add(ann=(100, 2, 60), ben=(100, 2, 60), cat=(100, 2, 3))
     shop.change("ann", level="normal")
-    key = pages.rule(
-        where=SILENT, do=[{"action": "add_tag", "tag": "沉默预警"}, {"action": "set", "field": ["level"], "value.level": "silver"}]
-    )
+    both = [{"action": "add_tag", "tag": "沉默预警"}, {"action": "set", "field": ["level"], "value.level": "silver"}]
+    key = pages.rule(where=SILENT, do=both)
     client.post(f"/automation/rules/{key}/run")
     work()
     assert shop.with_tag("沉默预警") == ["ann", "ben"]

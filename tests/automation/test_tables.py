@@ -130,7 +130,8 @@ def test_a_table_is_taken_back_whole(shop: Shop, pages: Pages, work: Work, runs:
 
 
 def test_what_is_wrong_is_said_in_sentences(pages: Pages) -> None:
-    page = pages.table(expect=422, label="", rows=[({"field": "nope"}, "高价值核心粉"), ({}, "没这个")], default="也没有")
+    rows = [({"field": "nope"}, "高价值核心粉"), ({}, "没这个")]
+    page = pages.table(expect=422, label="", rows=rows, default="也没有")
     for sentence in ("请填写名称。", "没有字段「nope」", "标签组「价值」里没有「没这个」", "里没有「也没有」"):
         assert sentence in page, sentence
     assert "请至少添加一行。" in pages.table(expect=422)

@@ -46,7 +46,7 @@ def build(doc: Any, form: Form) -> Action:
     """The action of a document, checked. Raises :class:`ActionError`."""
     action = open_action(doc, form)
     if not action.suits(form):
-        raise ActionError(_('「%(action)s」不能用于%(form)s。', action=action.label, form=form.label), "action")
+        raise ActionError(_('「%(action)s」不能用于%(form)s。', action=action.label, form=form.many), "action")
     action.check()
     return action
 

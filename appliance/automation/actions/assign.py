@@ -27,7 +27,8 @@ WAYS = {
 
 
 class Assign(Action):
-    """``{to: user}``, ``{round_robin: [users]}``, ``{least_loaded: [users]}`` or ``{by: field, map: {value: user|[users]}, else: …}``.
+    """``{to: user}``, ``{round_robin: [users]}``, ``{least_loaded: [users]}`` or ``{by: field, map: {value:
+    user|[users]}, else: …}``.
 
     Users are named by login, id or name. In turn and by load, a record that one of these people has already stays.
     """
@@ -140,7 +141,7 @@ class Assign(Action):
             work.form, {i: {owner: user} for i, user in chosen.items()}, work.actor, work.cause, parsed=True
         )
         order = list(chosen)
-        failed = {order[n]: "；".join(errors.values()) for n, errors in written.errors.items() if "_missing" not in errors}
+        failed = {order[n]: _('；').join(e.values()) for n, e in written.errors.items() if "_missing" not in e}
         return Effect(written.changed, failed)
 
     def _choose(self, ids: Sequence[int], owner: str, work: Work) -> dict[int, int]:
@@ -150,7 +151,9 @@ class Assign(Action):
         if self.way != "by":
             users = self._people(self.doc[self.way], self.way)
             free = [i for i in ids if current.get(i) not in users]
-            return self._least(free, users, owner, work) if self.way == "least_loaded" else self._turns(free, users, "", work)
+            if self.way == "least_loaded":
+                return self._least(free, users, owner, work)
+            return self._turns(free, users, "", work)
         field = work.form.columns[self.doc["by"]]
         values = self._column(ids, field.key, work)
         by_value = {field.parse(value): who for value, who in self.doc["map"].items()}

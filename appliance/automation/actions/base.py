@@ -47,7 +47,7 @@ class Effect:
 class Action:
     """Something to do to records, used alike by rules, decision tables' kin, flows, buttons and bulk operations.
 
-    ``doc`` is the action's JSON (CONTRACT section 4: *action*). An action owns its parameters, its inputs, its effect
+    ``doc`` is the action's JSON. An action owns its parameters, its inputs, its effect
     and its sentence.
     """
 

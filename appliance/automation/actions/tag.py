@@ -45,8 +45,8 @@ class _TagAction(Action):
 
 
 class AddTag(_TagAction):
-    """``{"action": "add_tag", "tag": "沉默预警"}``. A tag of an exclusive group takes the place of the one that is held; one
-    that does not exist yet is made."""
+    """``{"action": "add_tag", "tag": "沉默预警"}``. A tag of an exclusive group takes the place of the one that is held;
+    one that does not exist yet is made."""
 
     name = "add_tag"
     label = _l('打标签')

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flask_babel import gettext as _
+from flask_babel import pgettext
 
 from ..accounts import people
 
@@ -16,8 +17,8 @@ _names: dict[str, Name] = {}
 def names(kind: str) -> Callable[[Name], Name]:
     """Registers a function that names the cause of a kind by its id, ``None`` when it is gone::
 
-        @causes.names("rule")
-        def name_of_rule(rule_id: int) -> str | None: ...
+    @causes.names("rule")
+    def name_of_rule(rule_id: int) -> str | None: ...
     """
     if kind in _names:
         raise ValueError(f"causes of kind {kind!r} have names already")
@@ -36,12 +37,12 @@ def words(kind: str, cause_id: int | None, actor_id: int | None) -> str:
         "user": person or _("人工"),
         "api": _("接口（%(who)s）", who=person) if person else _("接口"),
         "import": _("导入"),
-        "rule": _("规则"),
-        "decision_table": _("决策表"),
+        "rule": pgettext("one", "规则"),
+        "decision_table": pgettext("one", "决策表"),
         "undo": _("撤销"),
         "system": _("固客"),
     }.get(kind, kind)
     if cause_id is None:
         return label
     named = _names[kind](cause_id) if kind in _names else None
-    return f"{label}「{named}」" if named else _("%(kind)s %(id)d", kind=label, id=cause_id)
+    return _("%(kind)s「%(name)s」", kind=label, name=named) if named else _("%(kind)s %(id)d", kind=label, id=cause_id)

@@ -31,7 +31,13 @@ class Letter:
     high: bool
 
     def document(self) -> dict[str, Any]:
-        return {"letter": self.letter.upper(), "score": self.score, "value": self.value, "why": self.sentence, "high": self.high}
+        return {
+            "letter": self.letter.upper(),
+            "score": self.score,
+            "value": self.value,
+            "why": self.sentence,
+            "high": self.high,
+        }
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,9 @@ def _segment_sentence(letters: list[Letter], segment: str) -> str:
         if one.letter in "rfm"
     ]
     label = catalog.get("customer").fields["rfm_segment"].format(segment)
-    return _("%(parts)s，所以是“%(segment)s”。高低以全部付费客户的平均分为界。", parts=_("、").join(parts), segment=label)
+    return _(
+        "%(parts)s，所以是“%(segment)s”。高低以全部付费客户的平均分为界。", parts=_("、").join(parts), segment=label
+    )
 
 
 def period_words(model: Config) -> str:
@@ -108,5 +116,3 @@ def period_words(model: Config) -> str:
         return _("统计全部时间的订单")
     since = EPOCH + dt.timedelta(days=rfm.today() - model.period)
     return _("统计 %(day)s 以来的订单", day=since.isoformat())
-
-

@@ -39,7 +39,7 @@ class Key(NamedTuple):
 def kinds() -> dict[str, Kind]:
     """All kinds by key, the company's own included."""
     field = catalog.get("customer").fields["identities"]
-    return field.kinds  # type: ignore[attr-defined,no-any-return]
+    return field.kinds  # type: ignore[attr-defined]
 
 
 def owners(keys: Iterable[Key]) -> dict[Key, int]:
@@ -132,7 +132,13 @@ def taken_message(key: Key, owner: int | None, actor: Actor | None) -> str:
         return _("%(kind)s %(value)s 在这批数据里出现了两次。", kind=label, value=key.value)
     names = query.titles(catalog.get("customer"), [owner], actor) if actor else {}
     if owner in names:
-        return _("%(kind)s %(value)s 已属于客户 %(name)s（编号 %(id)d）。", kind=label, value=key.value, name=names[owner], id=owner)
+        return _(
+            "%(kind)s %(value)s 已属于客户 %(name)s（编号 %(id)d）。",
+            kind=label,
+            value=key.value,
+            name=names[owner],
+            id=owner,
+        )
     return _("%(kind)s %(value)s 已属于另一位客户。", kind=label, value=key.value)
 
 

@@ -69,20 +69,24 @@ def _sums(customer: Form, order: Form, which: Any) -> Any:
     refunded = fn.SUM(fn.COALESCE(order.col("refunded", o), 0))
     source = peewee.Join(c, o, peewee.JOIN.LEFT_OUTER, on=(order.col("customer", o) == cid) & paid(order, o))
     # Sums have no row of an order to add up when there is none: COUNT over paid_at is then 0.
-    return peewee.Select(
-        [source],
-        [
-            cid.alias("id"),
-            fn.MIN(paid_at).alias("first_paid_at"),
-            fn.MAX(paid_at).alias("last_paid_at"),
-            count.alias("order_count"),
-            Case(None, [(count > 0, total)], 0).alias("total_paid"),
-            Case(None, [(count > 0, (total * 2 + count) / (count * 2))], None).alias("average_order"),
-            Case(None, [((count > 0) & (amount > 0), (refunded * 20_000 + amount) / (amount * 2))], None).alias(
-                "refund_rate"
-            ),
-        ],
-    ).where(which(cid)).group_by(cid)
+    return (
+        peewee.Select(
+            [source],
+            [
+                cid.alias("id"),
+                fn.MIN(paid_at).alias("first_paid_at"),
+                fn.MAX(paid_at).alias("last_paid_at"),
+                count.alias("order_count"),
+                Case(None, [(count > 0, total)], 0).alias("total_paid"),
+                Case(None, [(count > 0, (total * 2 + count) / (count * 2))], None).alias("average_order"),
+                Case(None, [((count > 0) & (amount > 0), (refunded * 20_000 + amount) / (amount * 2))], None).alias(
+                    "refund_rate"
+                ),
+            ],
+        )
+        .where(which(cid))
+        .group_by(cid)
+    )
 
 
 @after_write("order")

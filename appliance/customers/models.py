@@ -28,7 +28,12 @@ class Identity(Model):
 
 Identity.add_index(
     Identity.index(
-        Identity.kind, Identity.value, Identity.scope, unique=True, where=(Identity.active == True), name="u_identity"  # noqa: E712
+        Identity.kind,
+        Identity.value,
+        Identity.scope,
+        unique=True,
+        where=(Identity.active == True),
+        name="u_identity",  # noqa: E712
     )
 )
 

@@ -111,9 +111,7 @@ def _find(wanted: list[Wanted], held: dict[Key, int], kinds: dict[str, Kind]) ->
         likely = {held[key]: key for key in reversed(w.keys) if not kinds[key.kind].strong and key in held}
         if len(certain) > 1 or (not certain and len(likely) > 1):
             first, second = list((certain or likely).values())[:2]
-            w.error = _(
-                "%(a)s 和 %(b)s 属于两位不同的客户，请先核对。", a=_say(second, kinds), b=_say(first, kinds)
-            )
+            w.error = _("%(a)s 和 %(b)s 属于两位不同的客户，请先核对。", a=_say(second, kinds), b=_say(first, kinds))
         elif certain:
             w.id = next(iter(certain))
         elif likely and not any(kinds[key.kind].strong for key in w.keys):
@@ -150,9 +148,7 @@ def _note_moments(wanted: list[Wanted], references: list[Reference], draft: Draf
     ]
     if not columns:
         return
-    rows = {
-        id(value): i for column in draft.columns.values() for i, value in enumerate(column) if type(value) is dict
-    }
+    rows = {id(value): i for column in draft.columns.values() for i, value in enumerate(column) if type(value) is dict}
     now = clock.now()
     for w in wanted:
         if w.id is None:
@@ -248,9 +244,9 @@ def _row(group: list[Wanted], held: dict[Key, int]) -> dict[str, Any]:
     row: dict[str, Any] = {}
     own: dict[str, list[Any]] = {}
     for w in group:
-        for key, value in w.values.items():
+        for name, value in w.values.items():
             if value is not None:
-                row.setdefault(key, value)
+                row.setdefault(name, value)
         for key in w.keys:
             if key in held or row.get(key.kind):
                 continue
@@ -258,14 +254,16 @@ def _row(group: list[Wanted], held: dict[Key, int]) -> dict[str, Any]:
             if key.kind in CONTACTS:
                 row[key.kind] = key.value
             else:
-                own.setdefault(key.kind, []).append({"value": key.value, "scope": key.scope} if key.scope else key.value)
+                own.setdefault(key.kind, []).append(
+                    {"value": key.value, "scope": key.scope} if key.scope else key.value
+                )
     if own:
         row["identities"] = own
     if "name" not in row:
         nick = next((k.value for w in group for k in w.keys if k.kind.endswith("_nick")), None)
-        name = row.get("nickname") or nick
-        if name is not None:
-            row["name"] = name
+        called = row.get("nickname") or nick
+        if called is not None:
+            row["name"] = called
     moments = [w.seen_at for w in group if w.seen_at is not None]
     if moments:
         row.setdefault("first_seen_at", min(moments))

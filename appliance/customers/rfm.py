@@ -17,7 +17,7 @@ from flask_babel import gettext as _
 from peewee import Case, fn
 
 from ..core import clock, dialect, settings
-from ..core.db import db, read, write
+from ..core.db import read, write
 from ..core.errors import UserError
 from ..forms import catalog, records
 from . import metrics, touched
@@ -54,7 +54,9 @@ class Config:
     def read(cls, doc: dict[str, Any]) -> Config:
         """Raises :class:`UserError` for numbers that make no sense."""
         period, cuts, high = doc.get("period"), doc.get("cuts") or {}, doc.get("high") or {}
-        if period is not None and (not isinstance(period, int) or isinstance(period, bool) or not 1 <= period <= 36_500):
+        if period is not None and (
+            not isinstance(period, int) or isinstance(period, bool) or not 1 <= period <= 36_500
+        ):
             raise UserError(_("统计周期要在 1 到 36500 天之间，留空表示全部时间。"), "period")
         for letter, points in cuts.items():
             if letter not in LETTERS or len(points) != 4 or not all(type(p) is int for p in points):
@@ -285,11 +287,15 @@ def write_scores(which: Which, found: State) -> int:
     form = catalog.get("customer")
     c = form.table.alias("c")
     joined = peewee.Join(c, RfmValue, peewee.JOIN.LEFT_OUTER, on=RfmValue.customer_id == form.col("id", c))
-    scores = peewee.Select(
-        [joined],
-        [form.col("id", c).alias("id")]
-        + [_score(column, found.cuts[letter]).alias(letter) for letter, column in COLUMNS.items()],
-    ).where(which(form.col("id", c))).alias("scores")
+    scores = (
+        peewee.Select(
+            [joined],
+            [form.col("id", c).alias("id")]
+            + [_score(column, found.cuts[letter]).alias(letter) for letter, column in COLUMNS.items()],
+        )
+        .where(which(form.col("id", c)))
+        .alias("scores")
+    )
     new = {f"{letter}_score": peewee.Column(scores, letter) for letter in LETTERS}
     new["rfm_segment"] = _segment(scores, found.high)
     changed: Any = None
@@ -300,7 +306,7 @@ def write_scores(which: Which, found: State) -> int:
 
 
 def _score(column: Any, cuts: list[int | None]) -> Any:
-    steps = [(column.is_null(), None)]
+    steps: list[tuple[Any, int | None]] = [(column.is_null(), None)]
     steps += [(column >= cuts[k], k + 2) for k in (3, 2, 1, 0) if cuts[k] is not None]
     return Case(None, steps, 1)
 

@@ -64,7 +64,7 @@ class Tags(LinkField):
         return _("、").join(value or [])
 
     def form_value(self, value: Any) -> str:
-        return "、".join(value or [])
+        return _("、").join(value or [])
 
     def from_form(self, given: Any) -> Any:
         return given.get(self.key, "")
@@ -188,9 +188,7 @@ def holders(column: Any, tag_ids: list[int], record_id: int | None = None) -> An
     if record_id is None and not _common(tag_ids):
         return column.in_(CustomerTag.select(CustomerTag.customer_id).where(inside))
     mine = CustomerTag.alias("held")
-    return peewee.fn.EXISTS(
-        mine.select(peewee.Value(1)).where(mine.customer_id == column, mine.tag_id.in_(tag_ids))
-    )
+    return peewee.fn.EXISTS(mine.select(peewee.Value(1)).where(mine.customer_id == column, mine.tag_id.in_(tag_ids)))
 
 
 def _common(tag_ids: list[int]) -> bool:

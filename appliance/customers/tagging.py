@@ -147,9 +147,9 @@ def _select(source: Any, group: set[int]) -> Any:
         peewee.JOIN.LEFT_OUTER,
         on=(held.customer_id == customer) & held.tag_id.in_(list(group)),
     )
-    return peewee.Select(
-        [joined], [customer.alias("id"), held.tag_id.alias("old"), tag.alias("new")]
-    ).where(dialect.differs(held.tag_id, tag))
+    return peewee.Select([joined], [customer.alias("id"), held.tag_id.alias("old"), tag.alias("new")]).where(
+        dialect.differs(held.tag_id, tag)
+    )
 
 
 def _differences(source: Any, group: set[int]) -> Iterator[Difference]:

@@ -24,7 +24,6 @@ from .models import CustomerTag, Tag, TagGroup
 DEFAULT_GROUP = "other"
 MAX_NAME = 50
 COLORS = ("blue", "cyan", "green", "amber", "orange", "red", "pink", "purple", "gray")
-KEY = re.compile(r"[a-z][a-z0-9_]{0,47}")
 FORBIDDEN = re.compile(r"[,，、;；|\n\r\t]")
 """What separates names in a cell cannot be part of one."""
 
@@ -110,7 +109,7 @@ def ids_of_all() -> list[int]:
 def colors() -> dict[str, str]:
     """Tag name → colour. Asked for every cell of a list, so it is read once a request."""
     if has_request_context() and hasattr(g, "tag_colors"):
-        return g.tag_colors  # type: ignore[no-any-return]
+        return dict(g.tag_colors)
     rows = Tag.select(Tag.name, Tag.color, TagGroup.color).join(TagGroup).where(Tag.deleted_at.is_null()).tuples()
     found = {name: own or of_group for name, own, of_group in rows.execute()}
     if has_request_context():
@@ -189,7 +188,9 @@ def _color(color: str | None) -> str:
     return color
 
 
-def update_group(key: str, *, label: Label | None = None, exclusive: bool | None = None, color: str | None = None) -> TagGroup:
+def update_group(
+    key: str, *, label: Label | None = None, exclusive: bool | None = None, color: str | None = None
+) -> TagGroup:
     """Raises UserError when a group is made exclusive while customers hold two of its tags."""
     with write():
         group = group_by_key(key)
@@ -202,7 +203,7 @@ def update_group(key: str, *, label: Label | None = None, exclusive: bool | None
         if label is not None:
             if not i18n_label(label).strip():
                 raise UserError(_("请填写标签组的名称。"), "label")
-            group.label = label
+            group.label = label  # type: ignore[assignment]
         group.exclusive = group.exclusive if exclusive is None else exclusive
         group.color = group.color if color is None else _color(color)
         group.save()
@@ -240,7 +241,7 @@ def install_group(doc: dict[str, Any]) -> TagGroup:
     if not is_label(doc.get("label")):
         raise UserError(_("请填写标签组的名称。"), "label")
     tags = doc.get("tags") or []
-    if not isinstance(tags, list) or not all(isinstance(t, str) or isinstance(t, dict) and "name" in t for t in tags):
+    if not isinstance(tags, list) or not all(isinstance(t, str) or (isinstance(t, dict) and "name" in t) for t in tags):
         raise UserError(_("标签要写成一列名称。"), "tags")
     with write():
         group = TagGroup.get_or_none(TagGroup.key == doc["key"]) or create_group(
@@ -342,7 +343,11 @@ def purge_old(before: int) -> int:
     for tag_id in old:
         while True:
             some = [
-                r[0] for r in CustomerTag.select(CustomerTag.customer_id).where(CustomerTag.tag_id == tag_id).limit(500).tuples()
+                r[0]
+                for r in CustomerTag.select(CustomerTag.customer_id)
+                .where(CustomerTag.tag_id == tag_id)
+                .limit(500)
+                .tuples()
             ]
             if not some:
                 break

@@ -26,9 +26,19 @@ def of(record: Record, actor: Actor) -> list[Tile]:
     seen = clear(record.form, actor)
     found = [
         ("total_paid", record.text("total_paid") or "—", _("所有已付款且未取消订单的实付金额减退款"), ""),
-        ("order_count", record.text("order_count") or "0", _("已付款且未取消的订单数"), _since(record, "first_paid_at")),
+        (
+            "order_count",
+            record.text("order_count") or "0",
+            _("已付款且未取消的订单数"),
+            _since(record, "first_paid_at"),
+        ),
         ("average_order", record.text("average_order") or "—", _("累计消费 ÷ 付款单数"), ""),
-        ("last_paid_at", _days_ago(record.get("last_paid_at")), _("最近一次付款距今的自然日数"), record.text("last_paid_at")[:10]),
+        (
+            "last_paid_at",
+            _days_ago(record.get("last_paid_at")),
+            _("最近一次付款距今的自然日数"),
+            record.text("last_paid_at")[:10],
+        ),
         ("refund_rate", record.text("refund_rate") or "—", _("退款金额 ÷ 实付金额"), ""),
     ]
     return [Tile(seen[key].label, value, why, hint) for key, value, why, hint in found if key in seen]

@@ -20,8 +20,24 @@ from . import explaining, merging, rfm, rfm_form, tag_test, tags, tiles, timelin
 
 bp = Blueprint("customers", __name__)
 
-nav.add("automation", _l("标签"), "customers.tag_page", "tags", right=("see", "customer"), order=40, words="tag label 标签组")
-nav.add("settings", _l("RFM 模型"), "customers.rfm_model", "chart-dots", right="admin", order=60, words="rfm score 评分 客户分层")
+nav.add(
+    "automation",
+    _l("标签"),
+    "customers.tag_page",
+    "tags",
+    right=("see", "customer"),
+    order=40,
+    words="tag label 标签组",
+)
+nav.add(
+    "settings",
+    _l("RFM 模型"),
+    "customers.rfm_model",
+    "chart-dots",
+    right="admin",
+    order=60,
+    words="rfm score 评分 客户分层",
+)
 
 
 def _record(record_id: int) -> Record:
@@ -59,9 +75,7 @@ def _tags(record: Record, actor: Actor) -> dict[str, Any]:
 
 def _tag_bar(record_id: int, message: str = "", undo: str | None = None, error: str = "") -> AnyResponse:
     record = _record(record_id)
-    body = render_template(
-        "customers/_tags.html", record=record, tags=_tags(record, current_actor()), error=error
-    )
+    body = render_template("customers/_tags.html", record=record, tags=_tags(record, current_actor()), error=error)
     response = http.toast(body, message, undo) if message else http.make_response(body)
     return response if error else http.trigger(response, "guke:saved", "tags")
 

@@ -94,7 +94,8 @@ def section_of(f: Field) -> str:
 def facts(record: Record, actor: Actor) -> list[Shown]:
     """A few values for the header: the list's first columns that hold something."""
     keys = [k for k in listing.default_columns(record.form, actor) if k in record.values and k != record.form.title_field]
-    filled = [k for k in keys if record.values[k] not in (None, [], {})]
+    # Values that are many (tags) have more room elsewhere on the page.
+    filled = [k for k in keys if k in record.form.columns and record.values[k] is not None]
     return [shown(record, k, actor) for k in filled[:FACTS]]
 
 

@@ -83,9 +83,7 @@ def rfm(orders: list[Order]) -> dict[int, tuple[int, int, int, str]]:
     f = _scores({c: len(found) for c, found in mine.items()})
     m = _scores({c: sum(o.value for o in found) for c, found in mine.items()})
     mean = [sum(s.values()) / len(s) if s else 0 for s in (r, f, m)]
-    return {
-        c: (r[c], f[c], m[c], SEGMENTS[r[c] > mean[0], f[c] > mean[1], m[c] > mean[2]]) for c in mine
-    }
+    return {c: (r[c], f[c], m[c], SEGMENTS[r[c] > mean[0], f[c] > mean[1], m[c] > mean[2]]) for c in mine}
 
 
 def _day(at: int) -> dt.date:

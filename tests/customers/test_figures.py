@@ -15,13 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from appliance.accounts.actor import SYSTEM
-from appliance.core.db import read
 from appliance.core import incidents
+from appliance.core.db import read
 from appliance.customers import explaining, identities, rfm, scoring
 from appliance.customers.models import RfmTouched
 from appliance.forms import catalog, query, records
 from appliance.forms.hooks import Cause
-
 from tests.customers import plain
 from tests.customers.plain import Order
 
@@ -64,7 +63,9 @@ def make_orders(rows: list[dict[str, Any]]) -> list[int]:
     return [i for i in written.ids if i]
 
 
-MONEY = st.one_of(st.none(), st.integers(0, 5).map(lambda n: f"{n * 10}.00"), st.integers(0, 99_999).map(lambda n: n / 100))
+MONEY = st.one_of(
+    st.none(), st.integers(0, 5).map(lambda n: f"{n * 10}.00"), st.integers(0, 99_999).map(lambda n: n / 100)
+)
 ORDER = st.fixed_dictionaries(
     {
         "customer": st.integers(0, 11),
@@ -72,7 +73,8 @@ ORDER = st.fixed_dictionaries(
         "refunded": st.one_of(st.none(), st.just("5.00")),
         "status": st.sampled_from([None, "paid", "completed", "cancelled"]),
         "paid_at": st.one_of(
-            st.none(), st.datetimes(dt.datetime(2026, 1, 1), dt.datetime(2026, 6, 1)).map(lambda d: d.replace(microsecond=0))
+            st.none(),
+            st.datetimes(dt.datetime(2026, 1, 1), dt.datetime(2026, 6, 1)).map(lambda d: d.replace(microsecond=0)),
         ),
     }
 )
@@ -86,7 +88,9 @@ STEP = st.one_of(
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=st.lists(STEP, min_size=1, max_size=6))
-def test_under_any_history_figures_and_scores_equal_a_plain_computation(app: Flask, work: Work, history: list[Any]) -> None:
+def test_under_any_history_figures_and_scores_equal_a_plain_computation(
+    app: Flask, work: Work, history: list[Any]
+) -> None:
     """Examples share one database: the histories add up, and after each the incremental scores equal the full ones."""
     with read():
         customers = [*range(1, 13)] if values("customer") or getattr(app, "made", 0) else make_customers(12)
@@ -108,7 +112,9 @@ def play(step: Any, customers: list[int]) -> None:
         if rows:
             make_orders(rows)
     elif step[0] == "update" and all_ids and customers[step[2]["customer"]] in live:
-        records.update(form, all_ids[step[1] % len(all_ids)], step[2] | {"customer": customers[step[2]["customer"]]}, SYSTEM)
+        records.update(
+            form, all_ids[step[1] % len(all_ids)], step[2] | {"customer": customers[step[2]["customer"]]}, SYSTEM
+        )
     elif step[0] == "delete" and all_ids:
         records.delete(form, all_ids[step[1] % len(all_ids)], SYSTEM)
     elif step[0] == "restore":
@@ -255,7 +261,9 @@ def test_drift_is_mended_at_night_and_reported(app: Flask, work: Work, clock: An
 def test_a_scoring_that_dies_half_way_is_made_good(app: Flask, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     with read():
         customers = make_customers(40)
-        rows = [{"number": f"{i}", "customer": c, "amount": i + 1, "paid_at": "2026-03-01"} for i, c in enumerate(customers)]
+        rows = [
+            {"number": f"{i}", "customer": c, "amount": i + 1, "paid_at": "2026-03-01"} for i, c in enumerate(customers)
+        ]
         make_orders(rows)
         work()
         monkeypatch.setattr(scoring, "BATCH", 5)

@@ -27,7 +27,9 @@ def customer_of(api: Api, order_id: int) -> dict[str, Any]:
 
 
 def test_identities_keep_leading_zeros_and_are_normalised(api: Api) -> None:
-    made = make(api, name="王芳", identities={"member_no": "00001", "email": ["Fang@Example.com"], "douyin_id": ["u1", "u1"]})
+    made = make(
+        api, name="王芳", identities={"member_no": "00001", "email": ["Fang@Example.com"], "douyin_id": ["u1", "u1"]}
+    )
     values = made["values"]
     assert values["identities"] == {"member_no": ["00001"], "douyin_id": ["u1"]}
     # A customer without an e-mail gets the one among the identities.
@@ -45,15 +47,23 @@ def test_a_patch_replaces_the_kinds_it_names_and_leaves_the_others(api: Api) -> 
 
 def test_an_identity_belongs_to_one_customer_only(api: Api) -> None:
     make(api, name="王芳", phone="13800138000", identities={"member_no": ["00001"]})
-    assert "已属于客户 王芳" in problem(api, "POST", "/forms/customer/records", {"name": "b", "phone": "138-0013-8000"})["phone"]
-    assert "已属于客户 王芳" in problem(api, "POST", "/forms/customer/records", {"identities": {"member_no": "00001"}})["identities"]
+    assert (
+        "已属于客户 王芳"
+        in problem(api, "POST", "/forms/customer/records", {"name": "b", "phone": "138-0013-8000"})["phone"]
+    )
+    assert (
+        "已属于客户 王芳"
+        in problem(api, "POST", "/forms/customer/records", {"identities": {"member_no": "00001"}})["identities"]
+    )
     # The same number is another identity in another shop.
     make(api, name="c", identities={"douyin_id": [{"value": "x", "scope": "shop-1"}]})
     make(api, name="d", identities={"douyin_id": [{"value": "x", "scope": "shop-2"}, "x"]})
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones(api: Api) -> None:
-    message = problem(api, "POST", "/forms/customer/records", {"name": "x", "identities": {"weibo": ["1"]}})["identities"]
+    message = problem(api, "POST", "/forms/customer/records", {"name": "x", "identities": {"weibo": ["1"]}})[
+        "identities"
+    ]
     assert "weibo" in message and "member_no" in message
 
 
@@ -78,7 +88,9 @@ def test_deleting_a_customer_frees_identities_and_restoring_takes_them_back(api:
 
 
 def test_an_order_makes_the_customer_it_names(api: Api) -> None:
-    found = customer_of(api, order(api, "A", {"taobao_nick": "fang88", "name": "王芳", "phone": "13800138000", "city": "杭州"}))
+    found = customer_of(
+        api, order(api, "A", {"taobao_nick": "fang88", "name": "王芳", "phone": "13800138000", "city": "杭州"})
+    )
     assert (found["name"], found["phone"], found["city"]) == ("王芳", "13800138000", "杭州")
     assert found["identities"] == {"taobao_nick": ["fang88"]}
     assert found["first_seen_at"] == "2026-03-05T10:00:00+08:00"
@@ -89,7 +101,9 @@ def test_an_order_makes_the_customer_it_names(api: Api) -> None:
 
 def test_a_reference_fills_only_blank_fields_and_adds_identities(api: Api) -> None:
     one = make(api, name="王芳", city="杭州", phone="13800138000")
-    order(api, "A", {"taobao_nick": "fang", "phone": "13800138000", "name": "王女士", "city": "上海", "province": "浙江"})
+    order(
+        api, "A", {"taobao_nick": "fang", "phone": "13800138000", "name": "王女士", "city": "上海", "province": "浙江"}
+    )
     values = api.get(f"/forms/customer/records/{one['id']}")["values"]
     assert (values["name"], values["city"], values["province"]) == ("王芳", "杭州", "浙江")
     assert values["identities"] == {"taobao_nick": ["fang"]}

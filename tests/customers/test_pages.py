@@ -10,7 +10,6 @@ from appliance.accounts.actor import SYSTEM
 from appliance.core.db import read
 from appliance.customers import tags
 from appliance.forms import catalog, query, records
-
 from tests.support.http import Client
 
 
@@ -22,7 +21,9 @@ def customer(**values: Any) -> int:
 def order(number: str, customer_id: int, **values: Any) -> int:
     with read():
         return records.create(
-            catalog.get("order"), {"number": number, "customer": customer_id, "paid_at": "2026-03-05 10:00", **values}, SYSTEM
+            catalog.get("order"),
+            {"number": number, "customer": customer_id, "paid_at": "2026-03-05 10:00", **values},
+            SYSTEM,
         )
 
 

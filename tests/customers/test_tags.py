@@ -16,7 +16,6 @@ from appliance.customers import tag_test, tagging, tags
 from appliance.forms import catalog, query, records
 from appliance.forms.hooks import Cause
 from appliance.forms.models import Change
-
 from tests.support.http import Api
 
 RULE = Cause("rule", 7)

@@ -137,7 +137,7 @@ class Identities(LinkField):
 
     def compile_positive(self, column: Any, op: str, value: Any, ctx: Any) -> Any:
         """``has_any``: kinds that the customer has; ``eq``: a value, of whatever kind."""
-        rows = Identity.select(Identity.customer_id)
+        rows = Identity.select(Identity.customer_id).where(Identity.active == True)  # noqa: E712
         if ctx.record_id is not None:
             rows = rows.where(Identity.customer_id == ctx.record_id)
         if op == "has_any":

@@ -32,8 +32,8 @@ Identity.add_index(
         Identity.value,
         Identity.scope,
         unique=True,
-        where=(Identity.active == True),
-        name="u_identity",  # noqa: E712
+        where=(Identity.active == True),  # noqa: E712
+        name="u_identity",
     )
 )
 

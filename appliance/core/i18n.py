@@ -88,6 +88,23 @@ def _speaker() -> Flask:
     return app
 
 
+def many(label: str) -> str:
+    """A form's label in the middle of a sentence: "Order items" → "order items". Names in capitals stay."""
+    first = label.split(" ", 1)[0]
+    return label[:1].lower() + label[1:] if current() == "en" and first.istitle() and first.isascii() else label
+
+
+def one(label: str) -> str:
+    """A form's label as the word for one record in a sentence: "Order items" → "order item"."""
+    words = many(label)
+    if current() != "en" or not words.isascii():
+        return words
+    for plural, singular in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("ss", "ss")):
+        if words.endswith(plural):
+            return words.removesuffix(plural) + singular
+    return words.removesuffix("s")
+
+
 def label(value: Any) -> str:
     """A label in the language being spoken. Labels are text, ``{"zh": …, "en": …}``, or a lazy translation."""
     if isinstance(value, str):

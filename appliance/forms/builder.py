@@ -139,6 +139,7 @@ def words() -> dict[str, str]:
         "the": _("%(relation)s的"),
         "leave_out": _("去掉"),
         "choose_many": _("请选择"),
+        "comma": _("、"),
         "unfinished": _("还有条件没有填完整。"),
     }
 
@@ -157,7 +158,8 @@ def related_entries(form: Form, actor: Actor) -> list[dict[str, Any]]:
         if not permissions.can(actor, "see", other.key) or via.key not in fields:
             continue
         several = len([1 for o, _f in catalog.inverse(form) if o.key == other.key]) > 1
-        name = f"{other.label}（{via.label}）" if several else other.label
+        name = _("%(form)s（%(field)s）", form=other.label, field=via.label) if several else other.label
+        before, _gap, after = _("最近…内").partition("…")
         moment = next((k for k in ("paid_at", "ordered_at") if k in fields), "created_at")
         out.append({
             "id": f"related:{other.key}:{via.key}",
@@ -167,7 +169,7 @@ def related_entries(form: Form, actor: Actor) -> list[dict[str, Any]]:
             "assume": not several,
             "start": {"related": other.key, "agg": "count", "op": "gte", "value": 1} | ({"via": via.key} if several else {}),
             "parts": [
-                {"at": "within", "input": "span", "before": _("最近"), "after": _("内"), "optional": True, "add": _("限时间")},
+                {"at": "within", "input": "span", "before": before.strip(), "after": after.strip(), "optional": True, "add": _("限时间")},
                 {"at": "on", "input": "field", "form": other.key, "inputs": ["date", "datetime"], "before": _("按"),
                  "start": moment, "with": "within"},
                 {"at": "agg", "input": "select", "options": [[a, conditions.agg_words(a)] for a in conditions.AGGREGATES]},

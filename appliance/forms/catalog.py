@@ -13,7 +13,7 @@ from typing import Any
 import peewee
 from flask_babel import gettext as _
 
-from ..core import clock, dialect
+from ..core import clock, dialect, i18n
 from ..core.db import Statement, db, read, write
 from ..core.errors import NotFound, UserError
 from ..core.i18n import label as i18n_label
@@ -73,6 +73,16 @@ class Form:
     @property
     def label(self) -> str:
         return i18n_label(self.spec_label)
+
+    @property
+    def one(self) -> str:
+        """What one record is called in the middle of a sentence: "customer" where the label is "Customers"."""
+        return i18n.one(self.label)
+
+    @property
+    def many(self) -> str:
+        """What the records are called in the middle of a sentence."""
+        return i18n.many(self.label)
 
     @property
     def search_table(self) -> str:

@@ -207,7 +207,7 @@ def holds(condition: Condition | None, form: Form, record_id: int, ctx: Context 
 def words(condition: Condition | None, form: Form) -> str:
     """The condition as a sentence in the reader's language."""
     if not condition:
-        return _("全部%(form)s", form=form.label)
+        return _("全部%(form)s", form=form.many)
     return _words(condition, form, top=True)
 
 
@@ -218,7 +218,7 @@ def _words(doc: Condition, form: Form, top: bool = False) -> str:
         if group in doc:
             parts = [_words(part, form) for part in doc[group]]
             text = joint.join(parts) if parts else _("任意")
-            return text if top or len(parts) < 2 else f"（{text}）"
+            return text if top or len(parts) < 2 else _("（%(text)s）", text=text)
     if "not" in doc:
         return _("不满足（%(test)s）", test=_words(doc["not"], form, top=True))
     return _leaf(doc).words(doc, form)
@@ -378,6 +378,8 @@ class FieldTest(Test):
 
 
 AGGREGATES = ("count", "sum", "avg", "min", "max", "distinct")
+COUNT = Integer(Spec("count", {"zh": "次数", "en": "count"}, "integer"))
+"""What reads the value that a count is compared with."""
 NUMBER_OPS = ("eq", "ne", "lt", "lte", "gt", "gte", "between", "in", "not_in")
 
 
@@ -390,7 +392,7 @@ def aggregate_test(
     if op not in NUMBER_OPS and op not in ("empty", "not_empty"):
         raise FieldError(_("汇总值不能用「%(op)s」来比较。", op=OPERATOR_WORDS.get(op, op)))
     if agg in ("count", "distinct"):
-        reader: Field = Integer(Spec("count", {"zh": "次数", "en": "count"}, "integer"))
+        reader: Field = COUNT
     elif of is None:
         raise FieldError(_("请指明要汇总哪个字段。"))
     elif agg not in of.aggregates:
@@ -478,14 +480,19 @@ class RelatedTest(Test):
 
     def words(self, doc: Condition, form: Form) -> str:
         other, _link, agg, of, op, value = self._parts(doc, form, Context())
-        within = _("最近 %(span)s", span=span_words(doc["within"])) if "within" in doc else ""
-        where = f"（{_words(doc['where'], other, top=True)}）" if doc.get("where") else ""
-        subject = f"{of.label} {agg_words(agg)}" if of else agg_words(agg)
-        if of and agg not in ("count", "distinct"):
-            wanted = of.operand_words(op, value)
+        rows = other.label
+        if doc.get("where"):
+            rows = _("%(form)s（%(where)s）", form=rows, where=_words(doc["where"], other, top=True))
+        if "within" in doc:
+            rows = _("最近 %(span)s %(rows)s", span=span_words(doc["within"]), rows=rows)
+        if of:
+            subject = _("%(rows)s %(field)s %(agg)s", rows=rows, field=of.label, agg=agg_words(agg))
         else:
-            wanted = str(value)
-        return " ".join(filter(None, [within, other.label + where, subject, str(OPERATOR_WORDS[op]), wanted]))
+            subject = _("%(rows)s %(agg)s", rows=rows, agg=agg_words(agg))
+        if op in ("empty", "not_empty"):
+            return f"{subject} {OPERATOR_WORDS[op]}"
+        reader = of if of and agg not in ("count", "distinct") else COUNT
+        return f"{subject} {OPERATOR_WORDS[op]} {reader.operand_words(op, value)}"
 
     def actual(self, doc: Condition, form: Form, ctx: Context) -> str:
         inner = ctx.inner()

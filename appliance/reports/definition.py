@@ -96,7 +96,7 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Measure:
-    """How much: ``agg`` over a field, less another one, over some of the records; or ``share``: ``part`` / ``whole``."""
+    """How much: ``agg`` over a field, less another, over some of the records; or ``share``: ``part`` / ``whole``."""
 
     agg: str
     of: str | None = None
@@ -153,7 +153,7 @@ class Measure:
         what = path_label(form, self.of)
         if self.minus:
             what = _("%(what)s − %(less)s", what=what, less=path_label(form, self.minus))
-        return what if self.agg == "sum" else f"{what} {conditions.agg_words(self.agg)}"
+        return what if self.agg == "sum" else _("%(field)s %(agg)s", field=what, agg=conditions.agg_words(self.agg))
 
 
 @dataclass(frozen=True)

@@ -363,4 +363,4 @@ def _is_new() -> bool:
 def measure_label(report: Report) -> str:
     """What a report counts, in a few words, for lists of reports."""
     form = catalog.get(report.definition.form)
-    return i18n_label("、".join(m.title(form) for m in report.definition.measures))
+    return i18n_label(_("、").join(m.title(form) for m in report.definition.measures))

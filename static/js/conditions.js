@@ -674,8 +674,8 @@
     var list = el("div", { class: "menu-list cond-many-list" });
     function say() {
       var names = all.filter(function (o) { return chosen.indexOf(o[0]) >= 0; }).map(function (o) { return o[1]; });
-      summary.textContent = names.length ? names.join("、") : self.w.choose_many;
-      summary.title = names.join("、");
+      summary.textContent = names.length ? names.join(self.w.comma) : self.w.choose_many;
+      summary.title = names.join(self.w.comma);
     }
     function tick(option) {
       return el("label", { class: "form-check" }, [el("input", { type: "checkbox", class: "form-check-input", checked: chosen.indexOf(option[0]) >= 0, onchange: function (event) {

@@ -107,7 +107,7 @@ def _fail(job: Job, why: str, *, for_good: bool) -> None:
         if not queue.settle(job, "failed", error=why):
             return
         if job.actor_id is None or not for_good:
-            incidents.open("job", f"{i18n.label(registry.label(job.kind))}：{why}", f"job:{job.id}", job.unique)
+            incidents.open("job", _("%(name)s：%(why)s", name=i18n.label(registry.label(job.kind)), why=why), f"job:{job.id}", job.unique)
 
 
 def _backoff(kind: str) -> tuple[int, ...]:

@@ -75,7 +75,7 @@ class Moment(Field):
 
     operators: ClassVar[tuple[str, ...]] = (*ORDERED, "within", "not_within", "next", "this", "last")
     aggregates = ("min", "max", "count", "distinct")
-    operator_words = {"lt": _l("早于"), "lte": _l("不晚于"), "gt": _l("晚于"), "gte": _l("不早于")}
+    operator_words: ClassVar[dict[str, Any]] = {"lt": _l("早于"), "lte": _l("不晚于"), "gt": _l("晚于"), "gte": _l("不早于")}
 
     def day_start(self, day: dt.date, ctx: Context) -> Any:
         """The stored value at which a calendar day of the company begins."""

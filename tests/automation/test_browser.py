@@ -67,7 +67,7 @@ def test_a_rule_is_made_from_nothing_previewed_and_run(page: Any) -> None:
     page.get_by_label("名称").fill("大客户")
     page.get_by_text("手动（按钮）").click()
     page.get_by_role("button", name="打标签").click()
-    page.get_by_label("标签", exact=True).fill("大客户")
+    page.locator("#actions").get_by_label("标签", exact=True).fill("大客户")
     page.get_by_role("button", name="修改字段").click()
     page.get_by_label("添加字段").select_option(label="昵称")
     page.locator("#actions [name$='value.nickname']").fill("贵客")

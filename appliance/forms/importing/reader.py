@@ -65,7 +65,7 @@ def _source(path: str, frugal: bool) -> Source:
 
 def inspect(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """The sheets, and of the chosen one: header, number of columns, samples of each, title years."""
-    from .sniff import filled, find_header, header_at, is_blank, title_years, usual_fill
+    from .sniff import NULLS, filled, find_header, header_at, is_blank, title_years, usual_fill
     from .sources import plain
 
     source = _source(request["path"], request["frugal"])
@@ -86,7 +86,7 @@ def inspect(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     body = [row for row in top[max(header.end, 0) :] if not is_blank(row)]
     samples: list[list[Any]] = []
     for column in range(len(header.names)):
-        cells = (row[column] for row in body if column < len(row) and row[column] not in (None, ""))
+        cells = (row[column] for row in body if column < len(row) and row[column] not in (None, "", *NULLS))
         samples.append([_cut(plain(cell)) for cell in itertools.islice(cells, SAMPLES)])
     yield "end", {
         "sheets": sheets,

@@ -185,6 +185,9 @@ class Check:
         self.page = page
         self.found: dict[str, Any] | None = row.checked
         self.job: Job | None = jobs.get(row.check_job) if row.check_job and not self.found else None
+        if self.job and self.job.finished:
+            # It may have ended since the row was read.
+            self.found = imports.get(row.id).checked
 
     @property
     def running(self) -> bool:
@@ -192,7 +195,9 @@ class Check:
 
     @property
     def failed(self) -> str:
-        return (self.job.error or _("检查没有完成，可以直接开始导入。")) if self.job and self.job.finished else ""
+        if not self.job or not self.job.finished or self.found:
+            return ""
+        return self.job.error or _("检查没有完成，可以直接开始导入。")
 
     @property
     def bad(self) -> list[tuple[str, int, list[list[Any]]]]:

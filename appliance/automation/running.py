@@ -20,7 +20,7 @@ from .definitions import Subject
 from .models import RuleRun
 from .plans import Plan, TablePlan
 
-CHUNK = 2000
+CHUNK = 1000
 """Records a transaction: a few tens of milliseconds, so that others get their turn in between."""
 
 

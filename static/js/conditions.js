@@ -280,9 +280,9 @@
     var best = null, length = -1;
     this.value();
     this.paths.forEach(function (at, node) {
-      if (String(path || "").indexOf(at) === 0 && at.length > length && this.rows.get(node)) { best = this.rows.get(node); length = at.length; }
+      if (String(path || "").indexOf(at) === 0 && at.length >= length && this.rows.get(node)) { best = this.rows.get(node); length = at.length; }
     }, this);
-    if (best && length > 0 || (best && !best.classList.contains("cond-root"))) this.mark(best, message);
+    if (best && !best.classList.contains("cond-root")) this.mark(best, message);
     else { this.problem.textContent = message; this.problem.hidden = false; }
   };
 
@@ -494,9 +494,9 @@
 
   proto.entryLacks = function (entry, doc) {
     return entry.parts.some(function (part) {
-      if (part.input === "compare") return doc.value === undefined || doc.value === "" || (Array.isArray(doc.value) && doc.value.some(function (v) { return v === ""; }));
+      if (part.input === "compare") return (doc.value === undefined && doc.op !== undefined) || doc.value === "" || (Array.isArray(doc.value) && doc.value.some(function (v) { return v === ""; }));
       if (part.input === "where" || part.optional || part.with || part.when) return false;
-      var value = doc[part.at];
+      var value = doc[part.at] === undefined ? (entry.start || {})[part.at] : doc[part.at];
       return value === undefined || value === "" || (Array.isArray(value) && !value.length);
     });
   };
@@ -544,7 +544,11 @@
           doc.op = next;
           self.again(doc);
         }),
-        this.valueInputs(field, op, doc.value, function (next) { update("value", next); }),
+        /* Without operator and value: at least one. */
+        this.valueInputs(field, op, doc.op === undefined && doc.value === undefined ? 1 : doc.value, function (next) {
+          doc.op = op;
+          update("value", next);
+        }),
       ]);
     }
     return this.line(part.input, value, function (next) { update(part.at, next); });

@@ -45,7 +45,7 @@ class Effect:
 
 
 class Action:
-    """Something to do to records, used alike by rules, decision tables' kin, flows, buttons and bulk operations.
+    """Something to do to a batch of records; whoever has records to act on may use it.
 
     ``doc`` is the action's JSON. An action owns its parameters, its inputs, its effect
     and its sentence.

@@ -187,7 +187,8 @@ class Statement:
 
     def executemany(self, rows: Iterable[Sequence[Any]]) -> int:
         """Runs for many rows of values; returns the number of rows changed. Only inside ``write()``."""
-        cursor = db.connection().executemany(self.sql, map(self._bind, rows))
+        plain = len(self._slots) == len(self._params)
+        cursor = db.connection().executemany(self.sql, rows if plain else map(self._bind, rows))
         return int(cursor.rowcount)
 
 

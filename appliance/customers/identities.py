@@ -14,7 +14,7 @@ from flask_babel import gettext as _
 
 from ..accounts.actor import Actor
 from ..core import clock, dialect
-from ..core.db import PARAM, executemany
+from ..core.db import PARAM, Statement, executemany
 from ..forms import catalog, query
 from ..forms.hooks import UNSET, Batch, Draft, after_write, before_write
 from .kinds import CONTACTS, Kind
@@ -60,6 +60,18 @@ def owners(keys: Iterable[Key]) -> dict[Key, int]:
             if key in asked:
                 found[key] = customer_id
     return found
+
+
+_holders = Statement(
+    Identity.select(Identity.value, Identity.customer_id).where(
+        Identity.kind == PARAM, Identity.scope == "", dialect.any_of(Identity.value, PARAM), Identity.active == True  # noqa: E712
+    )
+)  # fmt: skip
+
+
+def holders(kind: str, values: list[str]) -> dict[str, int]:
+    """Value → the live customer that holds it, of one kind and without a scope."""
+    return dict(_holders.execute(kind, dialect.dumps(values)).fetchall())
 
 
 def of(ids: Iterable[int]) -> dict[int, dict[Key, str]]:
@@ -158,6 +170,36 @@ def claim(draft: Draft, wanted: list[Claim]) -> None:
             draft.fail(i, field_key, taken_message(key, None, draft.actor))
 
 
+Plain = dict[str, list[str]]
+"""Kind → values without a scope: what almost every identity is. Columns of them are handled without a Key for each."""
+
+
+def plain(draft: Draft) -> Plain | None:
+    """All identities that a draft's rows ask for, if none of them is scoped or part of a change."""
+    found: Plain = {
+        kind: [value for value in draft.columns[kind] if value is not None] for kind in CONTACTS if kind in draft.columns
+    }
+    for value in draft.columns.get("identities", ()):
+        if value:
+            for kind, entries in value.items():
+                found.setdefault(kind, []).extend(entries)
+    return found if all(set(map(type, values)) <= {str} for values in found.values()) else None
+
+
+def all_free(draft: Draft) -> bool:
+    """Whether nothing that new customers ask for is held by anybody or asked for twice: one query a kind says so."""
+    named = plain(draft)
+    return named is not None and all(
+        len(set(values)) == len(values) and not holders(kind, values) for kind, values in named.items()
+    )
+
+
+def add_plain(rows: Iterable[tuple[int, str, str]], evidence: str) -> None:
+    """Gives new customers identities: ``(customer, kind, value)``. Only inside ``write()``."""
+    now = clock.now()
+    executemany(_insert, [(customer_id, kind, "", value, evidence, now, now, 1) for customer_id, kind, value in rows])
+
+
 # -- the customer's own phone and e-mail ---------------------------------------------------------------------------
 
 
@@ -165,6 +207,15 @@ def claim(draft: Draft, wanted: list[Claim]) -> None:
 def identities_are_free(draft: Draft) -> None:
     """Before a customer is written: its phone, e-mail and other identities must not be another's."""
     _contacts_from_identities(draft)
+    if draft.action != "create" or not all_free(draft):
+        _claim_each(draft)
+    if draft.action == "create":
+        now = clock.now()
+        seen_at = draft.columns.get("first_seen_at", [None] * draft.size)
+        draft.columns["first_seen_at"] = [now if at is None else at for at in seen_at]
+
+
+def _claim_each(draft: Draft) -> None:
     wanted: list[Claim] = [
         (i, kind, Key(kind, value))
         for kind in CONTACTS
@@ -177,10 +228,6 @@ def identities_are_free(draft: Draft) -> None:
             wanted += [(i, "identities", key) for key in field.named(value)]  # type: ignore[attr-defined]
     if wanted:
         claim(draft, wanted)
-    if draft.action == "create":
-        now = clock.now()
-        seen_at = draft.columns.get("first_seen_at", [None] * draft.size)
-        draft.columns["first_seen_at"] = [now if at is None else at for at in seen_at]
 
 
 def _contacts_from_identities(draft: Draft) -> None:

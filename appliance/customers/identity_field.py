@@ -7,7 +7,7 @@ Writing replaces the kinds that are named and leaves the others; ``{"add": […]
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import peewee
@@ -43,7 +43,7 @@ class Identities(LinkField):
         return {key: Spec(key, kind.spec_label, kind.field_type) for key, kind in self.kinds.items()}
 
     def holders(self, kind: str, values: list[Any]) -> dict[Any, int]:
-        return {key.value: owner for key, owner in identities.owners(Key(kind, value) for value in values).items()}
+        return identities.holders(kind, values)
 
     # -- in and out ---------------------------------------------------------------------------------------------
 
@@ -178,6 +178,10 @@ class Identities(LinkField):
     def write(self, values: dict[int, Any], actor_id: int | None, cause: Cause) -> dict[int, Any]:
         evidence = f"{cause.kind}:{cause.id}" if cause.id is not None else cause.kind
         newest = Identity.select(peewee.fn.MAX(Identity.customer_id)).scalar() or 0
+        if min(values) > newest and not any(map(_is_special, values.values())):
+            # New customers, made in this transaction: their create Change says it all.
+            identities.add_plain(_flat(values), evidence)
+            return {}
         held = identities.of(i for i in values if i <= newest)
         added: list[tuple[int, Key]] = []
         removed: list[tuple[int, Key]] = []
@@ -231,6 +235,18 @@ class Identities(LinkField):
                 if owner != customer_id:
                     taken[customer_id] = identities.taken_message(key, owner, None)
         return taken
+
+
+def _is_special(value: dict[str, Any]) -> bool:
+    """Whether a value is a change to what is held, or has identities of one shop only."""
+    return value.keys() <= DELTA or any(type(entry) is not str for entries in value.values() for entry in entries)
+
+
+def _flat(values: dict[int, Any]) -> Iterator[tuple[int, str, str]]:
+    for customer_id, value in values.items():
+        for kind, entries in value.items():
+            for entry in entries:
+                yield customer_id, kind, entry
 
 
 def _entry(key: Key) -> Any:

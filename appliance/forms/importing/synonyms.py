@@ -1,6 +1,5 @@
 """What other systems call our fields: header words by field key, for proposals of the column mapping."""
 
-# ruff: noqa: E501
 from __future__ import annotations
 
 CUSTOMER: dict[str, str] = {

@@ -128,6 +128,7 @@ class Writer:
     def _own_columns(self, batch: Parsed) -> Columns:
         """The columns of the records themselves: plain fields, parts of link fields, what names related records."""
         own: Columns = {}
+        parts: dict[str, Columns] = defaultdict(dict)
         for path, target in self.via[""].items():
             column = batch.columns.get(path)
             if path in self.plan.constants:
@@ -136,13 +137,15 @@ class Writer:
             if column is None or target.field is None or path == ID:
                 continue
             if target.link:
-                parts = own.setdefault(target.link, [None] * batch.size)
-                own[target.link] = [
-                    old if value is None else (old or {}) | {target.key: [value]}
-                    for old, value in zip(parts, column, strict=True)
-                ]
+                parts[target.link][target.key] = column
             else:
                 own[path] = column
+        for link, columns in parts.items():
+            kinds = list(columns)
+            own[link] = [
+                {kind: [value] for kind, value in zip(kinds, row, strict=True) if value is not None} or None
+                for row in zip(*columns.values(), strict=True)
+            ]
         for via, related in self.related.items():
             if columns := _below(batch.columns, via):
                 own[via] = related.values(columns, batch.size)

@@ -109,7 +109,7 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-@jobs.handler("api.forget")
+@jobs.handler("api.forget", label=_l("清理接口请求的旧回答"))
 def forget(job: Any) -> None:
     """Drops answers that nobody can ask for any more."""
     with write():

@@ -10,6 +10,7 @@ from typing import Any
 import peewee
 from flask import g, has_request_context
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from peewee import fn
 
 from ..core import clock, schema
@@ -23,7 +24,10 @@ from .models import CustomerTag, Tag, TagGroup
 
 DEFAULT_GROUP = "other"
 MAX_NAME = 50
-COLORS = ("blue", "cyan", "green", "amber", "orange", "red", "pink", "purple", "gray")
+COLORS = {
+    "blue": _l("蓝"), "cyan": _l("青"), "green": _l("绿"), "amber": _l("黄"), "orange": _l("橙"), "red": _l("红"),
+    "pink": _l("粉"), "purple": _l("紫"), "gray": _l("灰"),
+}  # fmt: skip
 FORBIDDEN = re.compile(r"[,，、;；|\n\r\t]")
 """What separates names in a cell cannot be part of one."""
 

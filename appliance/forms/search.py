@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 import peewee
+from flask_babel import lazy_gettext as _l
 from peewee import fn
 
 from ..core import dialect, jobs
@@ -144,7 +145,7 @@ def _store(form: Form, rows: list[Any]) -> None:
     add.executemany([(row[0], *[tokens(str(v)) if v is not None else "" for v in row[1:]]) for row in rows])
 
 
-@jobs.handler("search.index")
+@jobs.handler("search.index", label=_l("更新搜索"))
 def index_dirty(job: Any) -> None:
     """Indexes the ranges that large writes left, a chunk a transaction."""
     from . import catalog

@@ -45,7 +45,8 @@ class Context:
     """For whom and when a condition is compiled.
 
     With an ``actor`` other than the system the condition may only use what that person sees. ``record_id`` is set
-    when the condition is asked of one record: sub-queries are then tied to it and stay cheap.
+    when the condition is asked of one record: sub-queries are then tied to it and stay cheap. ``scan``: most rows are
+    expected to match, so the table is read once from end to end.
     """
 
     actor: Actor = SYSTEM
@@ -53,9 +54,10 @@ class Context:
     tz: ZoneInfo = field(default_factory=settings.tz)
     record_id: int | None = None
     level: int = 0
+    scan: bool = False
 
     def inner(self) -> Context:
-        return replace(self, record_id=None, level=self.level + 1)
+        return replace(self, record_id=None, level=self.level + 1, scan=False)
 
     def moment(self, seconds: int) -> Context:
         return replace(self, now=seconds)
@@ -324,9 +326,10 @@ class FieldTest(Test):
         head, _dot, rest = path.partition(".")
         field_ = visible_field(form, head, ctx)
         if not rest:
-            return field_.compile(
-                form.col(head, source) if field_.column else form.col("id", source), op, doc.get("value"), ctx
-            )
+            column = form.col(head if field_.column else "id", source)
+            if ctx.scan and field_.column and not (op in ("eq", "in") and (field_.unique or field_.type == "relation")):
+                column = dialect.unindexed(column)
+            return field_.compile(column, op, doc.get("value"), ctx)
         if field_.type != "relation":
             raise FieldError(_("「%(field)s」不是关联字段，后面不能再接字段。", field=field_.label))
         target = catalog.get(field_.options["form"])
@@ -334,8 +337,11 @@ class FieldTest(Test):
         positive = doc | {"field": rest, "op": NEGATIVE.get(op, op)}
         other = alias(target, ctx)
         inner = self.compile(positive, target, other, ctx.inner())
-        ids = other.select(target.col("id", other)).where(live(target, other, ctx.inner()), inner)
-        found = form.col(head, source).in_(ids)
+        rows = other.select(target.col("id", other)).where(live(target, other, ctx.inner()), inner)
+        if ctx.scan:
+            found = fn.EXISTS(rows.where(target.col("id", other) == form.col(head, source)))
+        else:
+            found = form.col(head, source).in_(rows)
         return dialect.negate(found) if op in NEGATIVE else found
 
     def _walk(self, doc: Condition, form: Form) -> tuple[list[Field], Form]:

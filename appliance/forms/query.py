@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import peewee
@@ -145,6 +145,12 @@ class Query:
     def _copy(self) -> Query:
         twin = object.__new__(Query)
         twin.__dict__ = self.__dict__ | {"_tests": list(self._tests)}
+        return twin
+
+    def scan(self) -> Query:
+        """For figures over most of the rows: what is added from here on is tested in one pass, without indexes."""
+        twin = self._copy()
+        twin._ctx = replace(self._ctx, scan=True)
         return twin
 
     def where(self, condition: conditions.Condition | None) -> Query:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core import clock
+from ..core.db import read
 from ..forms import records
 
 MOST = 400
@@ -51,6 +52,53 @@ def peek(key: Hashable) -> Kept | None:
     """What was kept, fresh or not, if it may still be shown."""
     found = _kept.get(key)
     return found if found and found.age < STALE else None
+
+
+_slots = threading.Semaphore(2)
+"""Of the figures that nobody waits for, two are computed at a time: pages keep their threads and a core."""
+
+
+class _Answer:
+    """Figures being computed by a thread of their own."""
+
+    def __init__(self) -> None:
+        self.ready = threading.Event()
+        self.error: Exception | None = None
+
+
+_asked: dict[Hashable, _Answer] = {}
+
+
+def soon(key: Hashable, compute: Callable[[], Any], wait: float) -> Kept | None:
+    """As :func:`get`, but after ``wait`` seconds ``None``: then it goes on behind, and whoever asks again finds it.
+
+    ``compute`` runs in another thread. Raises what it raised.
+    """
+    found = _kept.get(key)
+    if found and found.fresh():
+        return found
+    with _lock:
+        answer = _asked.get(key)
+        if answer is None:
+            answer = _asked[key] = _Answer()
+            threading.Thread(target=_work, args=(key, compute, answer), name="figures", daemon=True).start()
+    if not answer.ready.wait(wait):
+        return None
+    if answer.error:
+        raise answer.error
+    return _kept.get(key)
+
+
+def _work(key: Hashable, compute: Callable[[], Any], answer: _Answer) -> None:
+    try:
+        with _slots, read():
+            get(key, compute)
+    except Exception as error:
+        answer.error = error
+    finally:
+        with _lock:
+            _asked.pop(key, None)
+        answer.ready.set()
 
 
 def get(key: Hashable, compute: Callable[[], Any]) -> Kept:

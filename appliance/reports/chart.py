@@ -21,7 +21,8 @@ MOST_SERIES = 8
 def spec(result: Result) -> dict[str, Any]:
     """``{"kind", "time", "crossed", "categories", "series"}``.
 
-    A series: ``{"name", "unit", "values", "texts", "urls", "compared"}``, lists by category. Values are stored values; ``unit`` says how axes write them. A heatmap's second axis is its series.
+    A series: ``{"name", "unit", "values", "texts", "urls", "compared"}``, lists by category. Values are stored values;
+    ``unit`` says how axes write them. A heatmap's second axis is its series.
     """
     d = result.definition
     body = _crossed(result) if len(d.dimensions) == 2 else _plain(result)

@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 
 from ..accounts import permissions
 from ..accounts.actor import Actor
-from ..core import clock, settings
+from ..core import clock, i18n, settings
 from ..core.db import db
 from ..forms import catalog, query
 from ..forms.catalog import Form
@@ -25,6 +25,8 @@ from .ranges import ALL, Range, preset
 Condition = dict[str, Any]
 
 ONE_DAY = dt.timedelta(days=1)
+NARROW = 45
+"""Days; the records of a shorter span are looked up by the index of its date."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,19 @@ def data(
     return plan.result(kept.value, kept.at, kept.took, True)
 
 
+def soon(definition: Definition, actor: Actor, within: Range | None = None, wait: float = 1.0) -> Result | None:
+    """As :func:`data`; what takes longer than ``wait`` seconds is computed behind: ``None``, ask again later."""
+    plan = Plan(definition, actor, within, None)
+    locale = i18n.current()
+
+    def run() -> Raw:
+        with i18n.speaking(locale):
+            return plan.run()
+
+    kept = cache.soon(plan.key, run, wait)
+    return plan.result(kept.value, kept.at, kept.took, True) if kept else None
+
+
 def peek(definition: Definition, actor: Actor, within: Range | None = None) -> Result | None:
     """What was computed earlier, if it may still be shown; costs nothing. ``fresh``: it need not be renewed."""
     plan = Plan(definition, actor, within, None)
@@ -199,7 +214,11 @@ class Plan:
         return [m.document() | {"as": name} for name, m in self.plain]
 
     def _query(self, span: Range) -> query.Query:
-        return query.Query(self.form, self.actor).where(both(*self.filters, *self._span(span)))
+        found = query.Query(self.form, self.actor)
+        days = (span.end - span.start).days if span.start and span.end else None
+        if days is None or days > NARROW:
+            found = found.scan()
+        return found.where(both(*self.filters, *self._span(span)))
 
     def _span(self, span: Range) -> list[Condition]:
         name = self.definition.time_field

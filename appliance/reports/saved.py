@@ -185,7 +185,7 @@ def dashboard(key: str) -> Dashboard:
 
 
 def create_dashboard(doc: Mapping[str, Any], actor: Actor) -> Dashboard:
-    """A new dashboard from ``{"key"?, "label", "tiles"}``; for administrators. Raises UserError, Conflict, Forbidden."""
+    """A new dashboard from ``{"key"?, "label", "tiles"}``, by administrators. Raises UserError, Conflict, Forbidden."""
     _demand_admin(actor)
     label, key = _label(doc.get("label")), doc.get("key") or f"d_{secrets.token_hex(4)}"
     _check_key(key)

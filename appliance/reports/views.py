@@ -20,7 +20,7 @@ from ..core.i18n import label as i18n_label
 from ..forms import catalog, conditions, query
 from ..forms.blueprint import link
 from . import chart, editing, export, ranges, saved
-from .data import Result, data, peek
+from .data import Result, data, peek, soon
 from .definition import Definition
 from .saved import Dashboard, Report, Tile
 
@@ -69,14 +69,18 @@ class _Placed:
     def __init__(self, number: int, tile: Tile, report: Report | None, span: ranges.Range) -> None:
         self.number, self.tile, self.report, self.span = number, tile, report, span
         self.result: Result | None = None
+        self.again = False
         self.error = "" if report else _("这里的数据您没有权限查看，或报表已被删除。")
         if report:
             self._try(lambda: peek(report.definition, current_actor(), span))
 
     def compute(self) -> None:
+        """Asks for the figures; what takes long shows what was known before, and is asked for again."""
         report = self.report
-        if report:
-            self._try(lambda: data(report.definition, current_actor(), self.span))
+        if not report:
+            return
+        self.again = True
+        self._try(lambda: soon(report.definition, current_actor(), self.span) or self.result)
 
     def _try(self, ask: Any) -> None:
         try:

@@ -15,7 +15,7 @@ DRAWN = "[data-chart] canvas"
 
 def settle(page) -> None:
     """Waits until every tile has its figures."""
-    expect(page.locator("[aria-busy]")).to_have_count(0)
+    expect(page.locator("[aria-busy]")).to_have_count(0, timeout=30_000)
     page.wait_for_load_state("networkidle")
 
 

@@ -158,3 +158,16 @@ def test_new_orders_show_at_once(client, figures):
     before = int(figures(client, "orders")[0][0])
     records.create(catalog.get("order"), {"number": "X1", "amount": 5, "paid_at": "2026-01-01 10:00"}, SYSTEM)
     assert int(figures(client, "orders")[0][0]) == before + 1
+
+
+def test_figures_that_take_long_are_computed_behind_and_shown_when_ready(client, monkeypatch):
+    from functools import partial
+
+    from appliance.reports import data, views
+
+    tile = "/dashboards/overview/tiles/8?range=all"
+    monkeypatch.setattr(views, "soon", partial(data.soon, wait=0))
+    assert "正在计算" in client.get(tile, htmx=True).text
+    monkeypatch.setattr(views, "soon", partial(data.soon, wait=10))
+    shown = client.get(tile, htmx=True).text
+    assert "data-chart=" in shown and "aria-busy" not in shown

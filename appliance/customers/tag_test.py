@@ -6,7 +6,9 @@ from typing import Any
 
 from flask_babel import gettext as _
 
+from ..accounts.actor import Actor
 from ..core import clock, settings
+from ..forms import query
 from ..forms.catalog import Form
 from ..forms.conditions import Condition, Context, Test, test
 from ..forms.fields.base import FieldError
@@ -39,6 +41,13 @@ class TagTest(Test):
 
     def fields(self, doc: Condition, form: Form) -> set[str]:
         return {"tags"}
+
+    def builder(self, form: Form, actor: Actor) -> list[dict[str, Any]]:
+        if form.key != "customer" or "tags" not in query.clear(form, actor):
+            return []
+        names = [["", ""], *([name, name] for name in tags.colors())]
+        part = {"at": "tag", "input": "select", "options": names}
+        return [{"id": "tag", "group": _("标签"), "label": _("有标签"), "start": {"tag": ""}, "parts": [part]}]
 
 
 def why(customer_id: int, name: str) -> str:

@@ -36,7 +36,7 @@ from .catalog import SYSTEM_FIELDS, Form
 from .fields.base import OPERATOR_WORDS, Field
 from .fields.moment import PERIOD_WORDS, SPAN_WORDS
 
-DEPTH = 2
+DEPTH = 3
 """How far the forms go that nested conditions may ask about."""
 
 

@@ -334,13 +334,13 @@
       doc[next] = items;
       self.again(doc);
     } }, [el("option", { value: "all", text: w.all, selected: kind === "all" }), el("option", { value: "any", text: w.any, selected: kind === "any" })]);
-    var add = el("button", { type: "button", class: "btn btn-sm cond-add", text: "＋ " + w.add, onclick: function () {
+    var add = el("button", { type: "button", class: "btn btn-sm cond-add", text: "+ " + w.add, onclick: function () {
       var fresh = { field: "" };
       doc[self.groupOf(doc)].push(fresh);
       self.render();
       self.openFields(self.rows.get(fresh));
     } });
-    var nest = el("button", { type: "button", class: "btn btn-ghost btn-sm", text: "＋ " + w.add_group, onclick: function () {
+    var nest = el("button", { type: "button", class: "btn btn-ghost btn-sm", text: "+ " + w.add_group, onclick: function () {
       var fresh = { field: "" };
       doc[self.groupOf(doc)].push(self.groupOf(doc) === "all" ? { any: [fresh] } : { all: [fresh] });
       self.render();
@@ -467,7 +467,7 @@
         if (part.when[key].indexOf(doc[key] === undefined && key === "agg" ? "count" : doc[key]) < 0) return;
       }
       if (part.optional && doc[part.at] === undefined) {
-        below.push(el("button", { type: "button", class: "btn btn-ghost btn-sm", text: "＋ " + part.add, onclick: function () {
+        below.push(el("button", { type: "button", class: "btn btn-ghost btn-sm", text: "+ " + part.add, onclick: function () {
           doc[part.at] = part.input === "span" ? { days: 30 } : part.input === "where" ? { all: [] } : part.input === "choices" ? [] : "";
           entry.parts.forEach(function (other) { if (other.with === part.at && other.start) doc[other.at] = other.start; });
           self.again(doc);
@@ -582,7 +582,6 @@
     var self = this, w = this.w;
     if (field.choices && !field.open) {
       var options = [["", ""]].concat(field.choices);
-      if (value !== undefined && !options.some(function (o) { return o[0] === value; })) options.push([value, String(value)]);
       return this.select(options, value === undefined ? "" : value, w.value, function (next) { onchange(next === "" ? undefined : next); });
     }
     if (field.choices) {
@@ -624,6 +623,10 @@
   };
 
   proto.select = function (options, value, label, onchange) {
+    /* What is chosen and no longer offered stays to be seen. */
+    if (value !== undefined && value !== null && !options.some(function (pair) { return String(pair[0]) === String(value); })) {
+      options = options.concat([[value, String(value)]]);
+    }
     var select = el("select", { class: "form-select", "aria-label": label, onchange: function () { onchange(select.value); } },
       options.map(function (pair) { return el("option", { value: pair[0], text: pair[1], selected: String(pair[0]) === String(value) }); }));
     return select;

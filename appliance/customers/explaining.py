@@ -8,6 +8,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from peewee import fn
 
 from ..core.db import read
@@ -88,13 +89,13 @@ def _say(letter: str, value: int) -> str:
     if letter == "r":
         days = rfm.today() - value
         day = (EPOCH + dt.timedelta(days=value)).isoformat()
-        return _("今天（%(day)s）", day=day) if days <= 0 else _("%(days)d 天前（%(day)s）", days=days, day=day)
+        return _("今天（%(day)s）", day=day) if days <= 0 else ngettext("%(num)d 天前（%(day)s）", "%(num)d 天前（%(day)s）", days, day=day)
     if letter == "f":
-        return _("%(count)d 单", count=value)
+        return ngettext("%(num)d 单", "%(num)d 单", value)
     if letter == "m":
         return catalog.get("customer").fields["total_paid"].format(value)
     if letter == "i":
-        return _("%(count)d 次", count=value)
+        return ngettext("%(num)d 次", "%(num)d 次", value)
     return _("%(minutes)d 分钟", minutes=value // 60)
 
 

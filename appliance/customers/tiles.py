@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flask_babel import gettext as _
+from flask_babel import ngettext
 
 from ..accounts.actor import Actor
 from ..core import clock, settings
@@ -54,4 +55,4 @@ def _days_ago(at: int | None) -> str:
         return "—"
     tz = settings.tz()
     days = (clock.today(tz) - clock.local(at, tz).date()).days
-    return _("今天") if days <= 0 else _("%(days)d 天前", days=days)
+    return _("今天") if days <= 0 else ngettext("%(num)d 天前", "%(num)d 天前", days)

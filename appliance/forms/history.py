@@ -18,7 +18,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from ..accounts import people
-from ..accounts.actor import SYSTEM, Actor
+from ..accounts.actor import Actor
 from . import catalog, query
 from .catalog import Form
 from .fields.base import Field
@@ -120,7 +120,7 @@ def _entry(change: Any, seen: dict[str, Field], clear: dict[str, Field], titles:
                 lines.append(Line(clear[key].label, old, new))
         elif key in seen:
             lines.append(Line(seen[key].label, "", "", quiet=True))
-    who = people.name(change.actor_id) if change.actor_id else SYSTEM.name
+    who = people.name(change.actor_id) if change.actor_id else _("固客")
     return Entry(change.id, change.at, who, change.action, str(ACTIONS[change.action]), _cause(change), lines)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from babel.dates import format_skeleton
 from flask import Flask, Response, current_app, request, url_for
 from flask_babel import gettext as _
 
 from ..accounts.actor import Actor, maybe_actor
 from ..accounts.permissions import can
 from ..automation.models import DecisionTableRow, RuleRow
-from ..core import clock, nav, settings
+from ..core import clock, i18n, nav, settings
 from ..core.db import read, write
 from ..forms import catalog
 from ..forms.importing.models import Import
@@ -142,7 +143,7 @@ def _orders(actor: Actor, form: catalog.Form) -> list[Figure]:
     }
     row = _month(actor, form, month)
     today = clock.today(settings.tz())
-    hint = _("%(month)s 月 1 日至今", month=today.month)
+    hint = _("%(day)s至今", day=format_skeleton("MMMd", today.replace(day=1), locale=i18n.current()))
     link = _list_url("order")
     return [
         Figure(_("本月付款订单"), shell.number(row.get("orders") or 0), hint, "shopping-cart", link),

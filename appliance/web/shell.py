@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask, current_app, request, url_for
 from flask_babel import gettext as _
+from flask_babel import ngettext
 
 from .. import __version__
 from ..accounts.actor import Actor, current_actor, maybe_actor
@@ -202,7 +203,7 @@ def ago(seconds: int | None) -> str:
     if 0 <= age < 60:
         return _("刚刚")
     if 0 <= age < 3600:
-        return _("%(n)s 分钟前", n=age // 60)
+        return ngettext("%(num)d 分钟前", "%(num)d 分钟前", age // 60)
     days = (now.date() - then.date()).days
     if days == 0:
         return _("今天 %(time)s", time=then.strftime("%H:%M"))

@@ -59,7 +59,7 @@ def list_users() -> None:
         for p in people
     ]
     lines = [
-        f"{row['login']}\t{row['name']}\t{','.join(row['roles'])}\t{_('启用') if row['active'] else _('停用')}"
+        f"{row['login']}\t{row['name']}\t{','.join(row['roles'])}\t{_('正常') if row['active'] else _('已停用')}"
         for row in rows
     ]
     cli.show({"users": rows}, *lines)

@@ -10,7 +10,7 @@ from ..accounts.actor import Actor
 from ..core import clock, settings
 from ..forms import query
 from ..forms.catalog import Form
-from ..forms.conditions import Condition, Context, Test, test
+from ..forms.conditions import Condition, Context, Test, test, visible_field
 from ..forms.fields.base import FieldError
 from . import causes, tags
 from .models import CustomerTag, Tag
@@ -29,6 +29,7 @@ class TagTest(Test):
         return doc["tag"].strip()
 
     def compile(self, doc: Condition, form: Form, source: Any, ctx: Context) -> Any:
+        visible_field(form, "tags", ctx)
         # A tag that is not there (yet) is held by nobody.
         found = list(tags.ids_of([self._name(doc, form)]).values())
         return holders(form.col("id", source), found, ctx.record_id)

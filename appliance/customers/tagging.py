@@ -155,8 +155,8 @@ def _select(source: Any, group: set[int]) -> Any:
 def _differences(source: Any, group: set[int]) -> Iterator[Difference]:
     """Read whole before the first is written: a million take 24 MB, and no read stays open while others write."""
     found = array("q")
-    for row in _select(source, group).tuples().execute(db):
-        found.extend(-1 if value is None else value for value in row)
+    for customer, old, new in db.execute(_select(source, group)):
+        found.extend((customer, old or -1, new or -1))
     for i in range(0, len(found), 3):
         customer, old, new = found[i : i + 3]
         yield customer, None if old < 0 else old, None if new < 0 else new
@@ -182,21 +182,26 @@ def link(add: Sequence[tuple[int, int]], remove: Sequence[tuple[int, int]], acto
 
 def _apply(differences: Iterator[Difference], actor: Actor, cause: Cause, on_batch: OnBatch | None) -> int:
     names = dict(Tag.select(Tag.id, Tag.name).tuples())
-    done = 0
+    done, seen = 0, records.latest_change()
     while batch := list(islice(differences, BATCH)):
         with write():
-            done += len(_write(batch, names, actor, cause))
+            # Whoever changed a customer since the differences were read may have changed a tag.
+            done += len(_write(batch, names, actor, cause, sure=records.latest_change() == seen))
+            seen = records.latest_change()
             if on_batch is not None:
                 on_batch(done)
     return done
 
 
-def _write(batch: list[Difference], names: dict[int, str], actor: Actor, cause: Cause) -> set[int]:
+def _write(
+    batch: list[Difference], names: dict[int, str], actor: Actor, cause: Cause, *, sure: bool = False
+) -> set[int]:
     groups: dict[tuple[int | None, int | None], list[int]] = defaultdict(list)
-    # Somebody may have changed one by hand since it was read.
-    still = _held([c for c, _old, _new in batch], {t for _c, old, new in batch for t in (old, new) if t})
+    still = (
+        set() if sure else _held([c for c, _old, _new in batch], {t for _c, old, new in batch for t in (old, new) if t})
+    )
     for customer, old, new in batch:
-        if (old is None or (customer, old) in still) and (customer, new) not in still:
+        if sure or ((old is None or (customer, old) in still) and (customer, new) not in still):
             groups[old, new].append(customer)
     form = catalog.get("customer")
     deltas = [(_delta(names, old, new), ids) for (old, new), ids in groups.items()]

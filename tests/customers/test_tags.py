@@ -9,11 +9,12 @@ import peewee
 import pytest
 from flask import Flask
 
-from appliance.accounts.actor import SYSTEM
+from appliance.accounts import permissions
+from appliance.accounts.actor import SYSTEM, Actor
 from appliance.core.db import read
 from appliance.core.errors import UserError
 from appliance.customers import tag_test, tagging, tags
-from appliance.forms import catalog, query, records
+from appliance.forms import catalog, conditions, query, records
 from appliance.forms.hooks import Cause
 from appliance.forms.models import Change
 from tests.support.http import Api
@@ -146,3 +147,10 @@ def test_counts_leave_out_deleted_customers(levels: str, work: Callable[[], Any]
         tagging.add_where("高", ids, SYSTEM, RULE)
         records.delete(catalog.get("customer"), ids[0], SYSTEM)
         assert tags.count_all()[tags.get("高").id] == 3
+
+
+def test_who_may_not_see_tags_cannot_filter_by_them(levels: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = lambda actor, form, key: "hidden" if key == "tags" else "edit"  # noqa: E731
+    monkeypatch.setattr(permissions, "field_access", hidden)
+    with read(), pytest.raises(UserError, match="没有字段"):
+        conditions.validate({"tag": "高"}, catalog.get("customer"), Actor(9, "x", "x", role_ids=(1,)))

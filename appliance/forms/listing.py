@@ -28,6 +28,22 @@ DEFAULT_COLUMNS = 8
 
 
 @dataclass(frozen=True)
+class Base:
+    """What a list shows when its URL says nothing more: its saved view, or what the person chose for the list itself."""
+
+    where: dict[str, Any] = field(default_factory=dict)
+    sort: str | None = None
+    columns: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, form: Form, actor: Actor, view: View | None) -> Base:
+        source: Any = view or saved_views.personal(form, actor)
+        columns = list(source.columns) if source and source.columns else default_columns(form, actor)
+        shown = _visible(form, actor, columns)
+        return cls(dict(source.where), source.sort or None, shown) if view else cls(columns=shown)
+
+
+@dataclass(frozen=True)
 class State:
     """What a list shows, as its URL says it: ``view``, ``q``, ``where``, ``sort``, ``cols``, ``size``, ``cursor``.
 
@@ -43,7 +59,7 @@ class State:
     columns: tuple[str, ...] = ()
     size: int = SIZE
     cursor: str | None = None
-    base: Mapping[str, Any] = field(default_factory=dict)
+    base: Base = Base()
     problem: str = ""
     """Why the URL cannot be shown as it stands."""
 
@@ -55,24 +71,28 @@ class State:
                 view = saved_views.get(form, _number(args["view"]), actor)
             except NotFound as error:
                 problem = error.message
-        source = view or saved_views.personal(form, actor)
-        columns = list(source.columns) if source and source.columns else default_columns(form, actor)
-        base = {
-            "where": dict(view.where) if view else {},
-            "sort": (view.sort or None) if view else None,
-            "columns": _visible(form, actor, columns),
-        }
-        try:
-            where = read_condition(args["where"]) if "where" in args else base["where"]
-        except UserError as error:
-            where, problem = base["where"], error.message
+        base = Base.of(form, actor, view)
+        where = base.where
+        if "where" in args:
+            try:
+                where = read_condition(args["where"])
+            except UserError as error:
+                problem = error.message
         named = [key for key in args.get("cols", "").split(",") if key]
         size = _number(args.get("size"))
         return cls(
-            form, actor, view, args.get("q", "").strip()[:100], where, args["sort"] or None if "sort" in args else base["sort"],
-            _visible(form, actor, named) if named else base["columns"], size if size in SIZES else SIZE,
-            args.get("cursor") or None, base, problem,
-        )  # fmt: skip
+            form=form,
+            actor=actor,
+            view=view,
+            text=args.get("q", "").strip()[:100],
+            where=where,
+            sort=args.get("sort", base.sort) or None,
+            columns=_visible(form, actor, named) if named else base.columns,
+            size=size if size in SIZES else SIZE,
+            cursor=args.get("cursor") or None,
+            base=base,
+            problem=problem,
+        )
 
     def args(self) -> dict[str, str]:
         """The shortest query that reads back as this state."""
@@ -81,11 +101,11 @@ class State:
             out["view"] = str(self.view.id)
         if self.text:
             out["q"] = self.text
-        if self.where != self.base["where"]:
+        if self.where != self.base.where:
             out["where"] = json.dumps(self.where, ensure_ascii=False, separators=(",", ":"))
-        if self.sort != self.base["sort"]:
+        if self.sort != self.base.sort:
             out["sort"] = self.sort or ""
-        if self.columns != self.base["columns"]:
+        if self.columns != self.base.columns:
             out["cols"] = ",".join(self.columns)
         if self.size != SIZE:
             out["size"] = str(self.size)
@@ -98,7 +118,8 @@ class State:
         a state stands in the URL as it is."""
         known = {k: v for k, v in changes.items() if k in self.__dataclass_fields__}
         others = {k: v for k, v in changes.items() if k not in known}
-        return url_for(endpoint, form_key=self.form.key, **replace(self, **{"cursor": None} | known).args(), **others)
+        values: dict[str, Any] = replace(self, **{"cursor": None} | known).args() | others
+        return url_for(endpoint, form_key=self.form.key, **values)
 
     @property
     def query_string(self) -> str:
@@ -108,13 +129,13 @@ class State:
     @property
     def reset_url(self) -> str:
         """The same view without search, filter and order of its own."""
-        values = {"view": self.view.id} if self.view else {}
-        return url_for("forms.list_records", form_key=self.form.key, **values)
+        view = self.view.id if self.view else None
+        return url_for("forms.list_records", form_key=self.form.key, view=view)
 
     @property
     def changed(self) -> bool:
         """Whether it shows something else than its saved view."""
-        return (self.where, self.sort, self.columns) != tuple(self.base[k] for k in ("where", "sort", "columns"))
+        return Base(self.where, self.sort, self.columns) != self.base
 
     @property
     def narrowed(self) -> bool:

@@ -29,13 +29,13 @@ def get(form: Form, view_id: int, actor: Actor) -> View:
     view = View.get_or_none(View.id == view_id, View.form == form.id, View.deleted_at.is_null())
     if view is None or not (view.shared or view.owner_id == actor.id):
         raise NotFound(_("这个视图已被删除，或只有它的主人能看。"))
-    return view  # type: ignore[no-any-return]
+    return view
 
 
 def personal(form: Form, actor: Actor) -> View | None:
     """What the person chose for the list itself, when they did."""
     found = View.get_or_none(View.form == form.id, View.owner_id == actor.id, View.name == "")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def may_change(view: View, actor: Actor) -> bool:
@@ -47,7 +47,7 @@ def create(form: Form, actor: Actor, name: str, shared: bool, values: dict[str, 
     with write():
         _check_name(form, actor, name)
         last = View.select(fn.MAX(View.position)).where(View.form == form.id).scalar() or 0
-        return View.create(  # type: ignore[no-any-return]
+        return View.create(
             form=form.id, name=name, owner_id=actor.id, shared=shared, position=last + 1, **values
         )
 
@@ -79,14 +79,14 @@ def restore(form: Form, view_id: int, actor: Actor) -> View:
         _demand(view, actor)
         view.deleted_at = None
         view.save()
-        return view  # type: ignore[no-any-return]
+        return view
 
 
 def remember(form: Form, actor: Actor, columns: list[str] | None) -> None:
     """Keeps the columns a person chose for the list itself; ``None`` goes back to the form's own."""
     with write():
         view = personal(form, actor) or View(form=form.id, name="", owner_id=actor.id)
-        view.columns = columns
+        view.columns = columns  # type: ignore[assignment]
         view.save()
 
 

@@ -100,7 +100,7 @@ def choose_columns(form_key: str) -> AnyResponse:
     if saved_views.may_change(state.view, actor):
         saved_views.update(state.view, actor, {"columns": chosen})
         return http.go(State.read(state.form, actor, _without(state, "cols")).url())
-    return http.go(state.url(columns=tuple(chosen) if chosen else state.base["columns"]))
+    return http.go(state.url(columns=tuple(chosen) if chosen else state.base.columns))
 
 
 def _without(state: State, name: str) -> dict[str, str]:

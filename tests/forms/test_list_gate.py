@@ -146,10 +146,8 @@ def test_no_exit_shows_what_the_role_may_not_see(scene, role):
     leaks = {}
     for name, pattern in EXITS.items():
         url = pattern.format(mine=scene.mine, others=scene.others)
-        if url.startswith("/api"):
-            answer = scene.api.raw("GET", url.removeprefix("/api/v1"))
-        else:
-            answer = scene.client.get(url)
+        api = url.startswith("/api")
+        answer = scene.api.raw("GET", url.removeprefix("/api/v1")) if api else scene.client.get(url)
         assert answer.status_code < 500, name
         found = [word for word in WORDS if word in answer.text and not sees(role, word)]
         if found:

@@ -1,7 +1,7 @@
 """Figures that were computed a moment ago, kept in this process.
 
-Small data is always computed anew. What takes long is shown again for twenty times as long as it took, at most a
-minute; a dashboard opens at once with older figures, says when they were taken, and renews them in place.
+Small data is always computed anew. What takes long is shown again for twenty times as long as it took, at most five
+minutes; a dashboard opens at once with older figures, says when they were taken, and renews them in place.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..forms import records
 MOST = 400
 SLOW = 1.0
 """Seconds; figures that take longer are kept although records changed in the meantime."""
-HOLD, STALE = 60.0, 3600.0
+HOLD, STALE = 300.0, 3600.0
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,10 @@ def extract() -> list[str]:
         with po.open("rb") as source:
             catalog = read_po(source, locale=po.parent.parent.name)
         catalog.update(found, no_fuzzy_matching=True, update_header_comment=False, update_creation_date=False)
+        for message in catalog:
+            if message.id and message.fuzzy:  # Its plural is new or gone: what was there says something else.
+                message.flags.discard("fuzzy")
+                message.string = ("", "") if message.pluralizable else ""
         with po.open("wb") as target:
             write_po(target, catalog, width=118, no_location=True, sort_output=True, ignore_obsolete=True)
         blank = sum(1 for m in catalog if m.id and not all(m.string if isinstance(m.string, tuple) else [m.string]))

@@ -156,6 +156,7 @@ def pages(app: Flask, client: Any, a_kind: int = 2) -> Iterator[tuple[str, list[
             page = Texts(answer.text)
             yield url, page.texts
             waiting += [urljoin(url, link) for link in page.links if not link.startswith(("#", "http"))]
+        answer.close()
 
 
 @pytest.fixture

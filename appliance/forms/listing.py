@@ -200,8 +200,8 @@ class Row:
     id: int
     title: str
     url: str
-    cells: list[tuple[str, str, Markup]]
-    """``(class, label, HTML)`` by column, without the title."""
+    cells: Markup
+    """The ``td`` elements, without the title's."""
 
 
 @dataclass
@@ -261,11 +261,16 @@ def _column(state: State, key: str, f: Field | None, sortable: bool) -> Column:
 
 
 def _rows(state: State, columns: list[Column], records: list[query.Record]) -> list[Row]:
+    # The cells are put together here: five hundred of them through a template are half of the time that a list takes.
     base = url_for("forms.show_record", form_key=state.form.key, record_id=0)[:-1]
-    shown = [(c.key, "num" if c.align == "right" else "", c.label) for c in columns[1:]]
+    starts = [(c.key, CELL[c.align == "right"].format(c.label)) for c in columns[1:]]
     return [
-        Row(r.id, r.title, f"{base}{r.id}", [(css, label, r.cell(key)) for key, css, label in shown]) for r in records
+        Row(r.id, r.title, f"{base}{r.id}", Markup("".join([f"{start}{r.cell(key)}</td>" for key, start in starts])))
+        for r in records
     ]
+
+
+CELL = {False: Markup('<td data-l="{}">'), True: Markup('<td class="num" data-l="{}">')}
 
 
 def totals(state: State) -> dict[str, str]:

@@ -6,9 +6,10 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from ...core import dialect
+from ...core.i18n import current
 from ...core.i18n import label as i18n_label
 from ..parsing import parse_bool
 from .base import Field, FieldError, raw_text
@@ -31,6 +32,7 @@ class Choice(Field):
         self.open = bool(self.options.get("open"))
         self.choices: dict[str, dict[str, Any]] = {}
         self._known: dict[str, str] = {}
+        self._chips: dict[tuple[str, str], Markup] = {}
         for item in self.options.get("choices", []):
             doc = {"value": item, "label": item} if isinstance(item, str) else item
             if not isinstance(doc, dict) or not isinstance(doc.get("value"), str):
@@ -82,8 +84,16 @@ class Choice(Field):
     def render(self, value: Any, record: Any = None) -> Markup:
         if value is None:
             return Markup("")
+        # A list shows the same few a hundred times.
+        known = self._chips.get((current(), value))
+        return known or self._chip(value)
+
+    def _chip(self, value: str) -> Markup:
         color = self.choices.get(value, {}).get("color", "gray")
-        return Markup('<span class="tag tag-{}">{}</span>').format(color, escape(self.format(value)))
+        chip = Markup('<span class="tag tag-{}">{}</span>').format(color, self.format(value))
+        if value in self.choices:
+            self._chips[current(), value] = chip
+        return chip
 
     def schema(self) -> dict[str, Any]:
         if self.open:

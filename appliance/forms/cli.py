@@ -52,7 +52,7 @@ def _import(form: str, path: Path, dry_run: bool, options: dict[str, Any]) -> No
     target = catalog.get(form)
     began = time.monotonic()
     with path.open("rb") as content:
-        row = imports.begin(target, content, path.name, SYSTEM)
+        row = imports.begin(target, content, path.name, SYSTEM, path.absolute())
     facts = _chosen_sheet(row, options["sheet"])
     plan = _plan(row, facts, options)
     imports.save_plan(row, plan, facts)

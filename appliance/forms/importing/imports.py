@@ -97,9 +97,23 @@ def reading(row: Import) -> Iterator[wire.Reader]:
         yield reader
 
 
-def begin(form: Form, content: IO[bytes] | bytes, name: str, actor: Actor) -> Import:
-    """Stores the file as a draft and looks into it. Raises :class:`UserError` when it cannot be read."""
-    file_id = files.save(content, name, actor_id=actor.id)
+def begin(form: Form, content: IO[bytes] | bytes, name: str, actor: Actor, path: Path | None = None) -> Import:
+    """Stores the file as a draft and looks into it. Raises :class:`UserError` when it cannot be read.
+
+    ``path``: where the same file lies on this machine; within :func:`keep_open` it is read from there meanwhile.
+    """
+    reader = wire.Reader(path) if path and _keeping.get() else None
+    if reader:
+        reader.prepare()
+    try:
+        file_id = files.save(content, name, actor_id=actor.id)
+    except BaseException:
+        if reader:
+            reader.close()
+        raise
+    if reader:
+        _readers[file_id], _open[file_id] = reader, ExitStack()
+        _open[file_id].push(reader)
     try:
         row = Import(
             form=form.key, file_id=file_id, file_name=files.get(file_id).name, actor_id=actor.id, created_at=clock.now()

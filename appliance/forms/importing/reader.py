@@ -63,6 +63,14 @@ def _source(path: str, frugal: bool) -> Source:
     return open_source(Path(path), frugal=frugal)
 
 
+def load(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Loads the file ahead of the first question about it."""
+    source = _source(request["path"], request["frugal"])
+    for sheet in range(len(source.sheets)):
+        next(source.rows(sheet), None)
+    yield "end", None
+
+
 def inspect(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """The sheets, and of the chosen one: header, number of columns, samples of each, title years."""
     from .sniff import NULLS, filled, find_header, header_at, is_blank, title_years, usual_fill
@@ -231,7 +239,7 @@ def check(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     }
 
 
-ANSWERS = {"inspect": inspect, "rows": rows, "parse": parse, "check": check}
+ANSWERS = {"open": load, "inspect": inspect, "rows": rows, "parse": parse, "check": check}
 
 if __name__ == "__main__":
     main()

@@ -61,6 +61,7 @@ class Reader:
         self.path = path
         self.frugal = False
         self.child: subprocess.Popen[bytes] | None = None
+        self.opening = False
 
     def __enter__(self) -> Reader:
         return self
@@ -70,7 +71,7 @@ class Reader:
 
     def close(self) -> None:
         """Ends the child."""
-        child, self.child = self.child, None
+        child, self.child, self.opening = self.child, None, False
         if child is not None:
             child.kill()
             child.wait()
@@ -78,6 +79,23 @@ class Reader:
                 if pipe:
                     with suppress(BrokenPipeError):
                         pipe.close()
+
+    def prepare(self) -> None:
+        """Lets the child begin to load the file while the caller does something else."""
+        self.child = _spawn()
+        assert self.child.stdin
+        with suppress(BrokenPipeError):
+            send(self.child.stdin, "request", self._document("open", {}))
+        self.opening = True
+
+    def _document(self, do: str, request: dict[str, Any]) -> dict[str, Any]:
+        return request | {
+            "do": do,
+            "path": str(self.path),
+            "frugal": self.frugal or request.get("frugal", False),
+            "locale": current(),
+            "settings": {d.key: settings.get(d.key) for d in settings.declared("company.")},
+        }
 
     def ask(self, do: str, **request: Any) -> Generator[tuple[str, Any], None, None]:
         """The child's frames, ending with ``("end", …)``. Leaving the iterator early ends the child."""
@@ -100,21 +118,17 @@ class Reader:
     def _ask(self, do: str, request: dict[str, Any]) -> Generator[tuple[str, Any], None, None]:
         child = self.child = self.child or _spawn()
         assert child.stdin and child.stdout
-        document = request | {
-            "do": do,
-            "path": str(self.path),
-            "frugal": self.frugal or request.get("frugal", False),
-            "locale": current(),
-            "settings": {d.key: settings.get(d.key) for d in settings.declared("company.")},
-        }
         whole = False
         try:
             with suppress(BrokenPipeError):
-                send(child.stdin, "request", document)
+                send(child.stdin, "request", self._document(do, request))
             for kind, payload in _Frames(child.stdout):
-                whole = kind == "end"
                 if kind == "error":
                     raise UserError(payload)
+                if self.opening:
+                    self.opening = False
+                    continue
+                whole = kind == "end"
                 yield kind, payload
                 if whole:
                     return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import peewee
@@ -16,6 +17,7 @@ from ..accounts.actor import Actor
 from ..core import clock, dialect
 from ..core.db import PARAM, Statement, executemany
 from ..forms import catalog, query
+from ..forms.catalog import Form
 from ..forms.hooks import UNSET, Batch, Draft, after_write, before_write
 from .kinds import CONTACTS, Kind
 from .models import Identity
@@ -74,19 +76,18 @@ def holders(kind: str, values: list[str]) -> dict[str, int]:
     return dict(_holders.execute(kind, dialect.dumps(values)).fetchall())
 
 
+_of = Statement(
+    Identity.select(Identity.customer_id, Identity.kind, Identity.value, Identity.scope, Identity.evidence)
+    .where(dialect.any_of(Identity.customer_id, PARAM))
+    .order_by(Identity.id)
+)
+
+
 def of(ids: Iterable[int]) -> dict[int, dict[Key, str]]:
     """All identities of customers with their evidence."""
     found: dict[int, dict[Key, str]] = defaultdict(dict)
-    wanted = list(ids)
-    if wanted:
-        rows = (
-            Identity.select(Identity.customer_id, Identity.kind, Identity.value, Identity.scope, Identity.evidence)
-            .where(dialect.among(Identity.customer_id, wanted))
-            .order_by(Identity.id)
-            .tuples()
-        )
-        for customer_id, kind, value, scope, evidence in rows.execute():
-            found[customer_id][Key(kind, value, scope)] = evidence
+    for customer_id, kind, value, scope, evidence in _of.execute(dialect.dumps(list(ids))):
+        found[customer_id][Key(kind, value, scope)] = evidence
     return found
 
 
@@ -260,16 +261,21 @@ def keep_contacts(batch: Batch) -> None:
             if batch.action == "update":
                 _renew(batch, kind)
             elif batch.action == "create":
-                _insert_contacts(batch, kind, batch.form.col("id").between(batch.ids[0], batch.ids[-1]))
+                add_contacts = batch.form.statement(
+                    ("contacts", kind),
+                    partial(_contacts, batch.form, kind, batch.form.col("id").between(PARAM, PARAM)),
+                )
+                now = clock.now()
+                add_contacts.execute(now, now, batch.ids[0], batch.ids[-1])
 
 
-def _insert_contacts(batch: Batch, kind: str, which: Any) -> None:
-    now, column = clock.now(), batch.form.col(kind)
-    rows = batch.form.table.select(
-        batch.form.col("id"), peewee.Value(kind), peewee.Value(""), column, peewee.Value(FIELD), peewee.Value(now),
-        peewee.Value(now), peewee.Value(1),
-    ).where(which, column.is_null(False))  # fmt: skip
-    Identity.insert_from(rows, fields=COLUMNS).execute()
+def _contacts(form: Form, kind: str, which: Any) -> Any:
+    """INSERT … SELECT of the identities that a contact field gives; the two moments are ``PARAM``."""
+    column = form.col(kind)
+    rows = form.table.select(
+        form.col("id"), peewee.Value(kind), peewee.Value(""), column, peewee.Value(FIELD), PARAM, PARAM, peewee.Value(1)
+    ).where(which, column.is_null(False))
+    return Identity.insert_from(rows, fields=COLUMNS)
 
 
 def _renew(batch: Batch, kind: str) -> None:
@@ -282,4 +288,5 @@ def _renew(batch: Batch, kind: str) -> None:
     known = Identity.select(peewee.Value(1)).where(
         Identity.customer_id == record_id, Identity.kind == kind, Identity.scope == "", Identity.value == column
     )
-    _insert_contacts(batch, kind, dialect.among(record_id, batch.ids) & ~peewee.fn.EXISTS(known))
+    missing = dialect.among(record_id, batch.ids) & ~peewee.fn.EXISTS(known)
+    Statement(_contacts(batch.form, kind, missing)).execute(clock.now(), clock.now())

@@ -15,6 +15,7 @@ from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
 
 from ..core import dialect
+from ..core.db import PARAM, Statement
 from ..core.errors import UserError
 from ..forms.fields import register
 from ..forms.fields.base import FieldError
@@ -27,6 +28,15 @@ DELTA = {"add", "remove"}
 COMMON = 5_000
 """A tag held by more customers than this is asked for customer by customer, a rarer one by its holders."""
 SEPARATORS = re.compile(r"[,，、;；|\n\r]+")
+
+
+_NAMES = Statement(
+    CustomerTag.select(CustomerTag.customer_id, Tag.name)
+    .join(Tag, on=(Tag.id == CustomerTag.tag_id) & Tag.deleted_at.is_null())
+    .join(TagGroup, on=(TagGroup.id == Tag.group))
+    .where(dialect.any_of(CustomerTag.customer_id, PARAM))
+    .order_by(TagGroup.position, TagGroup.id, Tag.position, Tag.id)
+)
 
 
 @register
@@ -125,15 +135,7 @@ class Tags(LinkField):
 
     def load(self, ids: Iterable[int]) -> dict[int, Any]:
         found: dict[int, list[str]] = defaultdict(list)
-        rows = (
-            CustomerTag.select(CustomerTag.customer_id, Tag.name)
-            .join(Tag, on=(Tag.id == CustomerTag.tag_id) & Tag.deleted_at.is_null())
-            .join(TagGroup, on=(TagGroup.id == Tag.group))
-            .where(dialect.among(CustomerTag.customer_id, list(ids)))
-            .order_by(TagGroup.position, TagGroup.id, Tag.position, Tag.id)
-            .tuples()
-        )
-        for customer_id, name in rows.execute():
+        for customer_id, name in _NAMES.execute(dialect.dumps(list(ids))):
             found[customer_id].append(name)
         return dict(found)
 

@@ -205,3 +205,44 @@ def test_chinese_pages_hold_no_english(texts: dict[str, list[str]]) -> None:
     leaks = {url: sorted(w for w in found if w.isalpha() and w not in allowed) for url, found in words.items()}
     assert len(texts) > 40
     assert {url: bad for url, bad in leaks.items() if bad} == {}
+
+
+@pytest.mark.parametrize(
+    ("where", "english", "chinese"),
+    [
+        ({"field": "city", "op": "eq", "value": "杭州"}, "City is 杭州", "城市 是 杭州"),
+        (
+            {"all": [{"field": "total_paid", "op": "gte", "value": 2000}, {"field": "phone", "op": "empty"}]},
+            "Total paid is at least ¥2,000.00 and Phone is empty",
+            "累计消费 不低于 ¥2,000.00 且 手机 为空",
+        ),
+        (
+            {"field": "last_paid_at", "op": "not_within", "value": {"days": 1}},
+            "Last paid is not within the last 1 day",
+            "最近付款 不在最近 1 天 内",
+        ),
+        (
+            {
+                "related": "order",
+                "agg": "sum",
+                "of": "amount",
+                "op": "between",
+                "value": [1, 2],
+                "within": {"weeks": 2},
+            },
+            "Sum of Amount paid of Orders in the last 2 weeks is between ¥1.00 and ¥2.00",
+            "最近 2 周 订单 实付金额 合计 介于 ¥1.00 ~ ¥2.00",
+        ),
+        (
+            {"not": {"any": [{"tag": "VIP"}, {"field": "channel", "op": "in", "value": ["douyin", "wechat"]}]}},
+            'not (has the tag "VIP" or Channel is one of Douyin, WeChat)',
+            "不满足（有标签「VIP」 或 渠道 是其中之一 抖音、微信）",
+        ),
+    ],
+)
+def test_conditions_read_as_sentences_in_both_languages(client: Any, where: Any, english: str, chinese: str) -> None:
+    said = {}
+    for language in ("en", "zh"):
+        client.set_cookie("guke_lang", language)
+        said[language] = client.post("/forms/customer/conditions/words", json={"where": where}).get_json()["words"]
+    assert said == {"en": english, "zh": chinese}

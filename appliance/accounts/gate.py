@@ -31,6 +31,8 @@ def enter() -> AnyResponse | None:
     g.actor = None
     if request.endpoint == "static":
         return None
+    # One connection for the whole request; it is given back at the end.
+    db.connect(reuse_if_open=True)
     view = current_app.view_functions.get(request.endpoint or "")
     guard = guards.of(view)
     api = http.is_api()

@@ -30,29 +30,29 @@ class Changed(conditions.Test):
             self._values(doc, form, "from")
             self._values(doc, form, "to")
             return form.col("id", source).in_(doc["_passed"])
-        raise ConditionError(_('「改变」只能用在字段变化时触发的规则里。'))
+        raise ConditionError(_("「改变」只能用在字段变化时触发的规则里。"))
 
     def words(self, doc: Condition, form: Form) -> str:
         field = form.field(str(doc["changed"]))
         label = field.label if field else str(doc["changed"])
         old, new = (self._named(doc, field, key) for key in ("from", "to"))
         if old and new:
-            return _('「%(field)s」从%(old)s改为%(new)s', field=label, old=old, new=new)
+            return _("「%(field)s」从%(old)s改为%(new)s", field=label, old=old, new=new)
         if new:
-            return _('「%(field)s」改为%(new)s', field=label, new=new)
-        return _('「%(field)s」不再是%(old)s', field=label, old=old) if old else _('「%(field)s」有变化', field=label)
+            return _("「%(field)s」改为%(new)s", field=label, new=new)
+        return _("「%(field)s」不再是%(old)s", field=label, old=old) if old else _("「%(field)s」有变化", field=label)
 
     @staticmethod
     def _named(doc: Condition, field: Field | None, key: str) -> str:
         values = doc.get(key) or []
         named = values if isinstance(values, list) else [values]
-        return _('、').join(field._word(value) if field else str(value) for value in named)
+        return _("、").join(field._word(value) if field else str(value) for value in named)
 
     def _values(self, doc: Condition, form: Form, key: str) -> list[Any] | None:
         """The stored values that ``from`` or ``to`` names. Raises FieldError."""
         field = form.fields.get(str(doc["changed"]))
         if field is None:
-            raise ConditionError(_('「%(form)s」没有字段「%(key)s」。', form=form.label, key=doc["changed"]))
+            raise ConditionError(_("「%(form)s」没有字段「%(key)s」。", form=form.label, key=doc["changed"]))
         if key not in doc:
             return None
         wanted = doc[key] if isinstance(doc[key], list) else [doc[key]]

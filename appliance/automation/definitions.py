@@ -82,9 +82,9 @@ class Subject:
         """Why it cannot run: path → sentence; empty when it can."""
         found: dict[str, str] = {}
         if not KEY.fullmatch(self.key):
-            found["key"] = _('键名只能用小写字母、数字和下划线，以字母开头。')
+            found["key"] = _("键名只能用小写字母、数字和下划线，以字母开头。")
         if not i18n_label(self.label_doc).strip():
-            found["label"] = _('请填写名称。')
+            found["label"] = _("请填写名称。")
         try:
             form = self.form
         except NotFound as error:
@@ -108,7 +108,7 @@ class Subject:
     def when(self) -> str:
         """Its triggers in words."""
         try:
-            return _('，').join(trigger.words() for trigger in self.triggers())
+            return _("，").join(trigger.words() for trigger in self.triggers())
         except UserError as error:
             return error.message
 
@@ -168,7 +168,7 @@ class Book(Generic[S]):
         with read():
             row = self.row.get_or_none(test, self.row.deleted_at.is_null())
         if row is None:
-            raise NotFound(_('没有找到这条%(noun)s，它可能已被删除。', noun=self.cls.noun))
+            raise NotFound(_("没有找到这条%(noun)s，它可能已被删除。", noun=self.cls.noun))
         return self._open(row)
 
     def _open(self, row: Any) -> S:
@@ -204,11 +204,11 @@ class Book(Generic[S]):
         paths (``do.0.values.stage``), Conflict when ``version`` is not the newest, NotFound.
         """
         if not isinstance(doc, dict):
-            raise UserError(_('定义要写成一个 JSON 对象。'))
+            raise UserError(_("定义要写成一个 JSON 对象。"))
         with write():
             old = self.get(key) if key else None
             if old is not None and version is not None and version != old.version:
-                raise Conflict(_('别人刚改过这条%(noun)s，请看过最新内容后再保存。', noun=self.cls.noun))
+                raise Conflict(_("别人刚改过这条%(noun)s，请看过最新内容后再保存。", noun=self.cls.noun))
             doc = {"key": key} | doc if key else {"key": self._free_key()} | doc
             subject: S = self.cls.read(doc)
             subject.must_be_sound()
@@ -237,7 +237,7 @@ class Book(Generic[S]):
         if known is None:
             return
         if known.deleted_at is None:
-            raise FieldErrors({"key": _('键名「%(key)s」已被使用，请换一个。', key=key)})
+            raise FieldErrors({"key": _("键名「%(key)s」已被使用，请换一个。", key=key)})
         # A deleted one steps aside; its log keeps its id.
         self.row.update(key=f"{key}~{known.id}").where(self.row.id == known.id).execute()
 

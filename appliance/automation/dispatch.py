@@ -62,7 +62,7 @@ class _Ear:
         )
 
 
-@jobs.handler(KIND, label=_l('处理数据变化'))
+@jobs.handler(KIND, label=_l("处理数据变化"))
 def dispatch(job: Job) -> dict[str, Any]:
     """Until there is nothing left to read. Returns how many definitions ran."""
     ran = 0
@@ -157,7 +157,7 @@ def _report(subject: Subject, heard: list[Change], depth: int, why: str) -> None
     run.detail = log.Detail(changes=[change.id for change in heard]).document()
     log.save(run, "detail")
     log.finish(run, "failed", why)
-    told = _('「%(name)s」：%(why)s', name=subject.label, why=why)
+    told = _("「%(name)s」：%(why)s", name=subject.label, why=why)
     incidents.open("rule_failed", told, f"run:{run.id}", f"failed:{subject.timer_key}")
 
 
@@ -170,11 +170,11 @@ def _stop(subject: Subject, heard: list[Change], depth: int) -> None:
     if not plan.ids:
         return
     why = _(
-        '修改引起了新的修改，已连续 %(depth)d 次，可能是几条规则互相触发，所以停在这里。请检查它们的条件。', depth=depth
+        "修改引起了新的修改，已连续 %(depth)d 次，可能是几条规则互相触发，所以停在这里。请检查它们的条件。", depth=depth
     )
     run = log.begin(subject, "change", depth=depth)
     run.matched = len(plan.ids)
     log.save(run, "matched")
     log.finish(run, "stopped", why)
-    told = _('「%(name)s」：%(why)s', name=subject.label, why=why)
+    told = _("「%(name)s」：%(why)s", name=subject.label, why=why)
     incidents.open("rule_loop", told, f"run:{run.id}", f"loop:{subject.timer_key}")

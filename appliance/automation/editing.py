@@ -259,7 +259,7 @@ class TableEditor:
                 for group in tags.groups() if group.exclusive
             ]  # fmt: skip
         return found + [
-            (f"field:{f.key}", _('字段「%(field)s」', field=f.label))
+            (f"field:{f.key}", _("字段「%(field)s」", field=f.label))
             for f in self.form.columns.values()
             if not f.readonly and not f.unique and f.type not in ("relation", "long_text")
         ]

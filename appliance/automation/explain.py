@@ -24,7 +24,7 @@ from .models import RuleRun
 from .rules import Rule
 from .tables import OTHERS, DecisionTable
 
-PANEL = _l('标签的由来')
+PANEL = _l("标签的由来")
 
 
 @dataclass
@@ -42,9 +42,8 @@ class RowReason:
     def sentence(self) -> str:
         known = {"row": self.index + 1, "because": self.because, "outcome": self.outcome}
         if self.passed:
-            return _('第 %(row)d 行满足：%(because)s → %(outcome)s', **known)
-        return _('第 %(row)d 行「%(outcome)s」不满足：%(because)s', **known)
-
+            return _("第 %(row)d 行满足：%(because)s → %(outcome)s", **known)
+        return _("第 %(row)d 行「%(outcome)s」不满足：%(because)s", **known)
 
     def document(self) -> dict[str, Any]:
         return {
@@ -68,7 +67,9 @@ class Explanation:
         """The whole answer in a line."""
         if self.hit == OTHERS:
             return _(
-                '决策表「%(table)s」的每一行都不满足，所以是「%(outcome)s」。', table=self.table.label, outcome=self.outcome
+                "决策表「%(table)s」的每一行都不满足，所以是「%(outcome)s」。",
+                table=self.table.label,
+                outcome=self.outcome,
             )
         reason = self.rows[-1]
         return _(
@@ -95,7 +96,7 @@ def explain(table: DecisionTable, record_id: int) -> Explanation:
     with read():
         for i, row in enumerate(table.rows):
             tree = conditions.explain(row.get("where") or {}, form, record_id, ctx)
-            because = _('，').join(_deciding(tree)) or tree.words
+            because = _("，").join(_deciding(tree)) or tree.words
             rows.append(RowReason(i, table.outcome_words(i), tree.passed, because, tree))
             if tree.passed:
                 return Explanation(table, record_id, rows[-1].outcome, i, rows)
@@ -106,7 +107,7 @@ def _deciding(tree: Explained, wanted: bool | None = None) -> Iterator[str]:
     """The leaves that made the tree what it is, in words with the record's own values."""
     wanted = tree.passed if wanted is None else wanted
     if not tree.parts:
-        yield _('%(test)s（实际 %(actual)s）', test=tree.words, actual=tree.actual) if tree.actual else tree.words
+        yield _("%(test)s（实际 %(actual)s）", test=tree.words, actual=tree.actual) if tree.actual else tree.words
         return
     for part in tree.parts:
         if part.passed == wanted or len(tree.parts) == 1:
@@ -150,10 +151,10 @@ def _by_rule(rule: Rule, customer_id: int) -> list[str]:
     if not rule.where:
         return []
     tree = conditions.explain(blank(rule.where), rule.form, customer_id, Context(now=clock.now()))
-    because = _('，').join(_deciding(tree))
+    because = _("，").join(_deciding(tree))
     if tree.passed:
-        return [_('现在仍然满足它的条件：%(because)s。', because=because)]
-    return [_('现在已不满足它的条件：%(because)s。', because=because)]
+        return [_("现在仍然满足它的条件：%(because)s。", because=because)]
+    return [_("现在已不满足它的条件：%(because)s。", because=because)]
 
 
 @causes.names(rules.book.kind)

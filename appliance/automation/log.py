@@ -20,7 +20,7 @@ from .tables import book as tables
 
 BOOKS: dict[str, Book[Any]] = {rules.kind: rules, tables.kind: tables}
 
-TRIGGERS = {"schedule": _l('定时'), "manual": _l('手动'), "change": _l('数据变化'), "retry": _l('重试')}
+TRIGGERS = {"schedule": _l("定时"), "manual": _l("手动"), "change": _l("数据变化"), "retry": _l("重试")}
 STATUSES = {
     "running": _l('运行中'), "done": _l('完成'), "failed": _l('失败'), "cancelled": _l('已取消'),
     "stopped": _l('已拦下'),
@@ -29,7 +29,7 @@ STATUSES = {
 MAX_FAILURES = 20
 BATCH = 1000
 
-settings.declare("automation.keep_days", 180, _l('自动化日志的保留天数'), "integer", least=7, most=3650)
+settings.declare("automation.keep_days", 180, _l("自动化日志的保留天数"), "integer", least=7, most=3650)
 
 
 @dataclass

@@ -41,9 +41,7 @@ def live(form: Form, ids: Sequence[int] | None, after: int = 0) -> list[Any]:
 class RulePlan:
     """``ids``: only these records; ``changes``: what happened to them."""
 
-    def __init__(
-        self, rule: Rule, ctx: Context, ids: Sequence[int] | None = None, changes: Changes = ()
-    ) -> None:
+    def __init__(self, rule: Rule, ctx: Context, ids: Sequence[int] | None = None, changes: Changes = ()) -> None:
         self.rule = rule
         self.form = rule.form
         self.ctx = ctx

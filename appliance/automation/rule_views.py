@@ -86,10 +86,10 @@ def _again(doc: dict[str, Any], old: Rule | None, errors: dict[str, str], messag
 def rules_preview() -> str:
     """What the rule in the editor would do, as a fragment."""
     doc, problems = editing.rule_of_form(request.form, None)
-    rule = Rule.read({"key": "preview"} | doc | {"label": doc["label"] or _('新规则')})
+    rule = Rule.read({"key": "preview"} | doc | {"label": doc["label"] or _("新规则")})
     try:
         if problems:
-            raise UserError(_('；').join(problems.values()))
+            raise UserError(_("；").join(problems.values()))
         found = preview.of_rule(rule, current_actor())
         return render_template("automation/_preview_rule.html", rule=rule, preview=found)
     except UserError as error:
@@ -127,4 +127,4 @@ def rules_run_on(key: str, record_id: int) -> Any:
     rule = verbs.get(key)
     query.get(rule.form, record_id, current_actor())
     verbs.run(key, current_actor(), [record_id])
-    return http.toast("", _('「%(name)s」已开始运行，稍后刷新页面查看结果。', name=rule.label))
+    return http.toast("", _("「%(name)s」已开始运行，稍后刷新页面查看结果。", name=rule.label))

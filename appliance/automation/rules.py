@@ -22,11 +22,11 @@ from .models import RuleRow
 from .triggers import Trigger, Updated
 
 PERIODS = {
-    "record": _l('每条记录只一次'),
-    "day": _l('每条记录每天一次'),
-    "week": _l('每条记录每周一次'),
-    "month": _l('每条记录每月一次'),
-    "year": _l('每条记录每年一次'),
+    "record": _l("每条记录只一次"),
+    "day": _l("每条记录每天一次"),
+    "week": _l("每条记录每周一次"),
+    "month": _l("每条记录每月一次"),
+    "year": _l("每条记录每年一次"),
 }
 
 
@@ -35,7 +35,7 @@ class Rule(Subject):
     """``on``, ``where`` and ``do`` are JSON; :meth:`triggers` and :meth:`actions` open them."""
 
     kind = "rule"
-    noun = lazy_pgettext('one', '规则')
+    noun = lazy_pgettext("one", "规则")
 
     on: dict[str, Any] = field(default_factory=dict)
     where: dict[str, Any] = field(default_factory=dict)
@@ -91,14 +91,14 @@ class Rule(Subject):
         where = blank(self.where) if isinstance(trigger, Updated) else self.where
         found |= problem_of_condition(where, form, "where")
         if self.once_per is not None and self.once_per not in PERIODS:
-            found["once_per"] = _('「每…一次」只能是 %(known)s。', known=_('、').join(PERIODS))
+            found["once_per"] = _("「每…一次」只能是 %(known)s。", known=_("、").join(PERIODS))
         return found | self._check_actions(form)
 
     def _check_actions(self, form: Form) -> dict[str, str]:
         if not isinstance(self.do, list) or not self.do:
-            return {"do": _('请至少添加一个动作。')}
+            return {"do": _("请至少添加一个动作。")}
         if len(self.do) > LIMIT:
-            return {"do": _('动作太多了，最多 %(max)d 个。', max=LIMIT)}
+            return {"do": _("动作太多了，最多 %(max)d 个。", max=LIMIT)}
         found = {}
         for i, doc in enumerate(self.do):
             try:
@@ -126,11 +126,11 @@ class Rule(Subject):
 
     def sentence(self) -> str:
         """当 … ，如果 … ，那么 …。"""
-        what = _('，再').join(self.action_words())
+        what = _("，再").join(self.action_words())
         if not self.where:
-            return _('当%(when)s，%(what)s。', when=self.when(), what=what)
+            return _("当%(when)s，%(what)s。", when=self.when(), what=what)
         condition = self.condition_words()
-        return _('当%(when)s，如果%(condition)s，那么%(what)s。', when=self.when(), condition=condition, what=what)
+        return _("当%(when)s，如果%(condition)s，那么%(what)s。", when=self.when(), condition=condition, what=what)
 
     # -- once per period ----------------------------------------------------------------------------------------
 

@@ -24,12 +24,12 @@ CHUNK = 1000
 """Records a transaction: a few tens of milliseconds, so that others get their turn in between."""
 
 
-@jobs.handler("rule.run", heavy=True, label=_l('运行规则'))
+@jobs.handler("rule.run", heavy=True, label=_l("运行规则"))
 def run_rule(job: Job) -> dict[str, Any] | None:
     return _run(job, "rule", "rules")
 
 
-@jobs.handler("decision_table.run", heavy=True, label=_l('运行决策表'))
+@jobs.handler("decision_table.run", heavy=True, label=_l("运行决策表"))
 def run_table(job: Job) -> dict[str, Any] | None:
     return _run(job, "decision_table", "decision_tables")
 
@@ -51,7 +51,7 @@ def _run(job: Job, kind: str, counted_as: str) -> dict[str, Any] | None:
         raise
     except UserError as error:
         log.finish(run, "failed", error.message)
-        raise UserError(_('「%(name)s」：%(why)s', name=subject.label, why=error.message)) from error
+        raise UserError(_("「%(name)s」：%(why)s", name=subject.label, why=error.message)) from error
     except Exception as error:
         log.finish(run, "failed", f"{type(error).__name__}: {error}")
         raise
@@ -126,7 +126,7 @@ def again(ref: str) -> None:
     last = log.get(int(ref.partition(":")[2]))
     subject = log.subject_of(last)
     if subject is None:
-        raise UserError(_('它已被删除，不能重试，请选择“跳过”。'))
+        raise UserError(_("它已被删除，不能重试，请选择“跳过”。"))
     changes: list[int] = []
     for run in log.runs(last.kind, last.subject_id, "failed", limit=1000):
         detail = log.Detail.open(run.detail)
@@ -137,11 +137,11 @@ def again(ref: str) -> None:
     jobs.enqueue(f"{last.kind}.run", {"id": subject.id, "trigger": "retry", "changes": sorted(changes)})
 
 
-incidents.declare("rule_failed", _l('规则没有执行成功'), retry=again)
-incidents.declare("rule_loop", _l('规则反复触发了自己'))
+incidents.declare("rule_failed", _l("规则没有执行成功"), retry=again)
+incidents.declare("rule_loop", _l("规则反复触发了自己"))
 
 
-@jobs.handler("automation.purge", label=_l('清理自动化日志'))
+@jobs.handler("automation.purge", label=_l("清理自动化日志"))
 def purge(job: Job) -> dict[str, Any]:
     gone = log.purge(job)
     return {"runs_pruned": gone}

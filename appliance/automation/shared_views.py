@@ -47,7 +47,7 @@ def switch(plural: str, key: str) -> Any:
             book.run(key, actor)
     except UserError as error:
         return http.toast(_row(book.get(key)), error.message, kind="error")
-    message = _('已启用「%(name)s」', name=subject.label) if on else _('已停用「%(name)s」', name=subject.label)
+    message = _("已启用「%(name)s」", name=subject.label) if on else _("已停用「%(name)s」", name=subject.label)
     return http.toast(_row(subject), message)
 
 
@@ -110,7 +110,7 @@ def delete(plural: str, key: str) -> Any:
     subject = book.get(key)
     book.delete(key, current_actor())
     undo = url_for("automation.restore", plural=plural, key=key)
-    response = http.toast("", _('已删除「%(name)s」', name=subject.label), undo)
+    response = http.toast("", _("已删除「%(name)s」", name=subject.label), undo)
     return response if http.is_htmx() else http.go(url_for(f"automation.{plural}"))
 
 

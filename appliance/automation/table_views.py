@@ -74,9 +74,7 @@ def _save(old: DecisionTable | None) -> Any:
     return http.go(url_for("automation.tables_edit", key=saved.key, saved=1))
 
 
-def _again(
-    doc: dict[str, Any], old: DecisionTable | None, errors: dict[str, str], message: str, enabled: bool
-) -> Any:
+def _again(doc: dict[str, Any], old: DecisionTable | None, errors: dict[str, str], message: str, enabled: bool) -> Any:
     """The page with what was typed and what is wrong with it."""
     table = DecisionTable.read(doc | {"key": old.key if old else ""})
     table.enabled = enabled
@@ -89,7 +87,7 @@ def _again(
 def _typed() -> tuple[DecisionTable, dict[str, str]]:
     """The table as the editor has it now."""
     doc, problems = editing.table_of_form(request.form, None)
-    return DecisionTable.read({"key": "preview"} | doc | {"label": doc["label"] or _('新决策表')}), problems
+    return DecisionTable.read({"key": "preview"} | doc | {"label": doc["label"] or _("新决策表")}), problems
 
 
 @bp.post("/tables/preview")
@@ -100,7 +98,7 @@ def tables_preview() -> str:
     slots = request.form.getlist("row")
     try:
         if problems:
-            raise UserError(_('；').join(problems.values()))
+            raise UserError(_("；").join(problems.values()))
         found = preview.of_table(table, current_actor())
         return render_template("automation/_preview_table.html", table=table, preview=found, slots=slots)
     except UserError as error:

@@ -29,7 +29,7 @@ class DecisionTable(Subject):
     the tag, or have the field emptied."""
 
     kind = "decision_table"
-    noun = lazy_pgettext('one', '决策表')
+    noun = lazy_pgettext("one", "决策表")
 
     target_doc: dict[str, Any] = field(default_factory=dict)
     rows: list[Any] = field(default_factory=list)
@@ -79,7 +79,7 @@ class DecisionTable(Subject):
         return [triggers.build(doc, self.form) for doc in docs]
 
     def when(self) -> str:
-        return super().when() or _('有人点按钮时')
+        return super().when() or _("有人点按钮时")
 
     @property
     def target(self) -> Target:
@@ -97,7 +97,7 @@ class DecisionTable(Subject):
                 except UserError as error:
                     found[path] = error.message
         if self.schedule and self.on and Schedule.key in self.on:
-            found["on"] = _('定时已经写在 schedule 里，on 请写别的触发方式。')
+            found["on"] = _("定时已经写在 schedule 里，on 请写别的触发方式。")
         try:
             target = targets.build(self.target_doc, form)
         except UserError as error:
@@ -106,13 +106,13 @@ class DecisionTable(Subject):
 
     def _check_rows(self, form: Form, target: Target) -> dict[str, str]:
         if not isinstance(self.rows, list) or not self.rows:
-            return {"rows": _('请至少添加一行。')}
+            return {"rows": _("请至少添加一行。")}
         if len(self.rows) > LIMIT:
-            return {"rows": _('行数太多了，最多 %(max)d 行。', max=LIMIT)}
+            return {"rows": _("行数太多了，最多 %(max)d 行。", max=LIMIT)}
         found: dict[str, str] = {}
         for i, row in enumerate(self.rows):
             if not isinstance(row, dict):
-                found[f"rows.{i}"] = _('每一行要写明条件和结果。')
+                found[f"rows.{i}"] = _("每一行要写明条件和结果。")
                 continue
             found |= problem_of_condition(row.get("where") or {}, form, f"rows.{i}.where")
             try:
@@ -120,7 +120,7 @@ class DecisionTable(Subject):
             except UserError as error:
                 found[f"rows.{i}.then"] = error.message
         if self.default is None and not target.can_be_empty:
-            found["default"] = _('「%(target)s」是必填的，请选择其余记录的结果。', target=target.name)
+            found["default"] = _("「%(target)s」是必填的，请选择其余记录的结果。", target=target.name)
         elif self.default is not None:
             try:
                 target.check(self.default)
@@ -172,7 +172,7 @@ class DecisionTable(Subject):
             return error.message
 
     def sentence(self) -> str:
-        outcomes = _('、').join(dict.fromkeys(self.outcome_words(i) for i in range(len(self.rows))))
+        outcomes = _("、").join(dict.fromkeys(self.outcome_words(i) for i in range(len(self.rows))))
         try:
             return _(
                 '%(when)s，按 %(rows)d 行条件决定%(target)s：%(outcomes)s。',

@@ -76,19 +76,19 @@ class TagGroupTarget(Target):
     """The customer's tag of an exclusive group; no outcome takes it away."""
 
     key = "tag_group"
-    label = _l('标签组')
+    label = _l("标签组")
 
     @cached_property
     def group(self) -> TagGroup:
         if self.form.key != "customer":
-            raise UserError(_('只有客户有标签，「%(form)s」的决策表请选择字段。', form=self.form.label), "target")
+            raise UserError(_("只有客户有标签，「%(form)s」的决策表请选择字段。", form=self.form.label), "target")
         try:
             group = tags.group_by_key(self.named)
         except NotFound as error:
             raise UserError(error.message, "target") from error
         if not group.exclusive:
             name = i18n_label(group.label)
-            raise UserError(_('「%(group)s」不是互斥的标签组。请先把它设为互斥，或选择别的组。', group=name), "target")
+            raise UserError(_("「%(group)s」不是互斥的标签组。请先把它设为互斥，或选择别的组。", group=name), "target")
         return group
 
     @cached_property
@@ -99,27 +99,27 @@ class TagGroupTarget(Target):
 
     @property
     def name(self) -> str:
-        return _('标签组「%(group)s」', group=i18n_label(self.group.label))
+        return _("标签组「%(group)s」", group=i18n_label(self.group.label))
 
     def options(self) -> list[tuple[str, str]]:
         return [(name, name) for name in self.tags]
 
     def check(self, value: Any) -> None:
         if not isinstance(value, str) or not value:
-            raise UserError(_('请选择标签。'))
+            raise UserError(_("请选择标签。"))
         if value not in self.tags:
             group = i18n_label(self.group.label)
-            raise UserError(_('标签组「%(group)s」里没有「%(tag)s」，请先添加这个标签。', group=group, tag=value[:50]))
+            raise UserError(_("标签组「%(group)s」里没有「%(tag)s」，请先添加这个标签。", group=group, tag=value[:50]))
 
     def words(self, value: Any) -> str:
-        return _('没有标签') if value is None else str(value)
+        return _("没有标签") if value is None else str(value)
 
     def stored(self, value: Any) -> int:
         return self.tags[value]
 
     def shown(self, stored: Any) -> str:
         names = {tag_id: name for name, tag_id in self.tags.items()}
-        return _('没有标签') if stored is None else names.get(stored, "")
+        return _("没有标签") if stored is None else names.get(stored, "")
 
     def current(self) -> Any:
         held = CustomerTag.alias("held")
@@ -135,20 +135,20 @@ class FieldTarget(Target):
     """A field's value; no outcome empties it."""
 
     key = "field"
-    label = _l('字段')
+    label = _l("字段")
 
     @cached_property
     def field(self) -> Field:
         field = self.form.columns.get(self.named)
         if field is None:
-            raise UserError(_('「%(form)s」没有字段「%(key)s」。', form=self.form.label, key=self.named), "target")
+            raise UserError(_("「%(form)s」没有字段「%(key)s」。", form=self.form.label, key=self.named), "target")
         if field.readonly or field.unique:
-            raise UserError(_('「%(field)s」不能由决策表填写，请选择别的字段。', field=field.label), "target")
+            raise UserError(_("「%(field)s」不能由决策表填写，请选择别的字段。", field=field.label), "target")
         return field
 
     @property
     def name(self) -> str:
-        return _('字段「%(field)s」', field=self.field.label)
+        return _("字段「%(field)s」", field=self.field.label)
 
     @property
     def can_be_empty(self) -> bool:  # type: ignore[override]
@@ -164,18 +164,18 @@ class FieldTarget(Target):
     def check(self, value: Any) -> None:
         try:
             if self.field.parse(value) is None:
-                raise UserError(_('请填写「%(field)s」的值。', field=self.field.label))
+                raise UserError(_("请填写「%(field)s」的值。", field=self.field.label))
         except ValueError as error:
             raise UserError(str(error)) from error
 
     def words(self, value: Any) -> str:
-        return _('空') if value is None else self.field._word(value)
+        return _("空") if value is None else self.field._word(value)
 
     def stored(self, value: Any) -> Any:
         return self.field.parse(value)
 
     def shown(self, stored: Any) -> str:
-        return _('空') if stored is None else self.field.format(stored)
+        return _("空") if stored is None else self.field.format(stored)
 
     def current(self) -> Any:
         return self.form.col(self.field.key)
@@ -198,7 +198,7 @@ def build(doc: Any, form: Form) -> Target:
     """The target of a document, checked. Raises :class:`UserError`."""
     found = [key for key in TARGETS if isinstance(doc, dict) and isinstance(doc.get(key), str) and doc[key]]
     if len(found) != 1:
-        raise UserError(_('请选择决定什么：一个互斥的标签组，或一个字段。'), "target")
+        raise UserError(_("请选择决定什么：一个互斥的标签组，或一个字段。"), "target")
     target = TARGETS[found[0]](doc[found[0]], form)
     assert target.name
     return target

@@ -14,11 +14,11 @@ from ..core.errors import UserError
 from ..core.jobs import next_time
 
 CHOICES = {
-    "daily": _l('每天'),
-    "weekly": _l('每周'),
-    "monthly": _l('每月'),
-    "hourly": _l('每小时'),
-    "custom": _l('自定义（cron）'),
+    "daily": _l("每天"),
+    "weekly": _l("每周"),
+    "monthly": _l("每月"),
+    "hourly": _l("每小时"),
+    "custom": _l("自定义（cron）"),
 }
 WEEKDAYS = {
     1: _l('周一'), 2: _l('周二'), 3: _l('周三'), 4: _l('周四'), 5: _l('周五'), 6: _l('周六'), 0: _l('周日'),
@@ -50,15 +50,15 @@ class Timetable:
 
     def words(self) -> str:
         if self.choice == "daily":
-            return _('每天 %(time)s', time=self.time)
+            return _("每天 %(time)s", time=self.time)
         if self.choice == "weekly":
-            days = _('、').join(str(text) for day, text in WEEKDAYS.items() if day in self.days)
-            return _('每%(days)s %(time)s', days=days, time=self.time)
+            days = _("、").join(str(text) for day, text in WEEKDAYS.items() if day in self.days)
+            return _("每%(days)s %(time)s", days=days, time=self.time)
         if self.choice == "monthly":
-            return _('每月 %(day)d 日 %(time)s', day=self.day, time=self.time)
+            return _("每月 %(day)d 日 %(time)s", day=self.day, time=self.time)
         if self.choice == "hourly":
-            return _('每小时的第 %(minute)d 分', minute=self.minute)
-        return _('按时间表 %(cron)s', cron=self.cron)
+            return _("每小时的第 %(minute)d 分", minute=self.minute)
+        return _("按时间表 %(cron)s", cron=self.cron)
 
 
 def check(cron: object) -> str:
@@ -92,11 +92,11 @@ def of_form(values: Mapping[str, str], days: list[str], prefix: str = "schedule"
         return check(f"{values.get(f'{prefix}.minute') or 0} * * * *")
     time = _TIME.fullmatch(values.get(f"{prefix}.time", "").strip())
     if not time:
-        raise UserError(_('请按 24 小时制填写时间，例如 03:00。'))
+        raise UserError(_("请按 24 小时制填写时间，例如 03:00。"))
     moment = f"{int(time[2])} {int(time[1])}"
     if choice == "weekly":
         if not days:
-            raise UserError(_('请至少选择一天。'))
+            raise UserError(_("请至少选择一天。"))
         return check(f"{moment} * * {','.join(sorted(set(days)))}")
     if choice == "monthly":
         return check(f"{moment} {values.get(f'{prefix}.day') or 1} * *")

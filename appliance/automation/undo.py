@@ -31,9 +31,9 @@ def ask(run_id: int, actor: Actor) -> int:
     with write():
         run = log.get(run_id)
         if run.status == "running":
-            raise Conflict(_('它还在运行，请先取消或等它结束。'))
+            raise Conflict(_("它还在运行，请先取消或等它结束。"))
         if run.undo_job_id is not None:
-            raise Conflict(_('这次运行已经撤销过了。'))
+            raise Conflict(_("这次运行已经撤销过了。"))
         job_id = jobs.enqueue("automation.undo", {"run": run_id}, actor_id=actor.id, unique=f"undo:{run_id}")
         run.undone_at, run.undone_by, run.undo_job_id, run.reverted, run.kept = clock.now(), actor.id, job_id, 0, 0
         log.save(run, "undone_at", "undone_by", "undo_job_id", "reverted", "kept")
@@ -66,7 +66,7 @@ class _Net:
                 to.append(item)
 
 
-@jobs.handler("automation.undo", heavy=True, label=_l('撤销规则的运行'))
+@jobs.handler("automation.undo", heavy=True, label=_l("撤销规则的运行"))
 def undo(job: Job) -> dict[str, Any]:
     """Record by record in batches; checkpoint and effect are one transaction."""
     run = log.get(job.payload["run"])
@@ -154,7 +154,7 @@ def _form_of(run: RuleRun) -> Form:
     form_id = Change.select(Change.form_id).where(mine).limit(1).scalar()
     form = catalog.by_id(form_id)
     if form is None:
-        raise Conflict(_('它所属的表单已被删除，不能撤销。'))
+        raise Conflict(_("它所属的表单已被删除，不能撤销。"))
     return form
 
 

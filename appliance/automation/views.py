@@ -21,7 +21,7 @@ __all__ = ["bp", "rule_views", "run_views", "shared_views", "table_views"]
 def _cause(run_id: int) -> tuple[str, str | None]:
     """What the history of a record says of a run, with the way to the log."""
     run = log.get(run_id)
-    words = _('%(kind)s「%(name)s」', kind=log.BOOKS[run.kind].cls.noun, name=name_of_run(run.kind, run_id))
+    words = _("%(kind)s「%(name)s」", kind=log.BOOKS[run.kind].cls.noun, name=name_of_run(run.kind, run_id))
     return words, url_for("automation.runs_show", run_id=run_id)
 
 

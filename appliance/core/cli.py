@@ -115,7 +115,7 @@ def data_folder() -> Path:
         with i18n.speaking(spoken()):
             from flask_babel import gettext as _
 
-            raise UserError(_('请用 --data 或环境变量 GUKE_DATA 指明数据目录。'))
+            raise UserError(_("请用 --data 或环境变量 GUKE_DATA 指明数据目录。"))
     return state().data.absolute()  # type: ignore[union-attr]
 
 
@@ -128,7 +128,7 @@ def opened(data: Path, *, prepare: bool = True) -> Iterator[None]:
 
     if not folder.holds_database(data):
         with i18n.speaking(spoken()):
-            raise UserError(_('目录 %(data)s 中没有固客数据库，请先运行 guke init。', data=str(data)))
+            raise UserError(_("目录 %(data)s 中没有固客数据库，请先运行 guke init。", data=str(data)))
     if db.database and folder.path() == data:
         yield
         return

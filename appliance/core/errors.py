@@ -45,7 +45,7 @@ class NotFound(UserError):
         if message is None:
             from flask_babel import gettext as _
 
-            message = _('没有找到，可能已被删除，或您没有权限查看。')
+            message = _("没有找到，可能已被删除，或您没有权限查看。")
         super().__init__(message)
 
 

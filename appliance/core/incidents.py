@@ -62,9 +62,7 @@ def open(kind_key: str, why: str, ref: str, topic: str | None = None) -> int:
             ).execute()
             return int(known)
         return int(
-            IncidentRow.insert(
-                kind=kind_key, why=why, ref=ref, topic=topic, created_at=now, last_at=now
-            ).execute()
+            IncidentRow.insert(kind=kind_key, why=why, ref=ref, topic=topic, created_at=now, last_at=now).execute()
         )
 
 
@@ -111,11 +109,11 @@ def _answer(incident_id: int, resolution: str, actor: Any) -> None:
     with write():
         row = get(incident_id)
         if row.resolved_at is not None:
-            raise UserError(_('这个问题已经处理过了，请刷新页面。'))
+            raise UserError(_("这个问题已经处理过了，请刷新页面。"))
         known = kind(row.kind)
         answer = known.retry if resolution == "retried" else known.skip
         if resolution == "retried" and answer is None:
-            raise UserError(_('这个问题不能重试，请处理原因后选择“跳过”。'))
+            raise UserError(_("这个问题不能重试，请处理原因后选择“跳过”。"))
         if answer is not None:
             answer(row.ref)
         IncidentRow.update(

@@ -89,7 +89,7 @@ def prepare(*, reseed: bool = False) -> None:
     if version > current():
         raise UserError(
             _(
-                '数据库来自更新的版本（结构 %(found)s，本程序到 %(current)s）。请安装更新的固客，或恢复较早的备份。',
+                "数据库来自更新的版本（结构 %(found)s，本程序到 %(current)s）。请安装更新的固客，或恢复较早的备份。",
                 found=version,
                 current=current(),
             )

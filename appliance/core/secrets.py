@@ -45,7 +45,7 @@ def parse_key(content: bytes) -> bytes:
     except ValueError:
         key = b""
     if len(key) != _KEY_BYTES:
-        raise UserError(_('密钥文件已损坏，请从备份恢复 %(name)s。', name=folder.KEY_NAME))
+        raise UserError(_("密钥文件已损坏，请从备份恢复 %(name)s。", name=folder.KEY_NAME))
     return key
 
 
@@ -62,9 +62,7 @@ def _key() -> bytes:
         try:
             content = (data / folder.KEY_NAME).read_bytes()
         except FileNotFoundError:
-            raise UserError(
-                _('数据目录中没有密钥文件 %(name)s，请从备份恢复后重试。', name=folder.KEY_NAME)
-            ) from None
+            raise UserError(_("数据目录中没有密钥文件 %(name)s，请从备份恢复后重试。", name=folder.KEY_NAME)) from None
         _loaded = (data, parse_key(content))
     return _loaded[1]
 
@@ -101,7 +99,7 @@ def unseal(sealed: str) -> str:
         raw = base64.b64decode(sealed.removeprefix(_PREFIX), validate=True)
         return AESGCM(derive("seal")).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None).decode()
     except (InvalidTag, ValueError):
-        raise UserError(_('现有的密钥文件解不开已保存的密码或令牌，请重新填写，或恢复原来的密钥文件。')) from None
+        raise UserError(_("现有的密钥文件解不开已保存的密码或令牌，请重新填写，或恢复原来的密钥文件。")) from None
 
 
 class SealedField(peewee.TextField):

@@ -142,10 +142,10 @@ def _integer(setting: Declared, raw: Any) -> int:
     try:
         value = int(str(raw).strip())
     except ValueError:
-        raise UserError(_('请填写整数。'), setting.key) from None
+        raise UserError(_("请填写整数。"), setting.key) from None
     if (setting.least is not None and value < setting.least) or (setting.most is not None and value > setting.most):
         raise UserError(
-            _('请填写 %(least)s 到 %(most)s 之间的整数。', least=setting.least, most=setting.most), setting.key
+            _("请填写 %(least)s 到 %(most)s 之间的整数。", least=setting.least, most=setting.most), setting.key
         )
     return value
 
@@ -156,14 +156,14 @@ def _boolean(setting: Declared, raw: Any) -> bool:
 
 def _choice(setting: Declared, raw: Any) -> str:
     if raw not in setting.options:
-        raise UserError(_('请从列表中选择一项。'), setting.key)
+        raise UserError(_("请从列表中选择一项。"), setting.key)
     return str(raw)
 
 
 def _time(setting: Declared, raw: Any) -> str:
     text = str(raw).strip()
     if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
-        raise UserError(_('请按 24 小时制填写时间，例如 03:30。'), setting.key)
+        raise UserError(_("请按 24 小时制填写时间，例如 03:30。"), setting.key)
     return text
 
 
@@ -172,7 +172,7 @@ def _timezone(setting: Declared, raw: Any) -> str:
     try:
         clock.zone(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UserError(_('没有这个时区，请填写如 Asia/Shanghai 的名称。'), setting.key) from None
+        raise UserError(_("没有这个时区，请填写如 Asia/Shanghai 的名称。"), setting.key) from None
     return name
 
 
@@ -185,7 +185,7 @@ _PARSERS: dict[str, Callable[[Declared, Any], Any]] = {
     "timezone": _timezone,
 }
 
-declare("company.name", "", _l('公司名称'))
-declare("company.timezone", "Asia/Shanghai", _l('时区'), "timezone")
-declare("company.locale", "zh", _l('默认语言'), "choice", options={"zh": "中文", "en": "English"})
-declare("company.currency", "CNY", _l('货币'), "choice", options={"CNY": _l('人民币 ¥')})
+declare("company.name", "", _l("公司名称"))
+declare("company.timezone", "Asia/Shanghai", _l("时区"), "timezone")
+declare("company.locale", "zh", _l("默认语言"), "choice", options={"zh": "中文", "en": "English"})
+declare("company.currency", "CNY", _l("货币"), "choice", options={"CNY": _l("人民币 ¥")})

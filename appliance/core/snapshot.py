@@ -34,7 +34,7 @@ def take(target: Path) -> int:
         size = part.stat().st_size
         os.replace(part, target)
     except sqlite3.Error as e:
-        raise UserError(_('备份未完成：%(why)s。请检查目标位置的空间和权限。', why=str(e))) from e
+        raise UserError(_("备份未完成：%(why)s。请检查目标位置的空间和权限。", why=str(e))) from e
     finally:
         part.unlink(missing_ok=True)
     folder.fsync(target.parent)
@@ -72,11 +72,11 @@ def version(file: Path, name: str | None = None) -> int:
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as copy:
             problems = [row[0] for row in copy.execute("PRAGMA integrity_check")]
             if problems != ["ok"]:
-                raise UserError(_('文件 %(name)s 已损坏，不能使用。', name=name))
+                raise UserError(_("文件 %(name)s 已损坏，不能使用。", name=name))
             query, params = SchemaVersion.select(SchemaVersion.number).order_by(SchemaVersion.number.desc()).sql()
             row = copy.execute(query, params).fetchone()
     except sqlite3.DatabaseError:
-        raise UserError(_('文件 %(name)s 不是固客的备份，请选择由固客生成的备份文件。', name=name)) from None
+        raise UserError(_("文件 %(name)s 不是固客的备份，请选择由固客生成的备份文件。", name=name)) from None
     if row is None:
-        raise UserError(_('文件 %(name)s 不是固客的备份，请选择由固客生成的备份文件。', name=name))
+        raise UserError(_("文件 %(name)s 不是固客的备份，请选择由固客生成的备份文件。", name=name))
     return int(row[0])

@@ -89,7 +89,11 @@ def _say(letter: str, value: int) -> str:
     if letter == "r":
         days = rfm.today() - value
         day = (EPOCH + dt.timedelta(days=value)).isoformat()
-        return _("今天（%(day)s）", day=day) if days <= 0 else ngettext("%(num)d 天前（%(day)s）", "%(num)d 天前（%(day)s）", days, day=day)
+        return (
+            _("今天（%(day)s）", day=day)
+            if days <= 0
+            else ngettext("%(num)d 天前（%(day)s）", "%(num)d 天前（%(day)s）", days, day=day)
+        )
     if letter == "f":
         return ngettext("%(num)d 单", "%(num)d 单", value)
     if letter == "m":

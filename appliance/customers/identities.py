@@ -178,7 +178,9 @@ Plain = dict[str, list[str]]
 def plain(draft: Draft) -> Plain | None:
     """All identities that a draft's rows ask for, if none of them is scoped or part of a change."""
     found: Plain = {
-        kind: [value for value in draft.columns[kind] if value is not None] for kind in CONTACTS if kind in draft.columns
+        kind: [value for value in draft.columns[kind] if value is not None]
+        for kind in CONTACTS
+        if kind in draft.columns
     }
     for value in draft.columns.get("identities", ()):
         if value:

@@ -60,7 +60,9 @@ def reachable(form: Form, actor: Actor) -> dict[str, Form]:
     for _step in range(DEPTH):
         following: list[Form] = []
         for one in edge:
-            targets = [catalog.all_forms().get(str(f.options.get("form"))) for f in one.fields.values() if f.type == "relation"]
+            targets = [
+                catalog.all_forms().get(str(f.options.get("form"))) for f in one.fields.values() if f.type == "relation"
+            ]
             for other in (*targets, *(o for o, _f in catalog.inverse(one))):
                 if other is not None and other.key not in found and permissions.can(actor, "see", other.key):
                     found[other.key] = other

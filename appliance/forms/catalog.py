@@ -222,7 +222,7 @@ def create_form(doc: dict[str, Any]) -> Form:
     key = _check_key(doc.get("key"))
     with write():
         if not is_label(doc.get("label")):
-            raise UserError(_("「%(name)s」要写成文字，或 {\"zh\": …, \"en\": …}。", name="label"), "label")
+            raise UserError(_('「%(name)s」要写成文字，或 {"zh": …, "en": …}。', name="label"), "label")
         old = FormRow.get_or_none(FormRow.key == key)
         if old is not None:
             raise UserError(_("已经有「%(key)s」这个表单了。", key=key), "key")

@@ -226,9 +226,7 @@ def build(state: State) -> Listing:
     form = state.form
     try:
         page = state.query().page(state.size, state.cursor, state.columns)
-        listing.chips = [
-            (words, state.url(where=rest)) for words, rest in conditions.chips(state.where, form)
-        ]
+        listing.chips = [(words, state.url(where=rest)) for words, rest in conditions.chips(state.where, form)]
     except UserError as error:
         listing.problem = error.message
         return listing

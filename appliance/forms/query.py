@@ -427,7 +427,9 @@ class Aggregation:
         if f is not None and doc.get("minus"):
             less, other = self._reach(doc["minus"], "measures")
             if less.type != f.type or "sum" not in f.aggregates:
-                raise UserError(_("「%(less)s」不能从「%(field)s」里减去。", less=less.label, field=f.label), "measures")
+                raise UserError(
+                    _("「%(less)s」不能从「%(field)s」里减去。", less=less.label, field=f.label), "measures"
+                )
             # What has nothing to take away counts whole.
             column = column - fn.COALESCE(other, 0)
         total = conditions.aggregate_of(agg, column)
@@ -463,14 +465,17 @@ class Aggregation:
         place = peewee.SQL(str(names.index(name) + 1))
         return [place.desc() if order.startswith("-") else place.asc()]
 
-
     def documents(self, limit: int = MAX_GROUPS) -> list[dict[str, Any]]:
         """The rows as the API prints them."""
         sizes = {name: size for name, _f, _column, size in self.dimensions}
         readers = {name: f for name, f, _column, _size in self.dimensions} | {
             name: reader for name, reader, _agg, _column in self.measures
         }
-        whole = {name for name, reader, agg, _column in self.measures if agg == "avg" and reader is not None and reader.type == "integer"}
+        whole = {
+            name
+            for name, reader, agg, _column in self.measures
+            if agg == "avg" and reader is not None and reader.type == "integer"
+        }
         out = []
         for row in self.rows(limit):
             doc = {}

@@ -93,7 +93,9 @@ def section_of(f: Field) -> str:
 
 def facts(record: Record, actor: Actor) -> list[Shown]:
     """A few values for the header: the list's first columns that hold something."""
-    keys = [k for k in listing.default_columns(record.form, actor) if k in record.values and k != record.form.title_field]
+    keys = [
+        k for k in listing.default_columns(record.form, actor) if k in record.values and k != record.form.title_field
+    ]
     # Values that are many (tags) have more room elsewhere on the page.
     filled = [k for k in keys if k in record.form.columns and record.values[k] is not None]
     return [shown(record, k, actor) for k in filled[:FACTS]]
@@ -224,4 +226,3 @@ def count_words(item: Related, record_id: int, actor: Actor) -> str:
     cap = 999
     found = query.Query(item.form, actor).where({"field": item.via.key, "op": "eq", "value": record_id}).count(cap)
     return f"{cap}+" if found > cap else str(found)
-

@@ -145,7 +145,9 @@ def _editable(record: query.Record, field_key: str) -> Any:
     return f
 
 
-def _field_input(record: query.Record, field_key: str, typed: Any = None, error: str = "", theirs: str | None = None) -> str:
+def _field_input(
+    record: query.Record, field_key: str, typed: Any = None, error: str = "", theirs: str | None = None
+) -> str:
     f, actor = _editable(record, field_key), current_actor()
     stored = record.values.get(field_key)
     now = f.form_value(stored)
@@ -247,7 +249,11 @@ def save_record(form_key: str, record_id: int) -> AnyResponse:
         # "Use theirs": the field goes back to what is saved, the page stays open.
         return _edit_page(record_pages.editing(form, actor, record, {k: v for k, v in typed.items() if k != taken}))
     changed = record_pages.changed_values(fields, typed, base or now)
-    both = [k for k in record_pages.overlap(now, base or now, changed) if record_pages.changed_values([form.fields[k]], typed, now)]
+    both = [
+        k
+        for k in record_pages.overlap(now, base or now, changed)
+        if record_pages.changed_values([form.fields[k]], typed, now)
+    ]
     if both:
         return _conflict_page(record_pages.editing(form, actor, record, typed), both)
     try:

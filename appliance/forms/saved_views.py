@@ -47,9 +47,7 @@ def create(form: Form, actor: Actor, name: str, shared: bool, values: dict[str, 
     with write():
         _check_name(form, actor, name)
         last = View.select(fn.MAX(View.position)).where(View.form == form.id).scalar() or 0
-        return View.create(
-            form=form.id, name=name, owner_id=actor.id, shared=shared, position=last + 1, **values
-        )
+        return View.create(form=form.id, name=name, owner_id=actor.id, shared=shared, position=last + 1, **values)
 
 
 def update(view: View, actor: Actor, values: dict[str, Any]) -> None:

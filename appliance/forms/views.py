@@ -68,7 +68,11 @@ def count_records(form_key: str) -> str:
     exact = request.args.get("exact") == "1"
     count = state.query().count(None if exact else listing.COUNT_CAP)
     return render_template(
-        "forms/_count.html", state=state, count=count, more=not exact and count > listing.COUNT_CAP, cap=listing.COUNT_CAP
+        "forms/_count.html",
+        state=state,
+        count=count,
+        more=not exact and count > listing.COUNT_CAP,
+        cap=listing.COUNT_CAP,
     )
 
 
@@ -137,7 +141,12 @@ def save_view(form_key: str) -> AnyResponse:
 def _view_form_again(state: State, view: View | None, error: UserError) -> Response:
     name, shared = request.form.get("name", ""), request.form.get("shared") == "1"
     text = render_template(
-        "forms/_view_form.html", state=state, view=view, name=name, shared=shared, errors=error.errors or {"name": error.message}
+        "forms/_view_form.html",
+        state=state,
+        view=view,
+        name=name,
+        shared=shared,
+        errors=error.errors or {"name": error.message},
     )
     return make_response(text, 422)
 
@@ -213,7 +222,9 @@ def bulk_action(form_key: str, action_key: str) -> AnyResponse:
             raise
         return _bulk_dialog(action, selection, dialog, count, error)
     if outcome.job:
-        return make_response(render_template("forms/_bulk_progress.html", job=jobs.get(outcome.job), form=selection.form))
+        return make_response(
+            render_template("forms/_bulk_progress.html", job=jobs.get(outcome.job), form=selection.form)
+        )
     response = http.toast(Response(status=204), outcome.message, outcome.undo)
     return http.trigger(response, "guke:refresh")
 
@@ -286,7 +297,9 @@ def recycle_bin(form_key: str) -> Response:
     keys = [k for k in listing.default_columns(form, actor) if k in listing.choosable(form, actor)][:3]
     found = query.Query(form, actor, deleted=True).sort("-updated_at").search(request.args.get("q"))
     page = found.page(listing.SIZE, request.args.get("cursor"), keys)
-    return http.render("forms/bin.html", "forms/_bin.html", form=form, page=page, keys=keys, q=request.args.get("q", ""))
+    return http.render(
+        "forms/bin.html", "forms/_bin.html", form=form, page=page, keys=keys, q=request.args.get("q", "")
+    )
 
 
 @bp.post("/forms/<form_key>/restore")
@@ -299,7 +312,9 @@ def restore_many(form_key: str) -> AnyResponse:
     response: AnyResponse = Response(status=204)
     if written.errors:
         first = next(iter(next(iter(written.errors.values())).values()))
-        response = http.toast(response, _("有 %(count)d 条没有恢复：%(why)s", count=len(written.errors), why=first), kind="error")
+        response = http.toast(
+            response, _("有 %(count)d 条没有恢复：%(why)s", count=len(written.errors), why=first), kind="error"
+        )
     else:
         response = http.toast(response, deleting.restored_words(len(written.changed)))
     return http.trigger(response, "guke:refresh")
@@ -327,4 +342,3 @@ def pick(form_key: str) -> Response:
     else:
         hits = finder.search(form, request.args.get("q", "").strip()[:100], current_actor())
     return jsonify([hit.document() for hit in hits])
-

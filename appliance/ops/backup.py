@@ -25,12 +25,12 @@ from ..core.errors import NotFound, UserError
 
 log = logging.getLogger(__name__)
 
-settings.declare("backup.nightly", True, _l('每晚自动备份'), "boolean")
-settings.declare("backup.time", "03:30", _l('备份时间'), "time")
+settings.declare("backup.nightly", True, _l("每晚自动备份"), "boolean")
+settings.declare("backup.time", "03:30", _l("备份时间"), "time")
 settings.declare(
-    "backup.folder", "", _l('备份目录'), help=_l('留空则放在数据目录的 backups 中；建议另设到其他磁盘或网络存储。')
+    "backup.folder", "", _l("备份目录"), help=_l("留空则放在数据目录的 backups 中；建议另设到其他磁盘或网络存储。")
 )
-settings.declare("backup.keep_days", 14, _l('备份保留天数'), "integer", least=1, most=3650)
+settings.declare("backup.keep_days", 14, _l("备份保留天数"), "integer", least=1, most=3650)
 
 TIMER = "backup"
 _OURS = re.compile(r"(guke-\d{8}-\d{6}(-\d+)?|before-[\w.-]+)\.(db|zip)")
@@ -60,7 +60,7 @@ def make(target: Path | None = None, *, with_key: bool = False) -> Backup:
     """Takes a verified backup while work goes on. Raises :class:`UserError` when it could not be completed."""
     target = target or _fresh(".zip" if with_key else ".db")
     if target.is_dir():
-        raise UserError(_('%(path)s 是目录，请写明备份文件的名称。', path=str(target)))
+        raise UserError(_("%(path)s 是目录，请写明备份文件的名称。", path=str(target)))
     try:
         if with_key:
             _take_with_key(target)
@@ -68,7 +68,7 @@ def make(target: Path | None = None, *, with_key: bool = False) -> Backup:
             snapshot.take(target)
     except OSError as e:
         raise UserError(
-            _('备份无法写到 %(path)s（%(why)s），请检查空间和权限。', path=str(target), why=e.strerror or str(e))
+            _("备份无法写到 %(path)s（%(why)s），请检查空间和权限。", path=str(target), why=e.strerror or str(e))
         ) from e
     made = _describe(target)
     log.info("backup %s, %s bytes", made.path, made.size)
@@ -89,7 +89,7 @@ def _take_with_key(target: Path) -> None:
         with zipfile.ZipFile(part) as pack:
             damaged = pack.testzip()
         if damaged:
-            raise UserError(_('备份未通过校验，请检查目标磁盘后重试。'))
+            raise UserError(_("备份未通过校验，请检查目标磁盘后重试。"))
         folder.fsync(part)
         os.replace(part, target)
         folder.fsync(target.parent)
@@ -130,7 +130,7 @@ def find(name: str) -> Backup:
     for known in existing():
         if known.name == name:
             return known
-    raise NotFound(_('没有名为 %(name)s 的备份，可能已过保留期。', name=name))
+    raise NotFound(_("没有名为 %(name)s 的备份，可能已过保留期。", name=name))
 
 
 def prune() -> int:
@@ -142,12 +142,12 @@ def prune() -> int:
     return len(old)
 
 
-@jobs.handler("backup", label=_l('备份'))
+@jobs.handler("backup", label=_l("备份"))
 def run(job: jobs.Job) -> dict[str, Any]:
     """Payload: ``{"with_key": bool}``."""
-    job.progress(0, 2, _('正在复制数据库'))
+    job.progress(0, 2, _("正在复制数据库"))
     made = make(with_key=job.payload.get("with_key", False))
-    job.progress(1, 2, _('正在清理过期备份'))
+    job.progress(1, 2, _("正在清理过期备份"))
     pruned = prune()
     job.progress(2, 2)
     return {"file": made.name, "size": made.size, "pruned": pruned}
@@ -179,13 +179,13 @@ def check_folder(path: str) -> None:
         return
     try:
         if not Path(path).is_absolute():
-            raise OSError(0, _('请填写绝对路径'))
+            raise OSError(0, _("请填写绝对路径"))
         Path(path).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as e:
         raise UserError(
-            _('备份目录 %(path)s 无法写入（%(why)s），请换一个或调整权限。', path=path, why=e.strerror or str(e)),
+            _("备份目录 %(path)s 无法写入（%(why)s），请换一个或调整权限。", path=path, why=e.strerror or str(e)),
             "backup.folder",
         ) from e
 
@@ -199,7 +199,7 @@ def unpack(file: Path, room: Path) -> tuple[Path, bytes | None]:
     Raises :class:`UserError` for a file that is no intact backup.
     """
     if not file.is_file():
-        raise UserError(_('没有找到备份文件 %(path)s。', path=str(file)))
+        raise UserError(_("没有找到备份文件 %(path)s。", path=str(file)))
     staged = room / FILE_NAME
     key = None
     if zipfile.is_zipfile(file):
@@ -209,13 +209,11 @@ def unpack(file: Path, room: Path) -> tuple[Path, bytes | None]:
                 with pack.open(FILE_NAME) as inside, staged.open("wb") as out:
                     shutil.copyfileobj(inside, out, 1 << 20)
         except (KeyError, zipfile.BadZipFile, OSError, EOFError):
-            raise UserError(
-                _('文件 %(name)s 不是固客的备份，请选择由固客生成的备份文件。', name=file.name)
-            ) from None
+            raise UserError(_("文件 %(name)s 不是固客的备份，请选择由固客生成的备份文件。", name=file.name)) from None
     else:
         shutil.copyfile(file, staged)
     os.chmod(staged, 0o600)
     version = snapshot.version(staged, file.name)
     if version > schema.current():
-        raise UserError(_('这个备份来自更新的固客，请先升级本程序再恢复。'))
+        raise UserError(_("这个备份来自更新的固客，请先升级本程序再恢复。"))
     return staged, key

@@ -59,7 +59,7 @@ def _file_is_whole(file: Path, found: Findings) -> bool:
     if broken:
         found.problems.append(
             _(
-                '数据库文件已损坏（%(why)s）。请停止服务，用 guke restore 恢复最近的备份。',
+                "数据库文件已损坏（%(why)s）。请停止服务，用 guke restore 恢复最近的备份。",
                 why="; ".join(broken[:SHOWN]),
             )
         )
@@ -67,10 +67,10 @@ def _file_is_whole(file: Path, found: Findings) -> bool:
     astray = snapshot.astray(file)
     for table, row, parent in astray[:SHOWN]:
         found.problems.append(
-            _('表 %(table)s 的第 %(row)s 行指向 %(parent)s 中不存在的行。', table=table, row=row, parent=parent)
+            _("表 %(table)s 的第 %(row)s 行指向 %(parent)s 中不存在的行。", table=table, row=row, parent=parent)
         )
     if len(astray) > SHOWN:
-        found.problems.append(_('另有 %(count)s 处引用不存在。', count=len(astray) - SHOWN))
+        found.problems.append(_("另有 %(count)s 处引用不存在。", count=len(astray) - SHOWN))
     return True
 
 
@@ -79,7 +79,7 @@ def _look(found: Findings) -> None:
     if found.schema != schema.current():
         found.problems.append(
             _(
-                '数据库结构是 %(found)s，本程序需要 %(needed)s。请运行 guke upgrade，或安装更新的固客。',
+                "数据库结构是 %(found)s，本程序需要 %(needed)s。请运行 guke upgrade，或安装更新的固客。",
                 found=found.schema,
                 needed=schema.current(),
             )
@@ -91,7 +91,7 @@ def _look(found: Findings) -> None:
         if model._meta.database.table_exists(name):
             found.counts[name] = int(model.select(fn.COUNT(1)).scalar() or 0)
         else:
-            found.problems.append(_('缺少表 %(table)s。请从备份恢复。', table=name))
+            found.problems.append(_("缺少表 %(table)s。请从备份恢复。", table=name))
     _count_records(found)
 
 
@@ -108,14 +108,14 @@ def _look_at_key(found: Findings) -> None:
         secrets.derive("check")
         key_file = folder.path() / folder.KEY_NAME
         if key_file.stat().st_mode & 0o077:
-            found.problems.append(_('密钥文件 %(path)s 可被其他人读取，请运行 chmod 600。', path=str(key_file)))
+            found.problems.append(_("密钥文件 %(path)s 可被其他人读取，请运行 chmod 600。", path=str(key_file)))
         sealed = _sealed_that_stay_shut()
     except UserError as e:
         found.problems.append(e.message)
         return
     if sealed:
         found.problems.append(
-            _('密钥文件解不开 %(count)s 处已保存的密码或令牌。请恢复原来的密钥文件，或重新填写它们。', count=sealed)
+            _("密钥文件解不开 %(count)s 处已保存的密码或令牌。请恢复原来的密钥文件，或重新填写它们。", count=sealed)
         )
 
 

@@ -28,7 +28,7 @@ def restore(file: Path, data: Path, *, force: bool) -> Path | None:
     """
     if folder.holds_database(data) and not force:
         raise UserError(
-            _('目录 %(data)s 中已有数据库。确认要替换时请加 --force；原数据库会另存，不会丢失。', data=str(data))
+            _("目录 %(data)s 中已有数据库。确认要替换时请加 --force；原数据库会另存，不会丢失。", data=str(data))
         )
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with contextlib.closing(server.hold(data)), tempfile.TemporaryDirectory(dir=data, prefix=".restore-") as room:

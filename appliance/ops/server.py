@@ -85,7 +85,7 @@ def hold(data: Path) -> Any:
     held = folder.lock(data / folder.LOCK_NAME)
     if held is None:
         with i18n.speaking(i18n.SOURCE):
-            raise UserError(_('数据目录 %(data)s 正由另一个固客服务使用，请先停止它。', data=str(data)))
+            raise UserError(_("数据目录 %(data)s 正由另一个固客服务使用，请先停止它。", data=str(data)))
     return held
 
 
@@ -150,7 +150,7 @@ def _listen(app: Flask, options: Options) -> _Web:
         with i18n.speaking():
             raise UserError(
                 _(
-                    '无法在 %(host)s:%(port)s 上监听（%(why)s），请换一个地址或端口。',
+                    "无法在 %(host)s:%(port)s 上监听（%(why)s），请换一个地址或端口。",
                     host=options.host,
                     port=options.port,
                     why=e.strerror or str(e),

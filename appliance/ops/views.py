@@ -19,10 +19,10 @@ from . import backup, health, overview
 
 bp = Blueprint("ops", __name__)
 
-nav.add("settings", _l('系统'), "ops.system", "server", "admin", order=80, words="system admin")
-nav.add("settings", _l('备份'), "ops.backups", "database-export", "admin", order=81, words="backup restore")
-nav.add("settings", _l('后台任务'), "ops.work", "list-check", "admin", order=82, words="jobs incidents")
-nav.action(_l('立即备份'), "ops.backups", "database-export", "admin", words="backup")
+nav.add("settings", _l("系统"), "ops.system", "server", "admin", order=80, words="system admin")
+nav.add("settings", _l("备份"), "ops.backups", "database-export", "admin", order=81, words="backup restore")
+nav.add("settings", _l("后台任务"), "ops.work", "list-check", "admin", order=82, words="jobs incidents")
+nav.action(_l("立即备份"), "ops.backups", "database-export", "admin", words="backup")
 
 BACKUP_SETTINGS = ("backup.nightly", "backup.time", "backup.keep_days", "backup.folder")
 STALE_BACKUP = 2 * clock.DAY
@@ -57,11 +57,11 @@ def system() -> Response:
 def _duration(seconds: int) -> str:
     days, rest = divmod(seconds, clock.DAY)
     if days:
-        return _('%(days)s 天 %(hours)s 小时', days=days, hours=rest // 3600)
+        return _("%(days)s 天 %(hours)s 小时", days=days, hours=rest // 3600)
     hours, rest = divmod(rest, 3600)
     if hours:
-        return _('%(hours)s 小时 %(minutes)s 分钟', hours=hours, minutes=rest // 60)
-    return _('%(minutes)s 分钟', minutes=rest // 60)
+        return _("%(hours)s 小时 %(minutes)s 分钟", hours=hours, minutes=rest // 60)
+    return _("%(minutes)s 分钟", minutes=rest // 60)
 
 
 @bp.get("/admin/backups")
@@ -114,7 +114,7 @@ def save_backup_settings() -> AnyResponse:
             audit.note("backup.settings", typed, current_actor())
     except FieldErrors:
         return _backups_page(errors, typed)
-    flash(_('备份设置已保存。'), "success")
+    flash(_("备份设置已保存。"), "success")
     return redirect(url_for("ops.backups"), 303)
 
 
@@ -148,25 +148,25 @@ def work() -> Response:
 @requires_admin
 def cancel(job_id: int) -> AnyResponse:
     jobs.cancel(job_id)
-    return toast(work(), _('已请求取消。'))
+    return toast(work(), _("已请求取消。"))
 
 
 @bp.post("/admin/jobs/<int:job_id>/retry")
 @requires_admin
 def retry(job_id: int) -> AnyResponse:
     jobs.retry(job_id)
-    return toast(work(), _('已重新排队。'))
+    return toast(work(), _("已重新排队。"))
 
 
 @bp.post("/admin/incidents/<int:incident_id>/retry")
 @requires_admin
 def retry_incident(incident_id: int) -> AnyResponse:
     incidents.retry(incident_id, current_actor())
-    return toast(work(), _('正在重试。'))
+    return toast(work(), _("正在重试。"))
 
 
 @bp.post("/admin/incidents/<int:incident_id>/skip")
 @requires_admin
 def skip_incident(incident_id: int) -> AnyResponse:
     incidents.skip(incident_id, current_actor())
-    return toast(work(), _('已跳过。'))
+    return toast(work(), _("已跳过。"))

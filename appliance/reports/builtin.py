@@ -9,9 +9,7 @@ from . import saved
 
 Doc = dict[str, Any]
 
-PAID: Doc = {
-    "all": [{"field": "paid_at", "op": "not_empty"}, {"field": "status", "op": "ne", "value": "cancelled"}]
-}
+PAID: Doc = {"all": [{"field": "paid_at", "op": "not_empty"}, {"field": "status", "op": "ne", "value": "cancelled"}]}
 """A paid order."""
 
 ITEM_PAID: Doc = {

@@ -109,9 +109,7 @@ def drill_url(form_key: str, where: Mapping[str, Any]) -> str:
     return f"/forms/{form_key}" + (f"?where={quote(text, safe='')}" if where else "")
 
 
-def data(
-    definition: Definition, actor: Actor, within: Range | None = None, where: Condition | None = None
-) -> Result:
+def data(definition: Definition, actor: Actor, within: Range | None = None, where: Condition | None = None) -> Result:
     """The result, computed now or a moment ago. ``within``: the page's range; ``where``: a further filter.
 
     Raises UserError (what was asked makes no sense), NotFound (the actor does not see the form).

@@ -17,7 +17,9 @@ both = pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["1440", "390"])
 @pytest.fixture
 def some(app):
     form = catalog.get("customer")
-    rows = [{"name": f"客户{i}", "city": "杭州" if i % 2 else "上海", "level": "vip" if i == 3 else None} for i in range(8)]
+    rows = [
+        {"name": f"客户{i}", "city": "杭州" if i % 2 else "上海", "level": "vip" if i == 3 else None} for i in range(8)
+    ]
     ids = records.create_many(form, rows, SYSTEM).ids
     order = catalog.get("order")
     records.create_many(order, [{"number": f"A{i}", "customer": ids[i], "amount": 1000 + i} for i in range(3)], SYSTEM)
@@ -47,8 +49,18 @@ def test_every_test_that_offers_itself_makes_a_condition_the_compiler_knows(clie
 
 
 def test_words_and_count_of_a_condition(client, some):
-    doc = {"where": {"all": [{"field": "city", "op": "eq", "value": "杭州"}, {"not": {"field": "level", "op": "eq", "value": "vip"}}]}}
-    assert client.post("/forms/customer/conditions/words", json=doc).get_json()["words"] == "城市 是 杭州 且 不满足（等级 是 VIP）"
+    doc = {
+        "where": {
+            "all": [
+                {"field": "city", "op": "eq", "value": "杭州"},
+                {"not": {"field": "level", "op": "eq", "value": "vip"}},
+            ]
+        }
+    }
+    assert (
+        client.post("/forms/customer/conditions/words", json=doc).get_json()["words"]
+        == "城市 是 杭州 且 不满足（等级 是 VIP）"
+    )
     assert client.post("/forms/customer/conditions/count", json=doc).get_json() == {"count": 3, "more": False}
 
 

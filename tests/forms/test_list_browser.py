@@ -23,7 +23,12 @@ def company(app):
     """Seventy customers; three orders of the first."""
     form = catalog.get("customer")
     rows = [
-        {"name": f"客户{i:02d}", "city": "杭州" if i % 2 else "上海", "phone": f"138{i:08d}", "level": "vip" if i < 3 else None}
+        {
+            "name": f"客户{i:02d}",
+            "city": "杭州" if i % 2 else "上海",
+            "phone": f"138{i:08d}",
+            "level": "vip" if i < 3 else None,
+        }
         for i in range(70)
     ]
     ids = records.create_many(form, rows, SYSTEM).ids
@@ -64,7 +69,11 @@ def test_sorting_by_a_click_on_a_header_and_totals(page, company):
     head = page.locator("th[data-key=amount]")
     head.locator("a").click()
     page.wait_for_url("**sort=-amount*")
-    assert page.locator("th[data-key=amount]").get_attribute("aria-sort") == "descending" and names(page) == ["A2", "A1", "A0"]
+    assert page.locator("th[data-key=amount]").get_attribute("aria-sort") == "descending" and names(page) == [
+        "A2",
+        "A1",
+        "A0",
+    ]
     page.locator("th[data-key=amount] a").click()
     page.wait_for_url("**sort=amount*")
     assert names(page) == ["A0", "A1", "A2"]
@@ -173,7 +182,10 @@ def test_an_order_is_made_with_its_customer_picked_by_phone(page, company):
     page.locator("[name=amount]").fill("199")
     page.locator(".record-form button[type=submit]").first.click()
     page.wait_for_url("**/forms/order/records/*")
-    assert "¥199.00" in page.locator("#prop-amount").inner_text() and "客户07" in page.locator("#prop-customer").inner_text()
+    assert (
+        "¥199.00" in page.locator("#prop-amount").inner_text()
+        and "客户07" in page.locator("#prop-customer").inner_text()
+    )
 
 
 def test_records_follow_each_other_as_in_the_list(page, company):

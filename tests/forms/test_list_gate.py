@@ -56,7 +56,6 @@ class Scene:
     api: Api
 
 
-
 def sees(role, word):
     """Whether the role may see the word: its row and its field."""
     rights = permissions.Rights.open(ROLES[role]).on("diary")
@@ -80,7 +79,14 @@ def scene(app, staff_client, role):
     def diary(word, owner, before=None):
         return records.create(
             form,
-            {"title": f"{word}TITLE", "owner": owner, "secret": f"{word}-{HIDDEN}", "half": f"{word}-{MASKED}", "amount": 7777, "diary": before},
+            {
+                "title": f"{word}TITLE",
+                "owner": owner,
+                "secret": f"{word}-{HIDDEN}",
+                "half": f"{word}-{MASKED}",
+                "amount": 7777,
+                "diary": before,
+            },
             SYSTEM,
         )
 
@@ -139,7 +145,9 @@ EXITS = {
     "export of every column": "/forms/diary/export?format=csv&columns=title,secret,half,owner,amount",
     "export of another's record": "/forms/diary/export?format=csv&ids={others}",
 }
-WORDS = [f"{MINE}TITLE", f"{OTHERS}TITLE"] + [f"{whose}-{word}" for whose in (MINE, OTHERS) for word in (HIDDEN, MASKED)]
+WORDS = [f"{MINE}TITLE", f"{OTHERS}TITLE"] + [
+    f"{whose}-{word}" for whose in (MINE, OTHERS) for word in (HIDDEN, MASKED)
+]
 
 
 def test_no_exit_shows_what_the_role_may_not_see(scene, role):
@@ -167,7 +175,12 @@ def test_every_exit_shows_an_administrator_what_is_there(client, scene, role):
 def test_the_fields_a_role_does_not_see_have_no_name_for_it(scene, role):
     if "hidden" not in role:
         pytest.skip("this role sees every field")
-    for url in ("/forms/diary/columns", "/forms/diary/conditions/meta", f"/forms/diary/records/{scene.mine}", "/forms/diary/new"):
+    for url in (
+        "/forms/diary/columns",
+        "/forms/diary/conditions/meta",
+        f"/forms/diary/records/{scene.mine}",
+        "/forms/diary/new",
+    ):
         assert "机密栏" not in scene.client.get(url).text
 
 
@@ -200,7 +213,11 @@ def test_conditions_on_what_is_not_seen_are_not_answered(scene, role):
 
 def test_writes_stay_within_the_role(scene, role):
     seen = not role.startswith("nothing")
-    for verb, data in (("fields/title", {"title": "x", "base": f"{OTHERS}TITLE2"}), ("edit", {"title": "x"}), ("delete", {})):
+    for verb, data in (
+        ("fields/title", {"title": "x", "base": f"{OTHERS}TITLE2"}),
+        ("edit", {"title": "x"}),
+        ("delete", {}),
+    ):
         status = scene.client.post(f"/forms/diary/records/{scene.others}/{verb}", data=data).status_code
         if not seen or role.startswith("own"):
             assert status in (403, 404)

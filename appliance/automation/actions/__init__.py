@@ -37,8 +37,8 @@ def open_action(doc: Any, form: Form) -> Action:
     name = doc.get("action") if isinstance(doc, dict) else None
     cls = ACTIONS.get(name) if isinstance(name, str) else None
     if cls is None:
-        known = _('、').join(ACTIONS)
-        raise ActionError(_('没有「%(name)s」这个动作，可用：%(known)s。', name=name or "", known=known), "action")
+        known = _("、").join(ACTIONS)
+        raise ActionError(_("没有「%(name)s」这个动作，可用：%(known)s。", name=name or "", known=known), "action")
     return cls(doc, form)
 
 
@@ -46,7 +46,7 @@ def build(doc: Any, form: Form) -> Action:
     """The action of a document, checked. Raises :class:`ActionError`."""
     action = open_action(doc, form)
     if not action.suits(form):
-        raise ActionError(_('「%(action)s」不能用于%(form)s。', action=action.label, form=form.many), "action")
+        raise ActionError(_("「%(action)s」不能用于%(form)s。", action=action.label, form=form.many), "action")
     action.check()
     return action
 

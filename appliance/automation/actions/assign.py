@@ -19,10 +19,10 @@ from ...forms.conditions import Context
 from .base import Action, ActionError, Effect, Work
 
 WAYS = {
-    "to": _l('指定一人'),
-    "round_robin": _l('轮流'),
-    "least_loaded": _l('给手上最少的人'),
-    "by": _l('按字段的值'),
+    "to": _l("指定一人"),
+    "round_robin": _l("轮流"),
+    "least_loaded": _l("给手上最少的人"),
+    "by": _l("按字段的值"),
 }
 
 
@@ -34,7 +34,7 @@ class Assign(Action):
     """
 
     name = "assign"
-    label = _l('分配负责人')
+    label = _l("分配负责人")
     icon = "user-check"
     template = "automation/actions/assign.html"
     ways = WAYS
@@ -70,16 +70,16 @@ class Assign(Action):
 
     def check(self) -> None:
         if sum(way in self.doc for way in WAYS) != 1:
-            raise ActionError(_('请选择一种分配方式：to、round_robin、least_loaded 或 by。'))
+            raise ActionError(_("请选择一种分配方式：to、round_robin、least_loaded 或 by。"))
         if self.way != "by":
             self._people(self.doc[self.way], self.way)
             return
         field = self.form.columns.get(self.doc["by"])
         if field is None:
-            raise ActionError(_('请选择按哪个字段分配。'), "by")
+            raise ActionError(_("请选择按哪个字段分配。"), "by")
         chosen = self.doc.get("map")
         if not isinstance(chosen, dict) or not chosen:
-            raise ActionError(_('请写明字段的每个值分给谁。'), "map")
+            raise ActionError(_("请写明字段的每个值分给谁。"), "map")
         for value, who in chosen.items():
             try:
                 field.parse(value)
@@ -93,37 +93,37 @@ class Assign(Action):
         """Ids of the people whom a parameter names. Raises :class:`ActionError`."""
         wanted = named if isinstance(named, list) else [named]
         if not [who for who in wanted if who]:
-            raise ActionError(_('请选择人员。'), path)
+            raise ActionError(_("请选择人员。"), path)
         active = {user_id for user_id, _name in people.active()}
         ids = []
         for who in wanted:
             found = people.find(who) if isinstance(who, (int, str)) else None
             if found is None or found not in active:
-                raise ActionError(_('没有叫「%(name)s」的在职人员。', name=str(who)[:40]), path)
+                raise ActionError(_("没有叫「%(name)s」的在职人员。", name=str(who)[:40]), path)
             ids.append(found)
         return ids
 
     def _names(self, named: Any) -> str:
         wanted = named if isinstance(named, list) else [named]
         found = [(people.find(who), who) for who in wanted]
-        return _('、').join(people.name(user_id) if user_id else str(who) for user_id, who in found)
+        return _("、").join(people.name(user_id) if user_id else str(who) for user_id, who in found)
 
     def words(self) -> str:
         named = self.doc.get(self.way)
         if self.way == "to":
-            return _('分配给%(people)s', people=self._names(named))
+            return _("分配给%(people)s", people=self._names(named))
         if self.way == "round_robin":
-            return _('轮流分配给%(people)s', people=self._names(named))
+            return _("轮流分配给%(people)s", people=self._names(named))
         if self.way == "least_loaded":
-            return _('分配给%(people)s中手上最少的人', people=self._names(named))
+            return _("分配给%(people)s中手上最少的人", people=self._names(named))
         field = self.form.columns.get(str(named))
         pairs = [
-            _('%(value)s给%(people)s', value=field._word(value) if field else value, people=self._names(who))
+            _("%(value)s给%(people)s", value=field._word(value) if field else value, people=self._names(who))
             for value, who in (self.doc.get("map") or {}).items()
         ]
         if self.doc.get("else"):
-            pairs.append(_('其他给%(people)s', people=self._names(self.doc["else"])))
-        return _('按「%(field)s」分配：%(pairs)s', field=field.label if field else named, pairs=_('，').join(pairs))
+            pairs.append(_("其他给%(people)s", people=self._names(self.doc["else"])))
+        return _("按「%(field)s」分配：%(pairs)s", field=field.label if field else named, pairs=_("，").join(pairs))
 
     def pending(self, ctx: Context) -> Any:
         column = self.form.col(self.owner_of(self.form) or "owner")
@@ -141,7 +141,7 @@ class Assign(Action):
             work.form, {i: {owner: user} for i, user in chosen.items()}, work.actor, work.cause, parsed=True
         )
         order = list(chosen)
-        failed = {order[n]: _('；').join(e.values()) for n, e in written.errors.items() if "_missing" not in e}
+        failed = {order[n]: _("；").join(e.values()) for n, e in written.errors.items() if "_missing" not in e}
         return Effect(written.changed, failed)
 
     def _choose(self, ids: Sequence[int], owner: str, work: Work) -> dict[int, int]:

@@ -21,7 +21,7 @@ class Set(Action):
     """``{"action": "set", "values": {"stage": "following"}}``; ``null`` empties a field."""
 
     name = "set"
-    label = _l('修改字段')
+    label = _l("修改字段")
     icon = "edit"
     template = "automation/actions/set.html"
 
@@ -42,23 +42,23 @@ class Set(Action):
 
     def check(self) -> None:
         if not self.values:
-            raise ActionError(_('请选择要修改的字段。'), "values")
+            raise ActionError(_("请选择要修改的字段。"), "values")
         allowed = {f.key for f in self.fields(self.form)}
         for key, raw in self.values.items():
             field = self.form.fields.get(key)
             path = f"values.{key}"
             if field is None:
-                raise ActionError(_('「%(form)s」没有字段「%(key)s」。', form=self.form.label, key=key), path)
+                raise ActionError(_("「%(form)s」没有字段「%(key)s」。", form=self.form.label, key=key), path)
             if field.readonly:
-                raise ActionError(_('「%(field)s」由固客计算，不能填写。', field=field.label), path)
+                raise ActionError(_("「%(field)s」由固客计算，不能填写。", field=field.label), path)
             if key not in allowed:
-                raise ActionError(_('「%(field)s」不能一次给许多记录填同一个值。', field=field.label), path)
+                raise ActionError(_("「%(field)s」不能一次给许多记录填同一个值。", field=field.label), path)
             try:
                 value = field.parse(raw)
             except ValueError as error:
                 raise ActionError(str(error), path) from error
             if value is None and field.required:
-                raise ActionError(_('「%(field)s」是必填的，不能清空。', field=field.label), path)
+                raise ActionError(_("「%(field)s」是必填的，不能清空。", field=field.label), path)
 
     def words(self) -> str:
         parts = []
@@ -66,10 +66,10 @@ class Set(Action):
             field = self.form.fields.get(key)
             label = field.label if field else key
             if field is None or raw in (None, ""):
-                parts.append(_('清空「%(field)s」', field=label))
+                parts.append(_("清空「%(field)s」", field=label))
             else:
-                parts.append(_('把「%(field)s」改为「%(value)s」', field=label, value=field._word(raw)))
-        return _('，').join(parts)
+                parts.append(_("把「%(field)s」改为「%(value)s」", field=label, value=field._word(raw)))
+        return _("，").join(parts)
 
     def pending(self, ctx: Context) -> Any:
         tests = [

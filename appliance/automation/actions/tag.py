@@ -34,7 +34,7 @@ class _TagAction(Action):
 
     def check(self) -> None:
         if not self.tag:
-            raise ActionError(_('请选择标签。'), "tag")
+            raise ActionError(_("请选择标签。"), "tag")
         try:
             tags.clean_name(self.tag)
         except UserError as error:
@@ -49,11 +49,11 @@ class AddTag(_TagAction):
     one that does not exist yet is made."""
 
     name = "add_tag"
-    label = _l('打标签')
+    label = _l("打标签")
     icon = "tag"
 
     def words(self) -> str:
-        return _('打上标签「%(tag)s」', tag=self.tag)
+        return _("打上标签「%(tag)s」", tag=self.tag)
 
     def pending(self, ctx: Context) -> Any:
         return dialect.negate(self._holds(ctx))
@@ -67,11 +67,11 @@ class RemoveTag(_TagAction):
     """``{"action": "remove_tag", "tag": "沉默预警"}``"""
 
     name = "remove_tag"
-    label = _l('去标签')
+    label = _l("去标签")
     icon = "tags"
 
     def words(self) -> str:
-        return _('去掉标签「%(tag)s」', tag=self.tag)
+        return _("去掉标签「%(tag)s」", tag=self.tag)
 
     def pending(self, ctx: Context) -> Any:
         return self._holds(ctx)

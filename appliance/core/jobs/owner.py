@@ -89,9 +89,7 @@ def free_the_dead() -> int:
     if not dead:
         return 0
     with write():
-        freed = (
-            JobRow.update(lease_until=0).where((JobRow.status == "running") & JobRow.owner.in_(dead)).execute()
-        )
+        freed = JobRow.update(lease_until=0).where((JobRow.status == "running") & JobRow.owner.in_(dead)).execute()
     log.info("%s interrupted job(s) of a stopped process go on", freed)
     return int(freed)
 

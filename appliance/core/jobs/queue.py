@@ -98,7 +98,7 @@ def get(job_id: int) -> Job:
     with read():
         row = JobRow.get_or_none(JobRow.id == job_id)
     if row is None:
-        raise NotFound(_('没有编号为 %(id)s 的任务，它可能已被清理。', id=job_id))
+        raise NotFound(_("没有编号为 %(id)s 的任务，它可能已被清理。", id=job_id))
     return of_row(row)
 
 

@@ -69,7 +69,7 @@ def _run(job: Job) -> None:
         if job.cancel_asked:
             raise JobCancelled
         if job.attempts > CRASHES:
-            raise UserError(_('执行时进程多次中断（%(times)s 次），已停止自动重试。', times=job.attempts - 1))
+            raise UserError(_("执行时进程多次中断（%(times)s 次），已停止自动重试。", times=job.attempts - 1))
         result = registry.get(job.kind).run(job)
     except JobCancelled:
         queue.settle(job, "cancelled")
@@ -107,7 +107,12 @@ def _fail(job: Job, why: str, *, for_good: bool) -> None:
         if not queue.settle(job, "failed", error=why):
             return
         if job.actor_id is None or not for_good:
-            incidents.open("job", _("%(name)s：%(why)s", name=i18n.label(registry.label(job.kind)), why=why), f"job:{job.id}", job.unique)
+            incidents.open(
+                "job",
+                _("%(name)s：%(why)s", name=i18n.label(registry.label(job.kind)), why=why),
+                f"job:{job.id}",
+                job.unique,
+            )
 
 
 def _backoff(kind: str) -> tuple[int, ...]:
@@ -120,8 +125,8 @@ def _job_id(ref: str) -> int:
 
 def _retry(ref: str) -> None:
     if not JobRow.select().where(JobRow.id == _job_id(ref)).exists():
-        raise UserError(_('这个任务已被清理，不能重试，请选择“跳过”。'))
+        raise UserError(_("这个任务已被清理，不能重试，请选择“跳过”。"))
     queue.retry(_job_id(ref))
 
 
-incidents.declare("job", _l('后台任务失败'), retry=_retry)
+incidents.declare("job", _l("后台任务失败"), retry=_retry)

@@ -31,14 +31,12 @@ def next_time(cron: str, after: int, tz: ZoneInfo | None = None) -> int:
             raise CronSimError("five fields")
         return int(next(CronSim(cron, start)).timestamp())
     except CronSimError:
-        raise UserError(_('时间表“%(cron)s”不正确，请按“分 时 日 月 周”填写，例如 0 3 * * *。', cron=cron)) from None
+        raise UserError(_("时间表“%(cron)s”不正确，请按“分 时 日 月 周”填写，例如 0 3 * * *。", cron=cron)) from None
     except StopIteration:
-        raise UserError(_('时间表“%(cron)s”没有会到来的时刻，请检查日期。', cron=cron)) from None
+        raise UserError(_("时间表“%(cron)s”没有会到来的时刻，请检查日期。", cron=cron)) from None
 
 
-def schedule(
-    key: str, cron: str, kind: str, payload: dict[str, Any] | None = None, catch_up: str = "once"
-) -> None:
+def schedule(key: str, cron: str, kind: str, payload: dict[str, Any] | None = None, catch_up: str = "once") -> None:
     """Sets the timer ``key``: a job of ``kind`` whenever ``cron`` is due. Setting it again changes it.
 
     ``catch_up``, for a moment that was missed: ``once`` runs it one time however many were missed, ``skip`` waits for

@@ -14,7 +14,7 @@ from .job import Job
 
 BATCH = 1000
 
-settings.declare("jobs.keep_days", 30, _l('已完成任务的保留天数'), "integer", least=1, most=3650)
+settings.declare("jobs.keep_days", 30, _l("已完成任务的保留天数"), "integer", least=1, most=3650)
 
 
 @schema.seed
@@ -22,7 +22,7 @@ def timer() -> None:
     timers.schedule("upkeep", "30 4 * * *", "upkeep")
 
 
-@registry.handler("upkeep", label=_l('夜间维护'))
+@registry.handler("upkeep", label=_l("夜间维护"))
 def upkeep(job: Job) -> dict[str, Any]:
     before = clock.now() - settings.get("jobs.keep_days") * clock.DAY
     ended = JobRow.status.in_(["done", "cancelled", "failed"]) & (JobRow.finished_at < before)

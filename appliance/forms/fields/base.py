@@ -111,7 +111,7 @@ class Spec:
                 raise FieldError(_("字段要有「%(name)s」，写成文字。", name=name))
         for name in ("label", "help"):
             if not is_label(doc.get(name, doc["key"])):
-                raise FieldError(_("「%(name)s」要写成文字，或 {\"zh\": …, \"en\": …}。", name=name))
+                raise FieldError(_('「%(name)s」要写成文字，或 {"zh": …, "en": …}。', name=name))
         for name in ("required", "unique", "indexed", "readonly", "system"):
             if not isinstance(doc.get(name, False), bool):
                 raise FieldError(_("「%(name)s」只能是 true 或 false。", name=name))
@@ -255,7 +255,9 @@ class Field:
     def compile(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
         """``column op value`` as a peewee expression; the operator's meaning is CONTRACT section 3's."""
         if op not in self.operators:
-            raise FieldError(_("「%(field)s」不能用「%(op)s」来比较。", field=self.label, op=OPERATOR_WORDS.get(op, op)))
+            raise FieldError(
+                _("「%(field)s」不能用「%(op)s」来比较。", field=self.label, op=OPERATOR_WORDS.get(op, op))
+            )
         if op == "empty":
             return column.is_null()
         if op in NEGATIVE:
@@ -323,4 +325,3 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 ORDERED = ("eq", "ne", "in", "not_in", "lt", "lte", "gt", "gte", "between", "empty", "not_empty")
-

@@ -26,7 +26,7 @@ SPAN_WORDS = {"minutes": _l("分钟"), "hours": _l("小时"), "days": _l("天"),
 def span_seconds(span: Any) -> int:
     """``{"days": 30}`` → seconds. Raises :class:`FieldError`."""
     if not isinstance(span, dict) or not span or not set(span) <= set(SPAN_SECONDS):
-        raise FieldError(_("请写出一段时间，比如 {\"days\": 30}。"))
+        raise FieldError(_('请写出一段时间，比如 {"days": 30}。'))
     total = 0
     for unit, count in span.items():
         if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= 1_000_000:
@@ -75,7 +75,12 @@ class Moment(Field):
 
     operators: ClassVar[tuple[str, ...]] = (*ORDERED, "within", "not_within", "next", "this", "last")
     aggregates = ("min", "max", "count", "distinct")
-    operator_words: ClassVar[dict[str, Any]] = {"lt": _l("早于"), "lte": _l("不晚于"), "gt": _l("晚于"), "gte": _l("不早于")}
+    operator_words: ClassVar[dict[str, Any]] = {
+        "lt": _l("早于"),
+        "lte": _l("不晚于"),
+        "gt": _l("晚于"),
+        "gte": _l("不早于"),
+    }
 
     def day_start(self, day: dt.date, ctx: Context) -> Any:
         """The stored value at which a calendar day of the company begins."""

@@ -50,7 +50,7 @@ class Relation(Field):
             return self.parse(raw["id"])
         if isinstance(raw, dict) and all(isinstance(v, (str, int)) and v != "" for v in raw.values()):
             return raw
-        raise FieldError(_("这里要填记录的编号，或 {\"字段\": \"值\"}。"))
+        raise FieldError(_('这里要填记录的编号，或 {"字段": "值"}。'))
 
     def operand(self, value: Any, ctx: Context) -> int | None:
         reference = self.parse(value)

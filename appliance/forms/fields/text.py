@@ -17,7 +17,17 @@ class Text(Field):
 
     type = "text"
     name = _l("单行文字")
-    operators: ClassVar[tuple[str, ...]] = ("eq", "ne", "contains", "not_contains", "starts_with", "in", "not_in", "empty", "not_empty")
+    operators: ClassVar[tuple[str, ...]] = (
+        "eq",
+        "ne",
+        "contains",
+        "not_contains",
+        "starts_with",
+        "in",
+        "not_in",
+        "empty",
+        "not_empty",
+    )
     length = 255
 
     def check_options(self) -> None:

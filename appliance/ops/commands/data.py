@@ -24,16 +24,16 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--setup-link", is_flag=True, help="不设管理员，打印一次性设置链接 · print a one-time link instead")
 def init(admin: str | None, name: str | None, password_file: IO[str] | None, setup_link: bool) -> None:
     if not setup_link and not (admin and password_file):
-        raise click.UsageError(_('请给出 --admin 和 --password-file，或者 --setup-link。'))
+        raise click.UsageError(_("请给出 --admin 和 --password-file，或者 --setup-link。"))
     data = cli.data_folder()
     if folder.holds_database(data):
-        raise UserError(_('目录 %(data)s 中已有数据库，没有改动。', data=str(data)))
+        raise UserError(_("目录 %(data)s 中已有数据库，没有改动。", data=str(data)))
     password = password_file.read().strip("\r\n") if password_file else None
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as e:
         raise UserError(
-            _('无法建立目录 %(data)s（%(why)s），请换一个位置。', data=str(data), why=e.strerror or str(e))
+            _("无法建立目录 %(data)s（%(why)s），请换一个位置。", data=str(data), why=e.strerror or str(e))
         ) from e
     had_key = (data / folder.KEY_NAME).exists()
     open_database(data)
@@ -47,9 +47,9 @@ def init(admin: str | None, name: str | None, password_file: IO[str] | None, set
     finally:
         jobs.resign()
         close_database()
-    lines = [_('数据目录 %(data)s 已建立。', data=str(data))]
+    lines = [_("数据目录 %(data)s 已建立。", data=str(data))]
     if link:
-        lines.append(_('一次性设置链接：%(link)s', link=link))
+        lines.append(_("一次性设置链接：%(link)s", link=link))
     cli.show({"data": str(data), "version": __version__, "setup_link": link}, *lines)
 
 
@@ -81,7 +81,7 @@ def backup(target: Path | None, with_key: bool) -> None:
     made = backups.make(target.absolute() if target else None, with_key=with_key)
     cli.show(
         {"file": str(made.path), "size": made.size, "with_key": with_key},
-        _('已备份并校验：%(file)s（%(size)s 字节）', file=str(made.path), size=made.size),
+        _("已备份并校验：%(file)s（%(size)s 字节）", file=str(made.path), size=made.size),
     )
 
 
@@ -96,14 +96,18 @@ def restore(file: Path, force: bool) -> None:
     aside = restoring.restore(file, data, force=force)
     with cli.opened(data):
         found = look(data)
-    lines = [_('已恢复到 %(data)s。', data=str(data))]
+    lines = [_("已恢复到 %(data)s。", data=str(data))]
     if aside:
-        lines.append(_('原来的数据库另存在 %(aside)s。', aside=str(aside)))
+        lines.append(_("原来的数据库另存在 %(aside)s。", aside=str(aside)))
     for sentence in found.problems:
         cli.note(sentence)
     cli.show(
-        {"data": str(data), "replaced": str(aside) if aside else None, "counts": found.counts,
-         "problems": found.problems},
+        {
+            "data": str(data),
+            "replaced": str(aside) if aside else None,
+            "counts": found.counts,
+            "problems": found.problems,
+        },
         *lines,
     )
 
@@ -114,7 +118,7 @@ def check(ctx: click.Context) -> None:
     from ..check import check as look
 
     found = look(needs_database(cli.data_folder()))
-    lines = [_('数据完好：%(tables)s 张表，%(rows)s 行。', tables=len(found.counts), rows=sum(found.counts.values()))]
+    lines = [_("数据完好：%(tables)s 张表，%(rows)s 行。", tables=len(found.counts), rows=sum(found.counts.values()))]
     cli.show(
         {"ok": found.ok, "schema": found.schema, "problems": found.problems, "counts": found.counts},
         *(found.problems or lines),
@@ -132,5 +136,5 @@ def upgrade() -> None:
         after = schema.found()
     cli.show(
         {"from": before, "to": after, "version": __version__},
-        _('数据库结构 %(before)s → %(after)s，程序 %(version)s。', before=before, after=after, version=__version__),
+        _("数据库结构 %(before)s → %(after)s，程序 %(version)s。", before=before, after=after, version=__version__),
     )

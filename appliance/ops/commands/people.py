@@ -35,9 +35,9 @@ def add(login: str, name: str | None, role: str, password_file: IO[str] | None) 
     password = _password(password_file)
     user_id = users.create(login, name or login, password, role, SYSTEM)
     link = None if password else reset.make_link(user_id, SYSTEM)
-    lines = [_('已添加 %(login)s。', login=login)]
+    lines = [_("已添加 %(login)s。", login=login)]
     if link:
-        lines.append(_('请本人打开一次性链接设置密码：%(link)s', link=link))
+        lines.append(_("请本人打开一次性链接设置密码：%(link)s", link=link))
     cli.show({"id": user_id, "login": login, "link": link}, *lines)
 
 
@@ -73,7 +73,7 @@ def disable(login: str) -> None:
 
     found = users.by_login(login)
     users.disable(found.id, SYSTEM)
-    cli.show({"id": found.id, "login": found.login, "active": False}, _('已停用 %(login)s。', login=found.login))
+    cli.show({"id": found.id, "login": found.login, "active": False}, _("已停用 %(login)s。", login=found.login))
 
 
 @user.command("reset-password", help="重设密码；不给密码时打印一次性链接 · set a password or print a one-time link")
@@ -90,7 +90,7 @@ def reset_password(login: str, password_file: IO[str] | None) -> None:
         users.set_password(found.id, password, SYSTEM)
     else:
         link = reset.make_link(found.id, SYSTEM)
-    lines = [_('一次性链接：%(link)s', link=link) if link else _('密码已重设，所有登录已退出。')]
+    lines = [_("一次性链接：%(link)s", link=link) if link else _("密码已重设，所有登录已退出。")]
     cli.show({"id": found.id, "login": found.login, "link": link}, *lines)
 
 
@@ -119,4 +119,4 @@ def setup_link(url: str) -> None:
     link = f"{url.rstrip('/')}{path}" if path else None
     cli.show({"setup_link": link}, *([link] if link else []))
     if link is None:
-        cli.note(_('已经有管理员，不需要设置链接。'))
+        cli.note(_("已经有管理员，不需要设置链接。"))

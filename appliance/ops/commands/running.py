@@ -31,7 +31,7 @@ def work() -> None:
 
     done = jobs.work()
     result = {"rules": 0, "runs_advanced": 0, "messages_sent": 0, **done}
-    cli.show(result, _('完成 %(jobs)s 个到期的任务。', jobs=done["jobs"]), *done["errors"])
+    cli.show(result, _("完成 %(jobs)s 个到期的任务。", jobs=done["jobs"]), *done["errors"])
 
 
 @cli.command("version", database=False, help="版本 · the version")

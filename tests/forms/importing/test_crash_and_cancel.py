@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from tests.forms.importing.help import csv_file, exported
 from tests.support import world
 from tests.support.server import ROOT, Server, environment

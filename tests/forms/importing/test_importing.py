@@ -1,6 +1,5 @@
 """``guke import``: whom rows belong to, what happens to duplicates, failed rows, dry runs, mappings."""
 
-# ruff: noqa: E501
 from __future__ import annotations
 
 import csv

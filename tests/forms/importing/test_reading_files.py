@@ -1,6 +1,5 @@
 """Files as companies really bring them are understood; what is ambiguous is refused, not guessed."""
 
-# ruff: noqa: E501
 from __future__ import annotations
 
 import datetime as dt

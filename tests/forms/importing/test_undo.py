@@ -1,6 +1,5 @@
 """An import can be taken back: once, whole, and without taking away what people did since."""
 
-# ruff: noqa: E501
 from __future__ import annotations
 
 import csv

@@ -33,6 +33,7 @@ PARTS = (
     "forms.importing.job",
     "forms.importing.undo",
     "forms.importing.export",
+    "forms.importing.tidy",
     "customers.identity_field",
     "customers.tag_field",
     "customers.tag_test",

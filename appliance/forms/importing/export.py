@@ -138,7 +138,7 @@ def run(job: Job) -> dict[str, Any]:
     if actor is None:
         raise UserError(_("发起导出的人已停用。"))
     form = catalog.get(asked["form"])
-    with speaking(actor.locale), tempfile.TemporaryDirectory(prefix="guke-") as folder:
+    with speaking(asked.get("locale")), tempfile.TemporaryDirectory(prefix="guke-") as folder:
         path = Path(folder) / f"export.{asked['suffix']}"
         query = selected(form, actor, asked["where"], asked["search"], asked["sort"], asked["ids"])
         count = write_file(query, path, asked["keys"], job)

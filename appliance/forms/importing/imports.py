@@ -15,7 +15,7 @@ from peewee import fn
 
 from ...accounts import users
 from ...accounts.actor import SYSTEM, Actor
-from ...core import clock, files, jobs
+from ...core import clock, files, i18n, jobs
 from ...core.db import read, write
 from ...core.errors import Conflict, NotFound, UserError
 from .. import catalog
@@ -161,7 +161,7 @@ def save_plan(row: Import, plan: Plan, facts: Facts | None = None) -> None:
 def start_check(row: Import, actor: Actor) -> None:
     """Reads the whole file in the background and counts bad cells."""
     with write():
-        row.check_job = jobs.enqueue("import.check", {"import_id": row.id}, actor_id=actor.id)
+        row.check_job = jobs.enqueue("import.check", _payload(row), actor_id=actor.id)
         row.checked = None
         row.save()
 
@@ -172,7 +172,7 @@ def start(row: Import, actor: Actor) -> int:
     form = catalog.get(row.form)
     plans.check(Plan.open(row.plan or {}), mapping.targets(form, actor))
     with write():
-        row.job_id = jobs.enqueue("import", {"import_id": row.id}, actor_id=actor.id)
+        row.job_id = jobs.enqueue("import", _payload(row), actor_id=actor.id)
         row.status, row.started_at, row.actor_id = "running", clock.now(), actor.id
         row.save()
     return int(row.job_id)
@@ -197,6 +197,11 @@ def discard(row: Import) -> None:
 def _must_be(row: Import, status: str) -> None:
     if row.status != status:
         raise Conflict(_("这次导入已经开始，不能再改。"))
+
+
+def _payload(row: Import) -> dict[str, Any]:
+    """What the job is told: its sentences are for the one who asked, in the language they are reading now."""
+    return {"import_id": row.id, "locale": i18n.current()}
 
 
 def actor_of(row: Import) -> Actor:

@@ -25,7 +25,7 @@ from .writing import Counts, Parsed, Writer
 def run(job: Job) -> dict[str, Any]:
     """Each batch is one transaction: rows, failures, counts and the row reached. A crash repeats no batch."""
     row = imports.get(job.payload["import_id"])
-    with speaking(imports.actor_of(row).locale):
+    with speaking(job.payload.get("locale")):
         try:
             counts = _carry_out(job, row)
         except JobCancelled:
@@ -86,7 +86,7 @@ def check(job: Job) -> dict[str, Any]:
     form, facts, plan = catalog.get(row.form), Facts.open(row.facts), Plan.open(row.plan)
     actor = imports.actor_of(row)
     total = max(facts.height - sum(facts.header), 0) or None
-    with speaking(actor.locale):
+    with speaking(job.payload.get("locale")):
         asked = plans.request(facts, plan, mapping.targets(form, actor))
         with imports.reading(row) as reader, closing(reader.ask("check", **asked)) as frames:
             for kind, payload in frames:

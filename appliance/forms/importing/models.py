@@ -29,6 +29,8 @@ class Import(Model):
     undo_job = pw.IntegerField(null=True)
     undone: Any = JSONField(null=True)
     errors_file = pw.IntegerField(null=True)
+    files_kept = pw.BooleanField(default=True)
+    """False once the uploaded file is older than the company keeps such files."""
     error = pw.TextField(null=True)
     actor_id = pw.IntegerField(null=True)
     created_at = pw.IntegerField()

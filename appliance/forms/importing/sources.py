@@ -249,6 +249,8 @@ class OpenpyxlSource:
             raise UnreadableFile(_("文件打不开，可能有密码或已损坏。请用 Excel 打开后另存为 xlsx 再上传。")) from None
         visible = [ws.title for ws in self.book.worksheets if ws.sheet_state == "visible"]
         self.sheets = visible or [ws.title for ws in self.book.worksheets]
+        # As the file says it; reading a sheet forgets it.
+        self.heights = [self.book[name].max_row or 0 for name in self.sheets]
 
     def rows(self, sheet: int) -> Iterator[Row]:
         table = self.book[self.sheets[sheet]]
@@ -259,7 +261,7 @@ class OpenpyxlSource:
             yield [None if cell == "" else cell for cell in row[:MAX_COLUMNS]]
 
     def height(self, sheet: int) -> int:
-        return sum(1 for _row in self.book[self.sheets[sheet]].iter_rows(min_col=1, max_col=1))
+        return self.heights[sheet]
 
 
 class HtmlSource:

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from ...accounts import permissions, users
 from ...accounts.actor import Actor, current_actor
 from ...accounts.guards import requires, requires_login
-from ...core import clock, files, http, jobs, nav
+from ...core import clock, files, http, i18n, jobs, nav
 from ...core.errors import NotFound, UserError
 from .. import catalog, listing
 from .. import history as forms_history
@@ -263,7 +263,10 @@ def source(import_id: int) -> Response:
 
 
 def _download(file_id: int) -> Response:
-    known = files.get(file_id)
+    try:
+        known = files.get(file_id)
+    except NotFound:
+        raise NotFound(_("这个文件已按保留期限清理。")) from None
     response = Response(stream_with_context(files.chunks(file_id)), mimetype=known.mime)
     response.headers.set("Content-Disposition", "attachment", filename=known.name)
     response.content_length = known.size
@@ -290,7 +293,7 @@ def export(form_key: str) -> AnyResponse | Response:
     if query.count(cap=DIRECT) > DIRECT:
         asked = {
             "form": form.key, "suffix": suffix, "where": state.where, "search": state.text, "sort": state.sort,
-            "ids": ids, "keys": keys,
+            "ids": ids, "keys": keys, "locale": i18n.current(),
         }  # fmt: skip
         return http.go(url_for("imports.exporting_state", job_id=jobs.enqueue("export", asked, actor_id=actor.id)))
     with tempfile.TemporaryDirectory(prefix="guke-") as folder:
@@ -322,7 +325,7 @@ def exporting_state(job_id: int) -> Response:
 @requires_login
 def export_file(job_id: int) -> Response:
     job = _export_job(job_id, current_actor())
-    if job.status != "done" or not job.result:
+    if job.status != "done" or not job.result or not job.result["file_id"]:
         abort(404)
     return _download(job.result["file_id"])
 

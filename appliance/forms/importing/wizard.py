@@ -140,6 +140,7 @@ class PreviewPage(MappingPage):
     def __init__(self, row: Import, actor: Actor, error: UserError | None = None) -> None:
         super().__init__(row, actor, error)
         self.numbers, columns, self.errors, self.raw = imports.preview(row, self.plan, actor)
+        columns |= {path: [None] * len(self.numbers) for path in self.plan.constants if path not in columns}
         order = [path for path in dict.fromkeys(self.plan.columns.values()) if path in columns]
         self.paths = order + [path for path in columns if path not in order]
         self.cells = columns

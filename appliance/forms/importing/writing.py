@@ -248,6 +248,8 @@ class Writer:
             for path, column in names.items()
         }
         known: dict[int, int] = {}
+        if not any(held.values()):
+            return known, {}
         doubtful: list[int] = []
         for i in range(batch.size):
             hits = {

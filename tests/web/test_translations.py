@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,7 +32,7 @@ TAGS = ("高价值核心粉", "潜力消费粉", "低价值围观粉", "沉默�
 """Names of ready-made tags and of the test's people: data of the company."""
 
 WORDS_IN_CHINESE = """
-Amy Bo Cy amy bo cy Ann Bell Cole Dan Hangzhou abc orders csv tests
+Amy Bo Cy amy bo cy Ann Bell Hangzhou Order number Amount paid abc orders csv tests
 api API CSV ERP Excel GB GBK HTTP ID IP JSON KB MB OpenAPI REST RFM ROI SKU UID UnionID UTF VIP kB xls xlsx zip
 Asia Shanghai UTC English Ctrl Enter Esc cron guke backups
 """
@@ -133,11 +134,11 @@ def without(text: str, names: tuple[str, ...]) -> str:
     return text
 
 
-def pages(app: Flask, client: Any, a_kind: int = 2) -> Iterator[tuple[str, list[str]]]:
+def pages(app: Flask, client: Any, also: list[str], a_kind: int = 2) -> Iterator[tuple[str, list[str]]]:
     """Walks the pages by their links, ``a_kind`` of each view: the address and the texts of each."""
     urls = app.url_map.bind("localhost")
     waiting = [r.rule for r in app.url_map.iter_rules() if "GET" in r.methods and not r.arguments]
-    waiting += ["/forms/customer", "/forms/order"]
+    waiting += ["/forms/customer", "/forms/order", *also]
     seen: Counter[str] = Counter()
     asked = set()
     while waiting:
@@ -165,29 +166,22 @@ def language(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def texts(
-    app: Flask, client: Any, api: Any, work: Any, cli: Any, tmp_path: Path, language: str
-) -> dict[str, list[str]]:
-    """The texts of the pages of a company that speaks ``language`` and has a few records and an import with a failed row."""
-    client.post("/settings/company", data={"company.name": "", "company.locale": language})
-    ann = api.post(
-        "/forms/customer/records", {"values": {"name": "Ann Bell", "phone": "13800000001", "city": "Hangzhou"}}
-    )
-    api.post("/forms/customer/records", {"values": {"name": "Dan Cole", "phone": "13800000002"}})
-    order = {
-        "number": "A-1",
-        "customer": ann["id"],
-        "amount": 12900,
-        "status": "paid",
-        "paid_at": "2026-01-05T10:00:00+08:00",
-    }
-    api.post("/forms/order/records", {"values": order})
-    file = tmp_path / "orders.csv"
-    file.write_text("Order number,Amount paid\nB-1,10\nB-2,abc\n", encoding="utf-8")
-    cli("import", "order", file)
-    work()
+def texts(app: Flask, client: Any, api: Any, work: Any, language: str) -> dict[str, list[str]]:
+    """The texts of the pages for a person who reads ``language``: a few records, an import with a failed row, a draft."""
     client.set_cookie("guke_lang", language)
-    return dict(pages(app, client))
+    ann = {"name": "Ann Bell", "phone": "13800000001", "city": "Hangzhou"}
+    buyer = api.post("/forms/customer/records", {"values": ann})["id"]
+    order = {"number": "A-1", "customer": buyer, "amount": 129, "paid_at": "2026-01-05T10:00:00+08:00"}
+    api.post("/forms/order/records", {"values": order})
+    for step in ("import", "check"):
+        file = (BytesIO(b"Order number,Amount paid\nB-1,10\nB-1,20\nB-2,abc\n"), "orders.csv")
+        where = client.post("/forms/order/import", data={"file": file}).headers["Location"]
+        if step == "import":
+            client.post(f"{where}/options", data={"key": "number", "on_duplicate": "update", "start": "1"})
+        else:
+            client.get(f"{where}/preview")
+        work()
+    return dict(pages(app, client, [f"{where}/preview", f"{where}/check"]))
 
 
 @pytest.mark.parametrize("language", ["en"], indirect=True)

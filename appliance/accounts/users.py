@@ -206,6 +206,33 @@ def add_role(key: str, label: object, rights: Rights) -> int:
     return role_id
 
 
+def role(key: str) -> tuple[object, Rights] | None:
+    """Label and rights of a role; ``None``: there is none of that key."""
+    with read():
+        row = Role.get_or_none(Role.key == key)
+    return (row.label, Rights.open(row.rights)) if row else None
+
+
+def update_role(key: str, label: object, rights: Rights) -> None:
+    """Changes a role. Raises :class:`UserError` when nobody could administer any more."""
+    with write():
+        Role.update(label=label, rights=rights.document()).where(Role.key == key).execute()
+        _keep_an_admin()
+        forget()
+
+
+def delete_role(key: str) -> None:
+    """Raises :class:`UserError` while people have the role, and for a built-in one."""
+    with write():
+        row = Role.get_or_none(Role.key == key)
+        if row is None or row.system:
+            raise UserError(_("请从列表中选择角色。"), "role")
+        if UserRole.select().where(UserRole.role == row.id).exists():
+            raise UserError(_("角色「%(role)s」还有人在用，保留。", role=i18n.label(row.label)))
+        row.delete_instance()
+        forget()
+
+
 def has_admin() -> bool:
     """Whether an active administrator exists: the end of every setup link."""
     with read():

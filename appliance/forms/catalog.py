@@ -389,6 +389,29 @@ def delete_form(form: Form) -> None:
         _touch()
 
 
+def hidden(key: str, field_key: str | None = None) -> bool:
+    """Whether a form, or one of its fields, is there but deleted."""
+    if field_key is None:
+        return bool(FormRow.select().where(FormRow.key == key, FormRow.deleted_at.is_null(False)).exists())
+    query = FieldRow.select().join(FormRow).where(FormRow.key == key, FieldRow.key == field_key)
+    return bool(query.where(FieldRow.deleted_at.is_null(False)).exists())
+
+
+def restore_form(key: str) -> Form:
+    """Brings a deleted form back, with its records."""
+    with write():
+        FormRow.update(deleted_at=None).where(FormRow.key == key).execute()
+        _touch()
+    return get(key)
+
+
+def restore_field(form: Form, key: str) -> None:
+    """Brings a deleted field back, with its values."""
+    with write():
+        FieldRow.update(deleted_at=None).where(FieldRow.form == form.id, FieldRow.key == key).execute()
+        _touch()
+
+
 def install(docs: list[dict[str, Any]]) -> None:
     """Makes the forms and fields that are not there yet and leaves what the company changed alone."""
     known = all_forms()

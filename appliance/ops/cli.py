@@ -12,6 +12,7 @@ import click
 from ..core import cli
 
 COMMANDS = {
+    "app": "apps.cli:app",
     "backup": "ops.commands.data:backup",
     "check": "ops.commands.data:check",
     "demo": "apps.cli:demo",

@@ -83,18 +83,55 @@ class _FairLock:
         return self._depth if self._owner == threading.get_ident() else 0
 
 
+class _Flush:
+    """Group commit: what was committed is on the disk before its writer goes on, so that an acknowledged write survives
+    a power cut. One flush serves everybody who committed before it began, and nobody holds the write lock meanwhile."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Condition()
+        self._committed = 0
+        self._flushed = 0
+        self._busy = False
+
+    def wait(self) -> None:
+        """Returns when what this thread has committed is on the disk."""
+        with self._turn:
+            self._committed += 1
+            mine = self._committed
+            while self._flushed < mine:
+                if self._busy:
+                    self._turn.wait()
+                    continue
+                self._busy, upto = True, self._committed
+                self._turn.release()
+                try:
+                    dialect.flush(db)
+                finally:
+                    self._turn.acquire()
+                    self._busy = False
+                    self._turn.notify_all()
+                self._flushed = upto
+
+
 _lock = _FairLock()
+_flush = _Flush()
 _local = threading.local()
 
 
 def open_database(data: Path) -> None:
     """Binds the process to the database file in ``data``. Does not create tables (``core.schema`` does)."""
-    db.init(str(data / FILE_NAME))
+    file = str(data / FILE_NAME)
+    if db.database != file:
+        close_database()
+        db.init(file)
 
 
 def close_database() -> None:
     """Closes every connection of the process and forgets the file."""
+    global _writer
     if db.database:
+        # The pool knows the writer too: it is one of the connections that are in use.
+        _writer = None
         db.close_all()
         db.init(None)
 
@@ -110,6 +147,25 @@ def read() -> Iterator[None]:
         yield
     finally:
         db.close()
+
+
+_writer: Any = None
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """All writes of the process go through one connection: SQLite throws a connection's pages away when another one has
+    written, so that each of eight threads would read them all again for every transaction. The lock is held."""
+    global _writer
+    state = db._state
+    own = state.conn
+    if _writer is None:
+        _writer = db._connect()
+    state.conn = _writer
+    try:
+        yield
+    finally:
+        state.conn = own
 
 
 @contextmanager
@@ -131,13 +187,14 @@ def write() -> Iterator[None]:
         _lock.acquire()
         _local.after = []
         try:
-            with db.atomic("IMMEDIATE"):
+            with _writing(), db.atomic("IMMEDIATE"):
                 yield
         except BaseException:
             _local.after = []
             raise
         finally:
             _lock.release()
+        _flush.wait()
         todo, _local.after = _local.after, []
         for fn in todo:
             fn()

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from flask import g, has_request_context
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from . import clock
-from .db import db, read, write
+from .db import db, in_write, read, write
 from .errors import UserError
 from .models import Setting
 
@@ -94,6 +95,8 @@ def hold(values: dict[str, Any]) -> None:
 def set(key: str, value: Any, actor: Any = None) -> None:
     """Changes one setting. ``actor`` has an ``id`` (``None``: the system). Raises :class:`UserError`."""
     parsed = _find(key).parse(value)
+    if has_request_context():
+        g.pop("settings", None)
     with write():
         _put(key, parsed, getattr(actor, "id", None))
         _put(_VERSION, random.token_hex(8), None)
@@ -124,6 +127,18 @@ _version_query = Setting.select(Setting.value).where(Setting.key == _VERSION).sq
 
 
 def _values() -> dict[str, Any]:
+    """All values. Within one request they stay as they were at its beginning, unless it changes them itself."""
+    if not has_request_context():
+        return _current()
+    known: dict[str, Any] | None = g.get("settings")
+    if known is None:
+        known = _current()
+        if not in_write():
+            g.settings = known
+    return known
+
+
+def _current() -> dict[str, Any]:
     global _cache
     with read():
         row = db.execute_sql(*_version_query).fetchone()

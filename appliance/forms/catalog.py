@@ -11,10 +11,11 @@ from functools import cached_property
 from typing import Any
 
 import peewee
+from flask import g, has_request_context
 from flask_babel import gettext as _
 
 from ..core import clock, dialect, i18n
-from ..core.db import Statement, db, read, write
+from ..core.db import Statement, db, in_write, read, write
 from ..core.errors import NotFound, UserError
 from ..core.i18n import label as i18n_label
 from . import fields as types
@@ -159,9 +160,15 @@ _version_query = CatalogVersion.select(CatalogVersion.token).limit(1).sql()
 
 
 def _version() -> tuple[str, str]:
-    with read():
-        row = db.execute_sql(*_version_query).fetchone()
-    return db.database, row[0] if row else ""
+    # Within one request the definitions stay as they were at its beginning, unless it changes them itself.
+    known: tuple[str, str] | None = g.get("catalog_version") if has_request_context() else None
+    if known is None:
+        with read():
+            row = db.execute_sql(*_version_query).fetchone()
+        known = db.database, row[0] if row else ""
+        if has_request_context() and not in_write():
+            g.catalog_version = known
+    return known
 
 
 def all_forms() -> dict[str, Form]:
@@ -203,6 +210,8 @@ def inverse(form: Form) -> list[tuple[Form, Field]]:
 
 def _touch() -> None:
     token = secrets.token_hex(8)
+    if has_request_context():
+        g.pop("catalog_version", None)
     CatalogVersion.insert(id=1, token=token).on_conflict(
         conflict_target=[CatalogVersion.id], update={CatalogVersion.token: token}
     ).execute()
@@ -291,9 +300,9 @@ def _index(form_key: str, f: Field) -> None:
     if not f.column:
         return
     if f.unique:
-        dialect.create_index(db, f"u_{form_key}__{f.key}", f"f_{form_key}", [f.key], unique=True, where="deleted_at")
+        dialect.create_index(db, f"u_{form_key}__{f.key}", f"f_{form_key}", [f.key], unique=True, absent="deleted_at")
     elif f.indexed or f.type == "relation":
-        dialect.create_index(db, f"i_{form_key}__{f.key}", f"f_{form_key}", [f.key])
+        dialect.create_index(db, f"i_{form_key}__{f.key}", f"f_{form_key}", [f.key], filled=f.key)
 
 
 def _search_table(form: Form) -> None:

@@ -65,7 +65,11 @@ class Change(Model):
 
     class Meta:
         table_name = "change"
-        indexes = ((("form_id", "record_id"), False), (("cause_kind", "cause_id"), False))
+        indexes = ((("form_id", "record_id"), False),)
+
+
+# What a person or a program wrote one by one has no cause to look it up by.
+Change.add_index(Change.cause_kind, Change.cause_id, where=Change.cause_id.is_null(False))
 
 
 class View(Model):

@@ -68,6 +68,15 @@ class _Queue(SqliteHuey):
             self.mend()
             return None
 
+    def execute(self, task: Any, timestamp: Any = None) -> Any:
+        try:
+            return super().execute(task, timestamp)
+        except sqlite3.Error:
+            # The task's own errors are caught in the task: this one is the queue's.
+            self.mend()
+            self.ring()
+            return None
+
 
 class _Worker(Worker):
     """Sleeps until the bell rings, not for a polling interval."""

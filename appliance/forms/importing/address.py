@@ -18,8 +18,7 @@ _PROVINCES = (
 )
 _FULL = {name: f"{name}省" for name in _PROVINCES.split()} | _REGIONS | {name: f"{name}市" for name in MUNICIPALITIES}
 _START = re.compile(
-    f"({'|'.join(sorted(_FULL, key=len, reverse=True))})"
-    "(?:省|市|壮族自治区|回族自治区|维吾尔自治区|特别行政区|自治区)?"
+    f"({'|'.join(sorted(_FULL, key=len, reverse=True))})(?:省|市|壮族自治区|回族自治区|维吾尔自治区|特别行政区|自治区)?"
 )
 _CITY = re.compile(r"[\s,，/-]*([\u4e00-\u9fff]{2,10}?(?:自治州|地区|盟|市(?!场|区)))")
 _DISTRICT = re.compile(r"[\s,，/-]*([\u4e00-\u9fff]{1,8}?(?:自治县|新区|区|县|市|旗))(?=[\s,，/-]|[\u4e00-\u9fff\d]|$)")

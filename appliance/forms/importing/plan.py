@@ -194,9 +194,7 @@ def child_reads(target: Target) -> bool:
     """Whether the child can read such cells: a field type of this room whose values need no database."""
     field = target.field
     return (
-        field is not None
-        and not field.needs_database
-        and type(field).__module__.startswith("appliance.forms.fields")
+        field is not None and not field.needs_database and type(field).__module__.startswith("appliance.forms.fields")
     )
 
 

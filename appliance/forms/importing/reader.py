@@ -96,19 +96,22 @@ def inspect(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for column in range(len(header.names)):
         cells = (row[column] for row in body if column < len(row) and row[column] not in (None, "", *NULLS))
         samples.append([_cut(plain(cell)) for cell in itertools.islice(cells, SAMPLES)])
-    yield "end", {
-        "sheets": sheets,
-        "sheet": sheet,
-        "header": [header.row, header.height],
-        "names": header.names,
-        "samples": samples,
-        "top": [[_cut(plain(cell)) for cell in row[:40]] for row in top[:15]],
-        "usual": usual_fill(body) or usual_fill(top),
-        "title_years": sorted(title_years(top[: max(header.row, 0)], request["name"])),
-        "height": source.height(sheet) if sheets else 0,
-        "encoding": getattr(source, "encoding", None),
-        "frugal": request["frugal"],
-    }
+    yield (
+        "end",
+        {
+            "sheets": sheets,
+            "sheet": sheet,
+            "header": [header.row, header.height],
+            "names": header.names,
+            "samples": samples,
+            "top": [[_cut(plain(cell)) for cell in row[:40]] for row in top[:15]],
+            "usual": usual_fill(body) or usual_fill(top),
+            "title_years": sorted(title_years(top[: max(header.row, 0)], request["name"])),
+            "height": source.height(sheet) if sheets else 0,
+            "encoding": getattr(source, "encoding", None),
+            "frugal": request["frugal"],
+        },
+    )
 
 
 def _cut(cell: Any) -> Any:
@@ -181,10 +184,13 @@ def rows(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for numbers, batch in sheet.batches():
         keep = [i for i, number in enumerate(numbers) if wanted is None or number in wanted]
         if keep:
-            yield "batch", {
-                "numbers": [numbers[i] for i in keep],
-                "rows": [[plain(cell) for cell in batch[i]] for i in keep],
-            }
+            yield (
+                "batch",
+                {
+                    "numbers": [numbers[i] for i in keep],
+                    "rows": [[plain(cell) for cell in batch[i]] for i in keep],
+                },
+            )
         if request.get("limit") and sheet.counts.read >= request["limit"]:
             break
     yield "end", vars(sheet.counts)
@@ -231,12 +237,16 @@ def check(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
                 if value is not None:
                     keys.add(value)
         yield "progress", sheet.counts.read
-    yield "end", vars(sheet.counts) | {
-        "bad": bad,
-        "bad_rows": bad_rows,
-        "repeated": repeated,
-        "hints": parser.found_hints(),
-    }
+    yield (
+        "end",
+        vars(sheet.counts)
+        | {
+            "bad": bad,
+            "bad_rows": bad_rows,
+            "repeated": repeated,
+            "hints": parser.found_hints(),
+        },
+    )
 
 
 ANSWERS = {"open": load, "inspect": inspect, "rows": rows, "parse": parse, "check": check}

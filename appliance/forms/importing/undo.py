@@ -122,8 +122,7 @@ class _Undo:
     def steps(self) -> Iterator[tuple[str, Form]]:
         """Values first, then records: items before their order, the order before its customer."""
         touched = {
-            form_id
-            for (form_id,) in Change.select(Change.form_id).where(_by(self.row)).distinct().tuples().execute()
+            form_id for (form_id,) in Change.select(Change.form_id).where(_by(self.row)).distinct().tuples().execute()
         }
         forms = [form for form in catalog.all() if form.id in touched]
         main = catalog.get(self.row.form)

@@ -173,7 +173,9 @@ def _preview_page(row: Import, error: UserError | None = None) -> AnyResponse | 
 def check(import_id: int) -> Response:
     """What the whole file's check has found; polls itself until it is done."""
     row = _own(import_id)
-    return http.render("forms/importing/_check.html", check=wizard.Check(wizard.MappingPage(row, current_actor())), row=row)
+    return http.render(
+        "forms/importing/_check.html", check=wizard.Check(wizard.MappingPage(row, current_actor())), row=row
+    )
 
 
 @bp.post("/imports/<int:import_id>/options")
@@ -335,6 +337,4 @@ def export_file(job_id: int) -> Response:
 def cancel_export(job_id: int) -> Response:
     job = _export_job(job_id, current_actor())
     jobs.cancel(job.id)
-    return http.render(
-        "forms/importing/_export.html", job=jobs.get(job.id), form=catalog.get(job.payload["form"])
-    )
+    return http.render("forms/importing/_export.html", job=jobs.get(job.id), form=catalog.get(job.payload["form"]))

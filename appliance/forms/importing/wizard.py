@@ -152,9 +152,7 @@ class PreviewPage(MappingPage):
     @cached_property
     def rows(self) -> list[tuple[int, list[tuple[str, str, str]]]]:
         """Row number, and for each path: the text to be stored, the sentence if the cell is bad, what the file has."""
-        return [
-            (number, [self._cell(i, path) for path in self.paths]) for i, number in enumerate(self.numbers)
-        ]
+        return [(number, [self._cell(i, path) for path in self.paths]) for i, number in enumerate(self.numbers)]
 
     def _cell(self, i: int, path: str) -> tuple[str, str, str]:
         error = self.errors.get(i, {}).get(path, "")

@@ -278,9 +278,7 @@ class Writer:
             return {}
         whole = len(rows) == batch.size
         columns = own if whole else {key: [column[i] for i in rows] for key, column in own.items()}
-        written = records.create_many(
-            self.form, None, self.actor, self.cause, columns=dict(columns), parsed=True
-        )
+        written = records.create_many(self.form, None, self.actor, self.cause, columns=dict(columns), parsed=True)
         made: dict[int, int] = {}
         for n, i in enumerate(rows):
             record_id = written.ids[n]

@@ -114,8 +114,15 @@ def test_an_update_leaves_alone_what_the_file_leaves_empty(cli, tmp_path):
 
 
 def test_customers_are_found_by_any_identity(cli, tmp_path):
-    cli("import", "customer", csv_file(tmp_path / "a.csv", [["会员号", "手机", "姓名"], ["M1", "13800138000", "王芳"]])).ok()
-    rows = [["会员号", "抖音号", "手机", "城市"], ["", "dy1", "13800138000", "杭州"], ["M1", "", "", "上海"], ["M2", "", "", "广州"]]
+    cli(
+        "import", "customer", csv_file(tmp_path / "a.csv", [["会员号", "手机", "姓名"], ["M1", "13800138000", "王芳"]])
+    ).ok()
+    rows = [
+        ["会员号", "抖音号", "手机", "城市"],
+        ["", "dy1", "13800138000", "杭州"],
+        ["M1", "", "", "上海"],
+        ["M2", "", "", "广州"],
+    ]
     done = cli("import", "customer", csv_file(tmp_path / "b.csv", rows), "--json").ok().json
     assert (done["created"], done["updated"], done["failed"]) == (1, 2, 0)
     first, second = exported(cli, "customer", tmp_path)
@@ -123,7 +130,11 @@ def test_customers_are_found_by_any_identity(cli, tmp_path):
 
 
 def test_the_key_can_be_any_mapped_field(cli, tmp_path):
-    cli("import", "customer", csv_file(tmp_path / "a.csv", [["姓名", "会员号"], ["王芳", "1"], ["李伟", "2"], ["李伟", "3"]])).ok()
+    cli(
+        "import",
+        "customer",
+        csv_file(tmp_path / "a.csv", [["姓名", "会员号"], ["王芳", "1"], ["李伟", "2"], ["李伟", "3"]]),
+    ).ok()
     rows = [["姓名", "城市"], ["王芳", "杭州"], ["李伟", "上海"], ["新人", "广州"]]
     done = cli("import", "customer", csv_file(tmp_path / "b.csv", rows), "--key", "name", "--json").ok().json
     # Two people are called 李伟: nothing says which one is meant.
@@ -133,7 +144,12 @@ def test_the_key_can_be_any_mapped_field(cli, tmp_path):
 
 
 def test_failed_rows_come_back_as_a_file_that_can_be_mended_and_imported(cli, tmp_path):
-    rows = [["number", "amount", "paid_at", "多余"], ["N1", "1", "2026-01-01", "x"], ["N2", "十元", "昨天", "=1+1"], ["", "3", "", "y"]]
+    rows = [
+        ["number", "amount", "paid_at", "多余"],
+        ["N1", "1", "2026-01-01", "x"],
+        ["N2", "十元", "昨天", "=1+1"],
+        ["", "3", "", "y"],
+    ]
     done = cli("import", "order", xlsx_file(tmp_path / "o.xlsx", rows), "--json").ok().json
     assert (done["created"], done["failed"]) == (1, 2)
     from python_calamine import CalamineWorkbook
@@ -187,7 +203,11 @@ def test_items_come_along_with_new_orders_only(cli, tmp_path):
 def test_the_taobao_item_report_finds_its_orders(cli, tmp_path):
     cli("import", "product", csv_file(tmp_path / "p.csv", [["商品编码", "商品名称"], ["S1", "眼霜"]])).ok()
     cli("import", "order", csv_file(tmp_path / "o.csv", [["number"], ["N1"]])).ok()
-    rows = [["订单编号", "标题", "价格", "购买数量", "商家编码"], ['="N1"', "眼霜 15g", "199", "1", "S1"], ['="N2"', "面膜", "99", "3", ""]]
+    rows = [
+        ["订单编号", "标题", "价格", "购买数量", "商家编码"],
+        ['="N1"', "眼霜 15g", "199", "1", "S1"],
+        ['="N2"', "面膜", "99", "3", ""],
+    ]
     done = cli("import", "order_item", csv_file(tmp_path / "i.csv", rows), "--json").ok().json
     assert (done["created"], done["related_created"]) == (2, 1)
     first, second = exported(cli, "order_item", tmp_path)

@@ -38,7 +38,12 @@ def test_gb18030_is_recognised_from_the_whole_file_not_from_its_start(cli, tmp_p
 def test_an_xls_workbook_is_read(cli, tmp_path):
     assert cli("import", "customer", HERE / "data" / "members.xls", "--json").ok().json["created"] == 2
     first, second = exported(cli, "customer", tmp_path)
-    assert (first["会员号"], first["姓名"], first["手机"], first["生日"]) == ("A001", "王芳", "13800138000", "1990-05-01")
+    assert (first["会员号"], first["姓名"], first["手机"], first["生日"]) == (
+        "A001",
+        "王芳",
+        "13800138000",
+        "1990-05-01",
+    )
     assert second["手机"] == "0571-88888888"
 
 
@@ -56,7 +61,9 @@ def test_a_web_page_called_xls_is_read(cli, tmp_path):
 
 def test_marks_that_keep_excel_away_are_taken_off(cli, tmp_path):
     file = tmp_path / "marked.csv"
-    file.write_text('会员号,手机,姓名,备注\n="0042","\'13800138000\t",\'+甲,\'null\n\'0043,\'null,\'90后小王,\n', encoding="utf-8")
+    file.write_text(
+        "会员号,手机,姓名,备注\n=\"0042\",\"'13800138000\t\",'+甲,'null\n'0043,'null,'90后小王,\n", encoding="utf-8"
+    )
     assert cli("import", "customer", file, "--json").ok().json["created"] == 2
     first, second = exported(cli, "customer", tmp_path)
     assert (first["会员号"], first["手机"], first["备注"]) == ("0042", "13800138000", "")
@@ -75,9 +82,17 @@ def test_titles_two_row_headers_blank_rows_and_totals_are_not_records(cli, tmp_p
     assert not names & {"昵称", "共1500人", ""}
 
 
-@pytest.mark.parametrize("word", ["合计", "总计：", "小计", "共 2 人", "Total", "导出时间：2026-11-01", "备注：以上为测试"])
+@pytest.mark.parametrize(
+    "word", ["合计", "总计：", "小计", "共 2 人", "Total", "导出时间：2026-11-01", "备注：以上为测试"]
+)
 def test_a_line_of_totals_is_dropped_and_counted(cli, tmp_path, word):
-    rows = [["会员号", "姓名", "城市"], ["A1", "王芳", "杭州"], ["", "", ""], ["A2", "合计先生", "上海"], [word, "", ""]]
+    rows = [
+        ["会员号", "姓名", "城市"],
+        ["A1", "王芳", "杭州"],
+        ["", "", ""],
+        ["A2", "合计先生", "上海"],
+        [word, "", ""],
+    ]
     done = cli("import", "customer", csv_file(tmp_path / "t.csv", rows), "--json").ok().json
     assert (done["created"], done["blank"], done["summary"]) == (2, 1, 1)
 
@@ -198,7 +213,10 @@ def test_a_cell_at_the_far_corner_of_the_sheet_kills_nobody(cli, tmp_path):
 def test_a_zip_bomb_is_refused(cli, tmp_path):
     path = tmp_path / "bomb.xlsx"
     xlsx_file(path, PEOPLE)
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("xl/media/x", "w", force_zip64=True) as out:
+    with (
+        zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("xl/media/x", "w", force_zip64=True) as out,
+    ):
         for _n in range(5 * 16):
             out.write(bytes(64 << 20))
     done = cli("import", "customer", path)

@@ -34,7 +34,12 @@ def test_an_import_is_taken_back_once(cli, tmp_path):
 def test_changed_fields_get_their_old_values_back_unless_they_changed_again(cli, tmp_path):
     base = [["number", "amount", "remark", "shop"], ["N1", "1", "原", "甲店"], ["N2", "2", "原", "甲店"]]
     _import(cli, "order", tmp_path / "a.csv", base)
-    changed = [["number", "amount", "remark", "shop"], ["N1", "10", "新", ""], ["N2", "20", "新", ""], ["N3", "30", "新", ""]]
+    changed = [
+        ["number", "amount", "remark", "shop"],
+        ["N1", "10", "新", ""],
+        ["N2", "20", "新", ""],
+        ["N3", "30", "新", ""],
+    ]
     import_id = _import(cli, "order", tmp_path / "b.csv", changed)
     _import(cli, "order", tmp_path / "c.csv", [["number", "remark"], ["N2", "后来"]])
     done = cli("import", "undo", str(import_id), "--json").ok().json
@@ -77,7 +82,10 @@ def test_identities_and_tags_that_the_import_added_are_taken_off_again(cli, tmp_
 @pytest.mark.parametrize("suffix", ["csv", "xlsx"])
 def test_what_is_exported_comes_back_as_it_was(cli, tmp_path, samples, suffix):
     cli("import", "order", samples / "taobao_orders.csv").ok()
-    extra = [["会员号", "姓名", "生日", "性别", "标签", "备注", "手机"], ["M1", "=1+1", "1990-02-28", "女", "甲、乙", "两\n行", "+14155552671"]]
+    extra = [
+        ["会员号", "姓名", "生日", "性别", "标签", "备注", "手机"],
+        ["M1", "=1+1", "1990-02-28", "女", "甲、乙", "两\n行", "+14155552671"],
+    ]
     cli("import", "customer", csv_file(tmp_path / "c.csv", extra)).ok()
     before = {form: exported(cli, form, tmp_path) for form in ("customer", "order", "order_item")}
     for form in before:
@@ -90,7 +98,11 @@ def test_what_is_exported_comes_back_as_it_was(cli, tmp_path, samples, suffix):
 
 def test_text_in_an_exported_csv_never_begins_a_formula(cli, tmp_path):
     names = ["=cmd()", "+1", "-2", "@sum", "'=x", "\t=x"]
-    cli("import", "customer", csv_file(tmp_path / "c.csv", [["会员号", "姓名"], *([str(i), n] for i, n in enumerate(names))])).ok()
+    cli(
+        "import",
+        "customer",
+        csv_file(tmp_path / "c.csv", [["会员号", "姓名"], *([str(i), n] for i, n in enumerate(names))]),
+    ).ok()
     cli("export", "customer", tmp_path / "out.csv").ok()
     with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
         for row in csv.reader(file):

@@ -15,7 +15,9 @@ ORDERS = "number,member_no,paid_at,amount\nN1,M1,2026-01-02,11.77\nN2,M2,2026-01
 
 def _upload(client, content: str | bytes = ORDERS, name: str = "orders.csv", form: str = "order"):
     raw = content.encode() if isinstance(content, str) else content
-    return client.post(f"/forms/{form}/import", data={"file": (io.BytesIO(raw), name)}, content_type="multipart/form-data")
+    return client.post(
+        f"/forms/{form}/import", data={"file": (io.BytesIO(raw), name)}, content_type="multipart/form-data"
+    )
 
 
 def _draft(client, *args, **kwargs) -> str:
@@ -38,7 +40,9 @@ def test_a_file_goes_through_the_four_steps(client, work):
     work()
     check = client.get(f"{where}/check", htmx=True).text
     assert "2</b> 行可以导入" in check and "hx-trigger" not in check and "1</b> 行有读不懂" in check
-    answer = client.post(f"{where}/options", data={"key": "number", "on_duplicate": "update", "bad_cells": "fail", "start": "1"})
+    answer = client.post(
+        f"{where}/options", data={"key": "number", "on_duplicate": "update", "bad_cells": "fail", "start": "1"}
+    )
     assert answer.headers["Location"] == where
     running = client.get(f"{where}/progress", htmx=True).text
     assert "every 1s" in running and "取消" in running

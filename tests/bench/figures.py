@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import shutil
@@ -299,15 +300,19 @@ def depths(sort: str, where: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def cursor_at(query: Any, depth: int) -> str | None:
-    """The cursor behind the record at ``depth``, walked to in the largest pages there are."""
-    cursor, seen = None, 0
-    while seen < depth:
-        found = query.page(limit=min(1_000, depth - seen), cursor=cursor, fields=["name"])
-        seen += len(found.records)
-        cursor = found.next_cursor
-        if cursor is None:
-            return None
-    return str(cursor)
+    """The cursor behind the record at ``depth``, among those with a value to sort by; ``None`` beyond the last."""
+    from appliance.core.db import db
+
+    key, down = query._order
+    form = query.form
+    column, row_id = form.col(key), form.col("id")
+    order = [column.desc(), row_id.desc()] if down else [column.asc(), row_id.asc()]
+    rows = form.table.select(row_id, column).where(*query._tests, column.is_null(False)).order_by(*order)
+    found = list(rows.limit(1).offset(depth - 1).tuples().execute(db))
+    if not found:
+        return None
+    mark = [key, int(down), found[0][1], found[0][0], 0]
+    return base64.urlsafe_b64encode(json.dumps(mark).encode()).decode().rstrip("=")
 
 
 @measure("record")

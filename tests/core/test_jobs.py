@@ -91,8 +91,8 @@ def test_an_interrupted_job_goes_on_from_its_state_and_does_no_step_twice(handle
                 job.save_state(step + 1)
         return {"steps": len(done)}
 
-    handler("steps", run)
-    job_id = jobs.enqueue("steps")
+    handler("five steps", run)
+    job_id = jobs.enqueue("five steps")
     with pytest.raises(KeyboardInterrupt):
         jobs.work()
     assert jobs.get(job_id).status == "running"

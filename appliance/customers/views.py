@@ -13,7 +13,7 @@ from ..accounts import permissions
 from ..accounts.actor import Actor, current_actor
 from ..accounts.guards import requires, requires_admin
 from ..core import http, nav
-from ..core.errors import UserError
+from ..core.errors import NotFound, UserError
 from ..forms import catalog, panels, query, records
 from ..forms.query import Record
 from . import explaining, merging, rfm, rfm_form, tag_test, tags, tiles, timeline
@@ -54,14 +54,30 @@ def _may_tag(actor: Actor) -> bool:
 
 @panels.page("customer", "customers/record.html")
 def customer_page(record: Record, actor: Actor) -> dict[str, Any]:
-    """What the customer's page shows besides the record: figures, tags, scores."""
+    """What the customer's page shows besides the record: figures and tags; the scores come after it."""
     readable = query.clear(record.form, actor)
     return {
         "tiles": tiles.of(record, actor),
-        "rfm": explaining.explain(record.id) if "rfm_segment" in readable else None,
-        "period": explaining.period_words(rfm.config()),
+        "scored": "rfm_segment" in readable and record.values.get("rfm_segment") is not None,
         "tags": _tags(record, actor) if "tags" in readable else None,
     }
+
+
+@bp.get("/customers/<int:record_id>/scores")
+@requires("see", form="customer")
+def scores(record_id: int) -> AnyResponse:
+    """The scores with their reasons. Ranking one among a million takes longer than the rest of the page."""
+    record = _record(record_id)
+    if "rfm_segment" not in query.clear(record.form, current_actor()):
+        raise NotFound()
+    return http.make_response(
+        render_template(
+            "customers/_rfm.html",
+            record=record,
+            rfm=explaining.explain(record.id),
+            period=explaining.period_words(rfm.config()),
+        )
+    )
 
 
 def _tags(record: Record, actor: Actor) -> dict[str, Any]:

@@ -39,8 +39,12 @@ def test_a_customers_page_shows_figures_tags_and_scores_with_reasons(client: Cli
     order("B1", other, amount="10")
     work()
     page = client.get(f"/forms/customer/records/{one}").text
-    for text in ("¥400.00", "¥200.00", "20%", "老客", "00001", "重要", "强于 50% 的客户", "所以是"):
+    for text in ("¥400.00", "¥200.00", "20%", "老客", "00001", "重要"):
         assert text in page, text
+    scores = client.get(f"/customers/{one}/scores").text
+    for text in ("重要", "强于 50% 的客户", "所以是"):
+        assert text in scores, text
+    assert client.get("/customers/999/scores").status_code == 404
 
 
 def test_the_timeline_mixes_orders_and_changes_and_goes_on_by_cursor(client: Client) -> None:

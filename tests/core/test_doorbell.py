@@ -15,6 +15,7 @@ import pytest
 from appliance.core import jobs
 from appliance.core.db import write
 from appliance.core.jobs.doorbell import Doorbell
+from appliance.core.models import JobRow
 from tests.support.server import ROOT, environment
 
 Handler = Callable[..., Any]
@@ -44,6 +45,10 @@ class Seen:
         began = time.monotonic()
         assert self.bell.acquire(timeout=seconds), f"nothing ran within {seconds} s"
         return time.monotonic() - began
+
+
+def done() -> int:
+    return JobRow.select().where((JobRow.kind == "seen") & (JobRow.status == "done")).count()
 
 
 @pytest.fixture
@@ -91,6 +96,11 @@ def test_a_queue_file_that_was_damaged_or_deleted_loses_nothing(
     for _job in range(5):
         seen.wait(3)
     assert bell.alive()
+    # A run is seen when it begins; its row is done a moment later.
+    until = time.monotonic() + 3
+    while done() < 5 and time.monotonic() < until:
+        seen.bell.acquire(timeout=0.02)
+    assert done() == 5
 
 
 def test_a_damaged_queue_file_at_the_start_is_replaced(folder: Path, seen: Seen) -> None:

@@ -28,3 +28,11 @@ def open_record(form_key: str, record_id: int) -> query.Record:
 def link(endpoint: str, **values: Any) -> str | None:
     """The URL of a page of another room, ``None`` when this installation does not have it."""
     return url_for(endpoint, **values) if endpoint in current_app.view_functions else None
+
+
+@bp.app_template_global("field_scripts")
+def field_scripts(form: Form | None) -> list[str]:
+    """The files of ``static/js/inputs`` that a page with inputs of the form's fields must load, each once."""
+    if not form:
+        return []
+    return list(dict.fromkeys(name for f in form.fields.values() for name in f.input_scripts()))

@@ -81,6 +81,22 @@ def is_label(value: Any) -> bool:
     return value is None or isinstance(value, str)
 
 
+@dataclass(frozen=True)
+class Setting:
+    """One option of a field type, as the designer asks for it. ``key``: the option in the field's document.
+
+    ``kind``: text, long_text, number, yes_no, choice, choices_editor, form, field, fields, formula, condition, pattern,
+    color or tree. ``choices``: ``(value, label)`` pairs. ``start``: what it is when nobody said.
+    """
+
+    key: str
+    kind: str
+    label: Any
+    help: Any = ""
+    choices: tuple[tuple[str, Any], ...] = ()
+    start: Any = None
+
+
 @dataclass
 class Spec:
     """A field's definition, in the shape of an app package's *field* (unknown keys are the type's options)."""
@@ -155,6 +171,24 @@ class Field:
     multiple: ClassVar[bool] = False
     needs_database: ClassVar[bool] = False
     """Whether ``parse`` asks the database: an import's reader process, which has none, leaves such values alone."""
+    scripts: ClassVar[tuple[str, ...]] = ()
+    """Files of ``static/js/inputs`` that the input needs."""
+
+    # What the designer knows of a type.
+    group: ClassVar[str] = "basic"
+    """Where the palette shows it: basic, number, time, choice, people, contact, relation, file, computed."""
+    addable: ClassVar[bool] = True
+    only_forms: ClassVar[tuple[str, ...] | None] = None
+    """Keys of the only forms that can have such a field."""
+    can_be_unique: ClassVar[bool] = True
+    can_be_indexed: ClassVar[bool] = True
+    rules: ClassVar[tuple[str, ...]] = ()
+    """Those of min, max, min_length, max_length and pattern that its values can be held to."""
+
+    @classmethod
+    def settings(cls) -> tuple[Setting, ...]:
+        """The type's own options, in the order in which the designer asks for them."""
+        return ()
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -172,6 +206,21 @@ class Field:
         """Raises :class:`FieldError` when the type's own options make no sense."""
 
     @property
+    def show_if(self) -> dict[str, Any] | None:
+        """The condition over the record's own fields under which the field is asked for; ``None``: always."""
+        return self.options.get("show_if") or None
+
+    @property
+    def require_if(self) -> dict[str, Any] | None:
+        """The condition under which the field must be filled in."""
+        return self.options.get("require_if") or None
+
+    @property
+    def lock_if(self) -> dict[str, Any] | None:
+        """The condition under which people may no longer change the value."""
+        return self.options.get("lock_if") or None
+
+    @property
     def label(self) -> str:
         return i18n_label(self.spec.label)
 
@@ -182,6 +231,10 @@ class Field:
     def default(self) -> Any:
         """The stored default of a new record, or ``None``."""
         return None if self.spec.default is None else self.parse(self.spec.default)
+
+    def input_scripts(self) -> tuple[str, ...]:
+        """Every script that a page with this field's input must load."""
+        return self.scripts
 
     # -- in and out ---------------------------------------------------------------------------------------------
 

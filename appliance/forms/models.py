@@ -92,6 +92,36 @@ class View(Model):
         table_name = "view"
 
 
+class FieldValue(Model):
+    """One of the values of a field that holds many (choices, tags of a form's own): text. ``field_id`` is unique to a form."""
+
+    field_id = pw.IntegerField()
+    record_id = pw.IntegerField()
+    value = pw.TextField()
+    position = pw.IntegerField()
+
+    class Meta:
+        table_name = "field_value"
+        primary_key = pw.CompositeKey("field_id", "record_id", "value")
+        without_rowid = True
+        indexes = ((("field_id", "value", "record_id"), False),)
+
+
+class FieldLink(Model):
+    """The same for values that are ids (people, departments, records)."""
+
+    field_id = pw.IntegerField()
+    record_id = pw.IntegerField()
+    value = pw.IntegerField()
+    position = pw.IntegerField()
+
+    class Meta:
+        table_name = "field_link"
+        primary_key = pw.CompositeKey("field_id", "record_id", "value")
+        without_rowid = True
+        indexes = ((("field_id", "value", "record_id"), False),)
+
+
 class SearchDirty(Model):
     """Ranges of records whose search entry is not up to date; drained by the job ``search.index``."""
 
@@ -112,4 +142,4 @@ class CatalogVersion(Model):
         table_name = "catalog_version"
 
 
-TABLES = [CatalogVersion, FormRow, FieldRow, Change, View, SearchDirty, *IMPORT_TABLES]
+TABLES = [CatalogVersion, FormRow, FieldRow, Change, View, SearchDirty, FieldValue, FieldLink, *IMPORT_TABLES]

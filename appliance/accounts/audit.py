@@ -26,6 +26,12 @@ ACTIONS = {
     "password.link": _l("生成重设密码链接"),
     "token.created": _l("创建 API 令牌"),
     "token.revoked": _l("撤销 API 令牌"),
+    "department.created": _l("添加部门"),
+    "department.changed": _l("修改部门"),
+    "department.deleted": _l("删除部门"),
+    "department.restored": _l("恢复部门"),
+    "department.members": _l("调整部门成员"),
+    "record.revealed": _l("查看完整号码"),
     "settings.changed": _l("修改设置"),
     "backup.settings": _l("修改备份设置"),
     "backup.downloaded": _l("下载备份"),
@@ -41,6 +47,13 @@ WORDS = {
     "everywhere": _l("所有设备"),
     "sessions": _l("设备数"),
     "file": _l("文件"),
+    "department": _l("部门"),
+    "parent": _l("上级部门"),
+    "head": _l("负责人"),
+    "members": _l("成员"),
+    "form": _l("表单"),
+    "record": _l("记录编号"),
+    "field": _l("字段"),
 }
 """What the log calls the keys of ``detail``; settings show their own label."""
 
@@ -84,7 +97,7 @@ def _who(row: AuditEntry, names: dict[int, str]) -> str:
 
 def _words(row: AuditEntry, names: dict[int, str], roles: dict[str, str]) -> str:
     labels = {d.key: i18n.label(d.label) for d in settings.declared()} | {key: str(text) for key, text in WORDS.items()}
-    shown: dict[str, dict[Any, str]] = {"user": names, "role": roles}
+    shown: dict[str, dict[Any, str]] = {"user": names, "head": names, "role": roles}
     parts = []
     for key, value in row.detail.items():
         if value is None or value is False:

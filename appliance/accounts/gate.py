@@ -57,7 +57,7 @@ def _by_token() -> Actor | None:
 
 def _by_cookie() -> Actor | None:
     cookie = request.cookies.get(sessions.COOKIE)
-    user_id = sessions.user_of(cookie) if cookie else None
+    user_id = sessions.user_of(cookie, "X-Poll" not in request.headers) if cookie else None
     return users.actor_of(user_id) if user_id else None
 
 

@@ -46,6 +46,31 @@ class UserRole(Model):
         primary_key = CompositeKey("user", "role")
 
 
+class Department(Model):
+    """A part of the company. A deleted one keeps its people, so that it can come back whole."""
+
+    name = TextField()
+    parent = ForeignKeyField("self", null=True)
+    head = ForeignKeyField(User, null=True, on_delete="SET NULL")
+    position = IntegerField(default=0)
+    deleted_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "department"
+
+
+class UserDepartment(Model):
+    """Who belongs where; at most one department of a person is the primary one."""
+
+    user = ForeignKeyField(User, on_delete="CASCADE")
+    department = ForeignKeyField(Department, on_delete="CASCADE")
+    primary = BooleanField(default=False)
+
+    class Meta:
+        table_name = "user_department"
+        primary_key = CompositeKey("user", "department")
+
+
 class Session(Model):
     """One signed-in browser. The key is the SHA-256 of the cookie."""
 
@@ -113,4 +138,23 @@ class AuditEntry(Model):
         table_name = "audit"
 
 
-TABLES = [Role, User, UserRole, Session, Throttle, ApiToken, OneTimeLink, AuditEntry]
+class Notice(Model):
+    """Something a person should know, in the app. ``text``: words, or words by language."""
+
+    user_id = IntegerField()
+    kind = CharField()
+    text = JSONField()
+    link = TextField(null=True)
+    at = BigIntegerField()
+    read_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "notice"
+        indexes = ((("user_id", "id"), False),)
+
+
+# The bell asks for these once a minute from every open page.
+Notice.add_index(Notice.user_id, name="i_notice_unread", where=Notice.read_at.is_null())
+
+
+TABLES = [Role, User, UserRole, Department, UserDepartment, Session, Throttle, ApiToken, OneTimeLink, AuditEntry, Notice]

@@ -51,8 +51,8 @@ def start(user_id: int, ip: str, agent: str) -> str:
     return cookie
 
 
-def user_of(cookie: str) -> int | None:
-    """The id of the person whose living session this is."""
+def user_of(cookie: str, seen_now: bool = True) -> int | None:
+    """The id of the person whose living session this is. ``seen_now`` false: the page asks by itself, nobody is there."""
     now = clock.now()
     with read():
         row = (
@@ -64,7 +64,7 @@ def user_of(cookie: str) -> int | None:
     if row is None:
         return None
     user_id, seen = row
-    if now - seen >= SEEN_EVERY:
+    if seen_now and now - seen >= SEEN_EVERY:
         with write():
             Session.update(last_seen_at=now).where(Session.key == _key(cookie)).execute()
     return int(user_id)

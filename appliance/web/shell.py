@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from .. import __version__
+from ..accounts import notices
 from ..accounts.actor import Actor, current_actor, maybe_actor
 from ..accounts.permissions import can
 from ..core import clock, i18n, incidents, nav, settings
@@ -77,8 +78,13 @@ class Shell:
 
     @property
     def notices(self) -> int:
-        """How many things need a person; administrators see them."""
-        return incidents.count() if current_actor().is_admin else 0
+        """How many things the person has not read, and (administrators) how many need one."""
+        return waiting(current_actor())
+
+
+def waiting(actor: Actor) -> int:
+    """What the bell counts for ``actor``."""
+    return notices.unread(actor) + (incidents.count() if actor.is_admin else 0)
 
 
 def init_app(app: Flask) -> None:

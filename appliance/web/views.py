@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, current_app, flash, render_template, request, send_from_directory, url_for
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    flash,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    send_from_directory,
+    url_for,
+)
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as AnyResponse
 
+from ..accounts import notices as told
 from ..accounts.actor import current_actor
 from ..accounts.guards import public, requires_admin, requires_login
 from ..core import http, incidents, nav, settings
 from ..core.jobs import label as kind_label
-from . import home, notices, palette
+from . import home, notices, palette, shell
 
 bp = Blueprint("web", __name__)
 nav.add("home", _l("工作台"), "web.home", "home", order=0, words="home gongzuotai")
@@ -51,14 +64,45 @@ def close_steps() -> AnyResponse:
 @requires_login
 def notices_page() -> str:
     actor = current_actor()
+    before = request.args.get("before", type=int)
+    found = told.of(actor, before)
+    more = found[-1].id if len(found) == told.PAGE else None
+    if before:
+        return render_template("web/_notices.html", notices=found, more=more)
     return render_template(
         "web/notices.html",
+        notices=found,
+        more=more,
+        unread=told.unread(actor),
         incidents=incidents.unresolved() if actor.is_admin else [],
         incident_kind=incidents.kind,
         jobs=notices.jobs_of(actor),
         kind_label=kind_label,
         can_act="ops.retry_incident" in current_app.view_functions,
     )
+
+
+@bp.get("/notices/count")
+@requires_login
+def count_notices() -> Response:
+    """What the bell asks once a minute."""
+    return jsonify({"waiting": shell.waiting(current_actor())})
+
+
+@bp.get("/notices/<int:notice_id>")
+@requires_login
+def open_notice(notice_id: int) -> AnyResponse:
+    """Marks a notice as read and goes where it leads."""
+    link = told.open(notice_id, current_actor())
+    return redirect(http.safe_next(link, url_for(".notices")), 303)
+
+
+@bp.post("/notices/read")
+@requires_login
+def read_notices() -> AnyResponse:
+    """Marks all notices as read."""
+    told.read_all(current_actor())
+    return http.go(url_for(".notices"))
 
 
 @bp.get("/palette", endpoint="palette")

@@ -15,7 +15,7 @@ from typing import IO
 
 from . import clock, db
 from .errors import NotFound
-from .models import FileChunk, FileRow
+from .models import FileChunk, FileRow, ThumbnailRow
 
 CHUNK = 256 * 1024
 AT_ONCE = 4
@@ -113,6 +113,7 @@ def delete(file_id: int) -> None:
     """Removes a file; one that is gone already is no error."""
     with db.write():
         FileChunk.delete().where(FileChunk.file_id == file_id).execute()
+        ThumbnailRow.delete().where(ThumbnailRow.file_id == file_id).execute()
         FileRow.delete().where(FileRow.id == file_id).execute()
 
 

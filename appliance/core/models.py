@@ -125,4 +125,16 @@ class FileChunk(Model):
         primary_key = CompositeKey("file_id", "number")
 
 
-TABLES = [SchemaVersion, Setting, JobRow, ScheduleRow, IncidentRow, FileRow, FileChunk]
+class ThumbnailRow(Model):
+    """A small copy of a picture; ``data`` is null when none could be made."""
+
+    file_id = IntegerField()
+    size = CharField()
+    data = BlobField(null=True)
+
+    class Meta:
+        table_name = "file_thumbnail"
+        primary_key = CompositeKey("file_id", "size")
+
+
+TABLES = [SchemaVersion, Setting, JobRow, ScheduleRow, IncidentRow, FileRow, FileChunk, ThumbnailRow]

@@ -45,6 +45,11 @@ def name(user_id: int) -> str:
     return found[1] if found else ""
 
 
+def everybody() -> list[tuple[int, str, str, bool]]:
+    """``(id, login, name, active)`` of all people, by name."""
+    return sorted(((i, *found) for i, found in _people().items()), key=lambda p: p[2])
+
+
 def active() -> list[tuple[int, str]]:
     """``(id, name)`` of everybody who can be given work, by name."""
     return sorted(((i, name_) for i, (_login, name_, on) in _people().items() if on), key=lambda p: p[1])

@@ -129,6 +129,19 @@ def _common_schemas() -> Doc:
         },
         "Field": field,
         "Form": _object({"key": {"type": "string"}, "label": label, "fields": fields}, "key", "label", extra=True),
+        "Comment": _object(
+            {
+                "id": ID,
+                "author": {"type": ["string", "null"]},
+                "text": {"type": "string"},
+                "mentions": {"type": "array", "items": {"type": ["string", "null"]}},
+                "at": {"type": "string", "format": "date-time"},
+                "edited_at": {"type": ["string", "null"], "format": "date-time"},
+            },
+            "id",
+            "text",
+            "at",
+        ),
         "UpsertResult": _object(
             {
                 "index": {"type": "integer"},
@@ -232,6 +245,20 @@ def _form_paths(form: Form) -> Doc:
                 _ok(_object({"changes": {"type": "array", "items": {"type": "object"}}, "next_cursor": CURSOR}, "changes"))
                 | _errors("404", "422"),
                 parameters=[_query("limit", LIMIT), _query("cursor", {"type": "string"})],
+            ),
+        },
+        f"{root}/{{id}}/comments": {
+            "parameters": [_id_parameter()],
+            "get": op(
+                "comments", "Comments on a record",
+                _ok(_object({"comments": {"type": "array", "items": _ref("Comment")}, "next_cursor": CURSOR}, "comments"))
+                | _errors("404", "422"),
+                parameters=[_query("cursor", {"type": "string"})],
+            ),
+            "post": op(
+                "comment", "Comment on a record; @name tells somebody",
+                _ok(_ref("Comment"), "Created.", "201") | _errors(*write_errors),
+                parameters=[IDEMPOTENCY], requestBody=_body(_object({"text": {"type": "string", "maxLength": 5000}}, "text")),
             ),
         },
         f"{root}:upsert": {

@@ -72,6 +72,25 @@ class Change(Model):
 Change.add_index(Change.cause_kind, Change.cause_id, where=Change.cause_id.is_null(False))
 
 
+class Comment(Model):
+    """What somebody said about a record."""
+
+    form_id = pw.IntegerField()
+    record_id = pw.IntegerField()
+    author_id = pw.IntegerField(null=True)
+    text = pw.TextField()
+    mentions = JSONField(default=list)
+    """Ids of the people it names (those who could see the record then)."""
+    at = pw.IntegerField()
+    edited_at = pw.IntegerField(null=True)
+    deleted_at = pw.IntegerField(null=True)
+    """Taken away by its author; it can come back."""
+
+    class Meta:
+        table_name = "comment"
+        indexes = ((("form_id", "record_id"), False),)
+
+
 class View(Model):
     """A saved list view: columns, condition, sort; private to its owner or shared.
 
@@ -142,4 +161,4 @@ class CatalogVersion(Model):
         table_name = "catalog_version"
 
 
-TABLES = [CatalogVersion, FormRow, FieldRow, Change, View, SearchDirty, FieldValue, FieldLink, *IMPORT_TABLES]
+TABLES = [CatalogVersion, FormRow, FieldRow, Change, View, SearchDirty, FieldValue, FieldLink, Comment, *IMPORT_TABLES]

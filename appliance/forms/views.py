@@ -10,13 +10,13 @@ from ..accounts.actor import current_actor
 from ..accounts.guards import requires, requires_login
 from ..core import http, jobs
 from ..core.errors import NotFound, UserError
-from . import bulk_actions, condition_views, deleting, finder, listing, query, record_views, saved_views
+from . import bulk_actions, comment_views, condition_views, deleting, finder, listing, live, query, record_views, saved_views
 from .blueprint import bp, link, open_form
 from .bulk_actions import Selection
 from .listing import State
 from .models import View
 
-__all__ = ["bp", "condition_views", "record_views"]
+__all__ = ["bp", "comment_views", "condition_views", "live", "record_views"]
 
 
 def _state(form_key: str) -> State:

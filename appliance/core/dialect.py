@@ -274,3 +274,18 @@ def any_of(column: Any, values: Any) -> Any:
 def among(column: Any, values: Collection[Any]) -> Any:
     """``column IN values`` for a long list."""
     return any_of(column, peewee.Value(dumps(list(values))))
+
+
+def json_rows(rows: list[list[Any]], names: list[str]) -> Any:
+    """Values that are in no table as a source to select from: its columns are ``n`` (the row's place) and ``names``.
+
+    Lists among the values are JSON text there.
+    """
+    cells = [fn.json_extract(SQL("value"), f"$[{i}]").alias(name) for i, name in enumerate(names)]
+    each = fn.json_each(peewee.Value(dumps(rows)))
+    return peewee.Select([each], [SQL("key").alias("n"), *cells]).alias("given")
+
+
+def json_items(column: Any) -> Any:
+    """The values of a JSON array in a column as a sub-select."""
+    return peewee.Select([fn.json_each(column)], [SQL("value")])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,11 +15,16 @@ import peewee
 from flask import g, has_request_context
 from flask_babel import gettext as _
 
+from ..accounts import audit
+from ..accounts.actor import SYSTEM, Actor
 from ..core import clock, dialect, i18n
 from ..core.db import Statement, db, in_write, read, write
-from ..core.errors import NotFound, UserError
+from ..core.errors import FieldErrors, NotFound, UserError
 from ..core.i18n import label as i18n_label
 from . import fields as types
+from . import layout as layouts
+from . import options as form_options
+from .designing.models import FormVersion
 from .fields.base import Field, FieldError, Spec, is_label
 from .fields.moment import DateTime
 from .fields.number import Integer
@@ -95,6 +101,11 @@ class Form:
         return {key: f for key, f in self.fields.items() if f.column}
 
     @cached_property
+    def unique_sets(self) -> list[tuple[str, ...]]:
+        """Fields whose values together are in no other record."""
+        return [tuple(keys) for keys in self.options.get("unique", []) if set(keys) <= set(self.columns)]
+
+    @cached_property
     def links(self) -> dict[str, Field]:
         """The fields whose values live in link tables."""
         return {key: f for key, f in self.fields.items() if not f.column}
@@ -102,6 +113,39 @@ class Form:
     @property
     def title(self) -> Field | None:
         return self.fields.get(self.title_field or "")
+
+    @cached_property
+    def layout(self) -> layouts.Layout:
+        """Where the fields stand on the page; every one of them, unless the layout hides it."""
+        return layouts.read(self.options.get("layout"), self.fields, SYSTEM_FIELDS)
+
+    @property
+    def color(self) -> str | None:
+        return self.options.get("color")
+
+    @property
+    def color_field(self) -> Field | None:
+        """The choice field whose colour rows, cards and calendar entries take."""
+        return self.fields.get(self.options.get("color_field") or "")
+
+    @property
+    def views(self) -> dict[str, Any]:
+        """What the form says about its board, calendar and other views, by kind."""
+        found: dict[str, Any] = self.options.get("views") or {}
+        return found
+
+    @property
+    def converting(self) -> dict[str, int]:
+        """The fields whose values are being converted to another type: key → the job that does it."""
+        found: dict[str, int] = self.options.get(CONVERTING) or {}
+        return found
+
+    def field_at(self, key: str, change_id: int) -> Field | None:
+        """The field as it was when that Change was written: a field may have changed its type since."""
+        for last, doc in self.options.get(RETYPED, {}).get(key, []):
+            if change_id <= last:
+                return types.build(Spec.read(doc))
+        return self.field(key)
 
     def field(self, key: str) -> Field | None:
         return self.fields.get(key) or SYSTEM_FIELDS.get(key)
@@ -113,11 +157,27 @@ class Form:
     def document(self) -> dict[str, Any]:
         """The definition in the shape of an app package's *form*."""
         doc: dict[str, Any] = {"key": self.key, "label": self.spec_label, "icon": self.icon}
-        if self.title_field:
+        if self.title:
             doc["title_field"] = self.title_field
+        if self.group:
+            doc["group"] = self.group
         if self.system:
             doc["system"] = True
-        return doc | {"fields": [f.spec.document() for f in self.fields.values()]}
+        return doc | self._options_document() | {"fields": [f.spec.document() for f in self.fields.values()]}
+
+    def _options_document(self) -> dict[str, Any]:
+        """The options as they are in force: what names a deleted field is left out."""
+        doc = {key: self.options[key] for key in form_options.KEYS if self.options.get(key)}
+        if "layout" in doc:
+            doc["layout"] = self.layout.document()
+        if "unique" in doc:
+            doc["unique"] = [list(keys) for keys in doc["unique"] if set(keys) <= set(self.fields)]
+        for name in ("search", "columns"):
+            if name in doc:
+                doc[name] = [key for key in doc[name] if self.field(key)]
+        if "color_field" in doc and self.color_field is None:
+            del doc["color_field"]
+        return {key: value for key, value in doc.items() if value}
 
     @cached_property
     def search_fields(self) -> list[str]:
@@ -131,9 +191,12 @@ class Form:
         ]  # fmt: skip
 
 
+CONVERTING, RETYPED = "_converting", "_retyped"
+"""Keys of ``form.options`` that are no part of the definition. The first: field → the job that converts it. The second:
+field → ``[[last Change, the field's document until then], …]``, oldest first."""
+
 _lock = threading.Lock()
-_cache: dict[str, Form] = {}
-_cached: tuple[str, str] = ("", "?")
+_cache: tuple[tuple[str, str], dict[str, Form]] = (("", "?"), {})
 
 
 def _load() -> dict[str, Form]:
@@ -173,13 +236,16 @@ def _version() -> tuple[str, str]:
 
 def all_forms() -> dict[str, Form]:
     """By key. The token that every change of a definition renews is compared on each call (about 10 µs)."""
-    global _cache, _cached
+    global _cache
     version = _version()
-    if _cached != version:
+    cached = _cache
+    if cached[0] != version:
         with _lock:
-            if _cached != version:
-                _cache, _cached = _load(), version
-    return _cache
+            if _cache[0] != version:
+                _cache = version, _load()
+            # What a transaction has not committed yet is another version: each thread returns what it has read itself.
+            cached = _cache
+    return cached[1]
 
 
 def all() -> list[Form]:
@@ -226,27 +292,80 @@ def _check_key(key: Any) -> str:
 # -- definition -------------------------------------------------------------------------------------------------
 
 
-def create_form(doc: dict[str, Any]) -> Form:
+class _Edit(threading.local):
+    key: str | None = None
+
+
+_edit = _Edit()
+
+
+@contextmanager
+def editing(key: str, actor: Actor, action: str = "form.changed") -> Iterator[None]:
+    """One change of a form's definition, however many verbs it takes: one transaction, one version, one audit entry."""
+    if _edit.key == key:
+        yield
+        return
+    outer, _edit.key = _edit.key, key
+    try:
+        with write():
+            before = all_forms().get(key)
+            old = before.document() if before else None
+            _keep_first(before)
+            yield
+            _touch()
+            _note(key, before, old, actor, action)
+    finally:
+        _edit.key = outer
+
+
+def _keep_first(form: Form | None) -> None:
+    """The definition as it was before the first change that is recorded."""
+    if form and not FormVersion.select().where(FormVersion.form_id == form.id).exists():
+        FormVersion.create(form_id=form.id, number=1, doc=form.document(), at=clock.now())
+
+
+def _note(key: str, before: Form | None, old: dict[str, Any] | None, actor: Actor, action: str) -> None:
+    after = all_forms().get(key)
+    new = after.document() if after else None
+    form = after or before
+    if form is None or new == old:
+        return
+    if after:
+        number = version_of(form) + 1
+        FormVersion.create(form_id=form.id, number=number, doc=new, at=clock.now(), by=actor.id)
+        detail: dict[str, Any] = {"form": key, "version": number}
+    else:
+        detail = {"form": key}
+    audit.note(action, detail, actor)
+
+
+def version_of(form: Form) -> int:
+    """The number of the definition that is in force; 0: it never changed."""
+    return int(
+        FormVersion.select(peewee.fn.MAX(FormVersion.number)).where(FormVersion.form_id == form.id).scalar() or 0
+    )
+
+
+def create_form(doc: dict[str, Any], actor: Actor = SYSTEM) -> Form:
     """Makes a form, its table and its indexes. ``doc``: the shape of an app package's *form*."""
     key = _check_key(doc.get("key"))
-    with write():
+    with editing(key, actor, "form.created"):
         if not is_label(doc.get("label")):
             raise UserError(_('「%(name)s」要写成文字，或 {"zh": …, "en": …}。', name="label"), "label")
-        old = FormRow.get_or_none(FormRow.key == key)
-        if old is not None:
-            raise UserError(_("已经有「%(key)s」这个表单了。", key=key), "key")
+        _demand_free(key)
         specs = [_read(d) for d in doc.get("fields", [])]
         if len({s.key for s in specs}) != len(specs):
             raise UserError(_("同一个键名的字段出现了两次。"), "fields")
-        options = {k: doc[k] for k in ("search", "columns") if k in doc}
+        options = {k: doc[k] for k in form_options.KEYS if doc.get(k) is not None}
         row = FormRow.create(
-            key=key, label=doc.get("label") or key, icon=doc.get("icon", "table"), title_field=doc.get("title_field"),
+            key=key, label=doc.get("label") or key, icon=doc.get("icon") or "table", title_field=doc.get("title_field"),
             group=doc.get("group"), options=options, system=doc.get("system", False),
             position=doc.get("position", FormRow.select().count() * 10),
         )  # fmt: skip
-        built = [_build(spec, key) for spec in specs]
+        built = [build_field(spec, key) for spec in specs]
         if row.title_field and row.title_field not in {f.key for f in built}:
             raise UserError(_("标题字段「%(key)s」不在字段里。", key=row.title_field), "title_field")
+        _check_form(doc, {f.key: f for f in built})
         table = f"f_{key}"
         base = {
             "id": "INTEGER PRIMARY KEY", "version": "INTEGER NOT NULL", "created_at": "INTEGER NOT NULL",
@@ -258,13 +377,35 @@ def create_form(doc: dict[str, Any]) -> Form:
             _store_field(row.id, f.spec, position)
             _index(key, f)
         _touch()
-    form = get(key)
-    _search_table(form)
-    return form
+        form = get(key)
+        for keys in form.unique_sets:
+            _index_set(form, keys)
+        if form.search_fields:
+            dialect.create_search_table(db, form.search_table, form.search_fields)
+    return get(key)
 
 
-def _build(spec: Spec, own: str | None = None) -> Field:
-    """``own``: the form being made, which its fields may point at. Raises UserError."""
+def _demand_free(key: str) -> None:
+    old = FormRow.get_or_none(FormRow.key == key)
+    if old is not None and old.deleted_at:
+        raise UserError(_("回收站里有「%(key)s」这个表单，请恢复它、彻底删除它，或换一个键名。", key=key), "key")
+    if old is not None:
+        raise UserError(_("已经有「%(key)s」这个表单了。", key=key), "key")
+
+
+def _check_form(doc: dict[str, Any], fields: dict[str, Field]) -> None:
+    """Raises FieldErrors with the place of each thing that is wrong besides the fields."""
+    found = form_options.problems(doc, fields, SYSTEM_FIELDS)
+    if not is_label(doc.get("group")):
+        found["group"] = _('「%(name)s」要写成文字，或 {"zh": …, "en": …}。', name="group")
+    if not isinstance(doc.get("icon", ""), str):
+        found["icon"] = _("「%(key)s」要是文字。", key="icon")
+    if found:
+        raise FieldErrors(found)
+
+
+def build_field(spec: Spec, own: str | None = None) -> Field:
+    """The field of a definition. ``own``: the form being made, which its fields may point at. Raises UserError."""
     _check_key(spec.key)
     if spec.key in RESERVED:
         raise UserError(_("「%(key)s」是保留的键名，请换一个。", key=spec.key), "key")
@@ -275,6 +416,10 @@ def _build(spec: Spec, own: str | None = None) -> Field:
         raise UserError(str(error), spec.key) from error
     except (ValueError, TypeError, AttributeError) as error:
         raise UserError(_("「%(field)s」的设置写得不对：%(why)s", field=spec.key, why=error), spec.key) from error
+    if f.unique and not f.can_be_unique:
+        raise UserError(_("「%(field)s」这种字段不能设为唯一。", field=f.label), spec.key)
+    if f.only_forms is not None and own not in f.only_forms:
+        raise UserError(_("这个表单不能有「%(type)s」字段。", type=f.name), spec.key)
     target = spec.options.get("form")
     if f.type == "relation" and target != own and target not in all_forms():
         raise UserError(_("没有「%(key)s」这个表单。", key=target), "form")
@@ -305,95 +450,207 @@ def _index(form_key: str, f: Field) -> None:
         dialect.create_index(db, f"i_{form_key}__{f.key}", f"f_{form_key}", [f.key], filled=f.key)
 
 
-def _search_table(form: Form) -> None:
-    if form.search_fields:
-        with write():
-            dialect.create_search_table(db, form.search_table, form.search_fields)
+def _unindex(form_key: str, key: str) -> None:
+    dialect.drop_index(db, f"u_{form_key}__{key}")
+    dialect.drop_index(db, f"i_{form_key}__{key}")
 
 
-def add_field(form: Form, doc: dict[str, Any]) -> Field:
+def _set_name(form: Form, keys: tuple[str, ...]) -> str:
+    return f"us_{form.key}__" + "__".join(keys)
+
+
+def _index_set(form: Form, keys: tuple[str, ...]) -> None:
+    """Two records never share all of these values. Raises UserError when some do already."""
+    refuse_duplicates(form, keys)
+    dialect.create_index(
+        db, _set_name(form, keys), form.table_name, list(keys), unique=True, absent="deleted_at"
+    )  # fmt: skip
+
+
+@contextmanager
+def _kept_in_step(form: Form) -> Iterator[None]:
+    """The indexes over several fields and the search table follow what the block does to the definition."""
+    yield
+    _touch()
+    after = get(form.key)
+    for keys in set(form.unique_sets) - set(after.unique_sets):
+        dialect.drop_index(db, _set_name(form, keys))
+    for keys in after.unique_sets:
+        if keys not in form.unique_sets:
+            _index_set(after, keys)
+    if set(after.search_fields) - set(form.search_fields):
+        from . import search
+
+        search.rebuild(after)
+
+
+def add_field(form: Form, doc: dict[str, Any], actor: Actor = SYSTEM, position: int | None = None) -> Field:
     """Adds a column; existing records have it empty at once, whatever their number."""
     spec = _read(doc)
-    f = _build(spec, form.key)
-    with write():
+    f = build_field(spec, form.key)
+    with editing(form.key, actor), _kept_in_step(form):
         old = FieldRow.get_or_none(FieldRow.form == form.id, FieldRow.key == spec.key)
+        if old is not None and old.deleted_at:
+            raise UserError(
+                _("回收站里有字段「%(key)s」，请恢复它、彻底删除它，或换一个键名。", key=spec.key), "key"
+            )  # fmt: skip
         if old is not None:
             raise UserError(_("这个表单已经有字段「%(key)s」了。", key=spec.key), "key")
         if f.column:
             dialect.add_column(db, form.table_name, f.key, f.column)
-        _store_field(form.id, spec, len(form.fields))
+        last = FieldRow.select(peewee.fn.MAX(FieldRow.position)).where(FieldRow.form == form.id).scalar()
+        _store_field(form.id, spec, position if position is not None else -1 if last is None else last + 1)
         _index(form.key, f)
-        _touch()
-    return f
+    return get(form.key).fields[spec.key]
 
 
-def update_form(form: Form, doc: dict[str, Any]) -> Form:
-    """Changes label, icon, title field or group."""
-    with write():
+FORM_KEYS = ("label", "icon", "title_field", "group", *form_options.KEYS)
+
+
+def update_form(form: Form, doc: dict[str, Any], actor: Actor = SYSTEM) -> Form:
+    """Changes what ``doc`` names of label, icon, title field, group and the options; ``None`` takes one away."""
+    with editing(form.key, actor), _kept_in_step(form):
         row = FormRow.get_by_id(form.id)
-        title = doc.get("title_field", row.title_field)
+        title = doc.get("title_field", form.title_field if form.title else None)
         if title and title not in form.fields:
             raise UserError(_("标题字段「%(key)s」不在字段里。", key=title), "title_field")
-        row.label, row.icon = doc.get("label", row.label), doc.get("icon", row.icon)
+        if not is_label(doc.get("label")):
+            raise UserError(_('「%(name)s」要写成文字，或 {"zh": …, "en": …}。', name="label"), "label")
+        _check_form(doc, form.fields)
+        row.label, row.icon = doc.get("label") or row.label, doc.get("icon") or row.icon
         row.title_field, row.group = title, doc.get("group", row.group)
+        options = dict(row.options)
+        for key in form_options.KEYS:
+            if key in doc:
+                options[key] = doc[key]
+        row.options = {key: value for key, value in options.items() if value not in (None, [], {})}
         row.save()
-        _touch()
     return get(form.key)
 
 
-def update_field(form: Form, key: str, doc: dict[str, Any]) -> Field:
-    """Changes label, help, required, default or the type's options. Type and key stay."""
+def set_option(form_id: int, key: str, value: Any) -> None:
+    """Keeps what is no part of the definition with a form (``None`` takes it away). Only inside ``write()``."""
+    row = FormRow.get_by_id(form_id)
+    row.options = {k: v for k, v in (row.options | {key: value}).items() if v is not None}
+    row.save()
+    _touch()
+
+
+def update_field(form: Form, key: str, doc: dict[str, Any], actor: Actor = SYSTEM) -> Field:
+    """Changes label, help, required, default or the type's options. The key stays; the type is changed by
+    ``designing.conversion``."""
     current = form.fields.get(key)
     if current is None:
         raise NotFound(_("没有「%(key)s」这个字段。", key=key))
-    if doc.get("key", key) != key or doc.get("type", current.type) != current.type:
-        raise UserError(_("字段的键名和类型不能改。"), "type")
-    spec = _read(current.spec.document() | doc)
-    f = _build(spec, form.key)
-    with write():
+    if doc.get("key", key) != key:
+        raise UserError(_("字段的键名不能改。"), "key")
+    if doc.get("type", current.type) != current.type:
+        raise UserError(_("字段的类型要在设计器里改，或在接口里加上 convert。"), "type")
+    spec = _read(_merged(current.spec.document(), doc))
+    if current.spec.system:
+        spec.system, spec.readonly = True, current.readonly
+    f = build_field(spec, form.key)
+    if f.type == "relation" and f.options.get("form") != current.options.get("form") and filled(form, key):
+        raise UserError(_("「%(field)s」里已有记录，不能改为关联别的表单。", field=current.label), key)
+    with editing(form.key, actor), _kept_in_step(form):
         row = FieldRow.get(FieldRow.form == form.id, FieldRow.key == key)
-        if spec.unique and not row.unique and _has_duplicates(form, key):
-            raise UserError(_("已有记录的「%(field)s」有重复，不能设为唯一。", field=current.label), "unique")
+        if spec.unique and not row.unique:
+            refuse_duplicates(form, (key,))
         row.label, row.help, row.required, row.default = spec.label, spec.help, spec.required, spec.default
         row.options, row.unique, row.indexed = spec.options, spec.unique, spec.indexed
         row.save()
         if f.unique != current.unique or f.indexed != current.indexed:
-            dialect.drop_index(db, f"u_{form.key}__{key}")
-            dialect.drop_index(db, f"i_{form.key}__{key}")
+            _unindex(form.key, key)
             _index(form.key, f)
+    return get(form.key).fields[key]
+
+
+def _merged(current: dict[str, Any], doc: dict[str, Any]) -> dict[str, Any]:
+    """``doc`` over ``current``; an option given as ``None`` is taken away."""
+    return {k: v for k, v in (current | doc).items() if v is not None}
+
+
+def order_fields(form: Form, keys: list[str], actor: Actor = SYSTEM) -> None:
+    """Puts the fields into the order of ``keys``; those it does not name come after, in theirs."""
+    rest = [key for key in form.fields if key not in keys]
+    wanted = [key for key in keys if key in form.fields] + rest
+    if wanted == list(form.fields):
+        return
+    with editing(form.key, actor):
+        for position, key in enumerate(wanted):
+            FieldRow.update(position=position).where(FieldRow.form == form.id, FieldRow.key == key).execute()
         _touch()
-    return f
 
 
-def _has_duplicates(form: Form, key: str) -> bool:
-    col = form.col(key)
-    query = (
-        form.table.select(col)
-        .where(col.is_null(False), form.col("deleted_at").is_null())
-        .group_by(col)
-        .having(peewee.fn.COUNT(peewee.SQL("*")) > 1)
-        .limit(1)
-    )
-    return bool(list(query.tuples().execute(db)))
+def count(form: Form, *, deleted: bool | None = False) -> int:
+    """The records of the form: those there are, those in the recycle bin, or (``None``) all."""
+    query = form.table.select(peewee.fn.COUNT(peewee.SQL("*")))
+    if deleted is not None:
+        query = query.where(form.col("deleted_at").is_null(not deleted))
+    return int(query.scalar(db) or 0)
 
 
-def delete_field(form: Form, key: str) -> None:
+def filled(form: Form, key: str) -> int:
+    """How many records have a value in the field, those in the recycle bin included."""
+    f = form.fields[key]
+    if f.column:
+        query = form.table.select(peewee.fn.COUNT(form.col(key)))
+        return int(query.scalar(db) or 0)
+    from . import conditions
+
+    test = f.compile(form.col("id"), "not_empty", None, conditions.Context(SYSTEM))
+    return int(form.table.select(peewee.fn.COUNT(form.col("id"))).where(test).scalar(db) or 0)
+
+
+def refuse_duplicates(form: Form, keys: tuple[str, ...]) -> None:
+    """Raises UserError, with their number and an example, when records share their values in all of ``keys``."""
+    found = duplicates(form, keys)
+    if not found:
+        return
+    number, example = found
+    names = _("、").join(form.fields[key].label for key in keys)
+    shown = _("、").join(form.fields[key].format(value) for key, value in zip(keys, example, strict=True))
+    raise UserError(
+        _(
+            "「%(fields)s」不能设为唯一：有 %(count)s 组记录的值相同，例如「%(example)s」。请先合并或修改这些记录。",
+            fields=names, count=f"{number:,}", example=shown,
+        ),
+        "unique",
+    )  # fmt: skip
+
+
+def duplicates(form: Form, keys: tuple[str, ...]) -> tuple[int, list[Any]] | None:
+    """How many values (or rows of values) several live records share, and one of them."""
+    columns = [form.col(key) for key in keys]
+    query = form.table.select(*columns).where(form.col("deleted_at").is_null())
+    for column in columns:
+        query = query.where(column.is_null(False))
+    query = query.group_by(*columns).having(peewee.fn.COUNT(peewee.SQL("*")) > 1)
+    example = next(iter(query.limit(1).tuples().execute(db)), None)
+    if example is None:
+        return None
+    shared = query.alias("shared")
+    return int(peewee.Select([shared], [peewee.fn.COUNT(peewee.SQL("*"))]).scalar(db)), list(example)
+
+
+def delete_field(form: Form, key: str, actor: Actor = SYSTEM) -> None:
     """Hides a field; its column and data stay until it is purged."""
     f = form.fields.get(key)
     if f is None:
         raise NotFound(_("没有「%(key)s」这个字段。", key=key))
     if f.spec.system:
         raise UserError(_("「%(field)s」是固客自带的字段，不能删除。", field=f.label))
-    with write():
+    with editing(form.key, actor), _kept_in_step(form):
         FieldRow.update(deleted_at=clock.now()).where(FieldRow.form == form.id, FieldRow.key == key).execute()
-        _touch()
+        # Nobody can see its values now, so they must not be in anybody's way.
+        _unindex(form.key, key)
 
 
-def delete_form(form: Form) -> None:
+def delete_form(form: Form, actor: Actor = SYSTEM) -> None:
     """Hides a form; its table and records stay until it is purged."""
     if form.system:
         raise UserError(_("「%(form)s」是固客自带的表单，不能删除。", form=form.label))
-    with write():
+    with editing(form.key, actor, "form.deleted"):
         FormRow.update(deleted_at=clock.now()).where(FormRow.id == form.id).execute()
         _touch()
 
@@ -406,19 +663,35 @@ def hidden(key: str, field_key: str | None = None) -> bool:
     return bool(query.where(FieldRow.deleted_at.is_null(False)).exists())
 
 
-def restore_form(key: str) -> Form:
-    """Brings a deleted form back, with its records."""
-    with write():
+def restore_form(key: str, actor: Actor = SYSTEM) -> Form:
+    """Brings a deleted form back, with its records. Raises NotFound."""
+    if not hidden(key):
+        raise NotFound(_("回收站里没有「%(key)s」这个表单。", key=key))
+    with editing(key, actor, "form.restored"):
         FormRow.update(deleted_at=None).where(FormRow.key == key).execute()
         _touch()
     return get(key)
 
 
-def restore_field(form: Form, key: str) -> None:
-    """Brings a deleted field back, with its values."""
-    with write():
-        FieldRow.update(deleted_at=None).where(FieldRow.form == form.id, FieldRow.key == key).execute()
+def restore_field(form: Form, key: str, actor: Actor = SYSTEM) -> Field:
+    """Brings a deleted field back, with its values; no longer unique if records share a value by now. Raises NotFound."""
+    if not hidden(form.key, key):
+        raise NotFound(_("回收站里没有字段「%(key)s」。", key=key))
+    with editing(form.key, actor):
+        mine = (FieldRow.form == form.id) & (FieldRow.key == key)
+        FieldRow.update(deleted_at=None).where(mine).execute()
         _touch()
+        back = get(form.key)
+        if back.fields[key].unique and duplicates(back, (key,)):
+            FieldRow.update(unique=False, indexed=True).where(mine).execute()
+        together = [list(keys) for keys in back.unique_sets if not (key in keys and duplicates(back, keys))]
+        if "unique" in back.options:
+            set_option(form.id, "unique", together)
+        with _kept_in_step(form):
+            _touch()
+        f = get(form.key).fields[key]
+        _index(form.key, f)
+    return f
 
 
 def install(docs: list[dict[str, Any]]) -> None:
@@ -430,5 +703,5 @@ def install(docs: list[dict[str, Any]]) -> None:
             continue
         form = get(doc["key"])
         for field_doc in doc["fields"]:
-            if field_doc["key"] not in form.fields:
+            if field_doc["key"] not in form.fields and not hidden(form.key, field_doc["key"]):
                 add_field(form, field_doc)

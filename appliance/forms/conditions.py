@@ -6,8 +6,9 @@ is a class in a registry; higher rooms add theirs (tags, events, segments).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,7 @@ from ..core.errors import UserError
 from . import catalog
 from .catalog import Form
 from .fields.base import NEGATIVE, OPERATOR_WORDS, Field, FieldError, Spec
+from .fields.link import LinkField
 from .fields.moment import span_seconds, span_words
 from .fields.number import Decimal, Integer
 
@@ -46,7 +48,8 @@ class Context:
 
     With an ``actor`` other than the system the condition may only use what that person sees. ``record_id`` is set
     when the condition is asked of one record: sub-queries are then tied to it and stay cheap. ``scan``: most rows are
-    expected to match, so the table is read once from end to end.
+    expected to match, so the table is read once from end to end. ``unsaved``: the source holds values that are in no
+    table yet (:func:`met_by`), those of many-valued fields as JSON lists.
     """
 
     actor: Actor = SYSTEM
@@ -55,9 +58,10 @@ class Context:
     record_id: int | None = None
     level: int = 0
     scan: bool = False
+    unsaved: bool = False
 
     def inner(self) -> Context:
-        return replace(self, record_id=None, level=self.level + 1, scan=False)
+        return replace(self, record_id=None, level=self.level + 1, scan=False, unsaved=False)
 
     def moment(self, seconds: int) -> Context:
         return replace(self, now=seconds)
@@ -203,6 +207,20 @@ def holds(condition: Condition | None, form: Form, record_id: int, ctx: Context 
     return bool(list(query.tuples().execute(db)))
 
 
+def met_by(
+    condition: Condition | None, form: Form, rows: Sequence[Mapping[str, Any]], ctx: Context | None = None
+) -> list[bool]:
+    """Whether each row of stored values meets the condition, saved or not. ``rows`` may hold ``id``; what they leave out is absent."""
+    expression_of = partial(compile, condition, form, replace(ctx or Context(), unsaved=True))
+    names = sorted(fields_used(condition, form) | {"id"})
+    if not rows or expression_of() is None:
+        return [True] * len(rows)
+    source = dialect.json_rows([[row.get(name) for name in names] for row in rows], names)
+    found = peewee.Select([source], [peewee.Column(source, "n")]).where(expression_of(source))
+    places = {n for (n,) in found.tuples().execute(db)}
+    return [i in places for i in range(len(rows))]
+
+
 # -- words --------------------------------------------------------------------------------------------------------
 
 
@@ -326,6 +344,8 @@ class FieldTest(Test):
         head, _dot, rest = path.partition(".")
         field_ = visible_field(form, head, ctx)
         if not rest:
+            if ctx.unsaved and isinstance(field_, LinkField):
+                return field_.compile_unsaved(form.col(head, source), op, doc.get("value"), ctx)
             column = form.col(head if field_.column else "id", source)
             if ctx.scan and field_.column and not (op in ("eq", "in") and (field_.unique or field_.type == "relation")):
                 column = dialect.unindexed(column)

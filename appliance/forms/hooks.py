@@ -26,7 +26,8 @@ class Draft:
     """Records about to be written. A hook may fill ``columns`` and add to ``errors``.
 
     ``columns``: field key → stored values, one a row; for updates a key holds ``UNSET`` where a row does not name it.
-    ``ids``: the records being updated, or ``None`` for new ones. ``errors``: row index → field key → sentence.
+    ``ids``: the records being updated, or ``None`` for new ones; ``before``: their rows as stored, by id. ``errors``:
+    row index → field key → sentence. ``excused``: field key → rows in which it need not be filled in.
     """
 
     form: Form
@@ -37,6 +38,8 @@ class Draft:
     cause: Cause
     ids: list[int] | None = None
     errors: dict[int, dict[str, str]] = field(default_factory=dict)
+    before: dict[int, dict[str, Any]] = field(default_factory=dict)
+    excused: dict[str, set[int]] = field(default_factory=dict)
 
     def fail(self, index: int, key: str, message: str) -> None:
         self.errors.setdefault(index, {}).setdefault(key, message)

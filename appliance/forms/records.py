@@ -22,7 +22,7 @@ from ..accounts.actor import SYSTEM, Actor
 from ..core import clock, dialect
 from ..core.db import PARAM, Statement, db, write
 from ..core.errors import Conflict, FieldErrors, Forbidden, NotFound
-from . import query, relations, search
+from . import field_rules, query, relations, search
 from .catalog import Form
 from .fields.link import LinkField
 from .hooks import UNSET, Batch, Cause, Draft, run_after, run_before
@@ -179,7 +179,7 @@ def update_many(
     if not parsed:
         _parse(draft)
     with write():
-        before = _stored_rows(form, draft.ids or [], actor)
+        before = draft.before = _stored_rows(form, draft.ids or [], actor)
         for i, record_id in enumerate(draft.ids or []):
             row = before.get(record_id)
             if row is None:
@@ -294,7 +294,10 @@ def restore_many(form: Form, ids: Sequence[int], actor: Actor, cause: Cause = US
     with write():
         before = _stored_rows(form, ids, actor, deleted=True)
         found = list(before)
-        columns = {key: [before[i][key] for i in found] for key, f in form.columns.items() if f.unique}
+        together = {key for keys in form.unique_sets for key in keys}
+        columns = {
+            key: [before[i][key] for i in found] for key, f in form.columns.items() if f.unique or key in together
+        }
         draft = Draft(form, "restore", len(found), columns, actor, cause, ids=found)
         _unique(draft)
         for key in form.links:
@@ -330,6 +333,9 @@ def update_set(form: Form, values: dict[str, Any], ids: Sequence[int], actor: Ac
     ``ids``: at most a few thousand, a batch. Raises FieldErrors for values that the fields do not take.
     """
     _may(actor, "edit", form)
+    if field_rules.ruled(form) or any(key in together for together in form.unique_sets for key in values):
+        # What may be written depends on the record.
+        return sorted(update_many(form, {i: values for i in ids}, actor, cause).changed)
     columns, _size = _to_columns([values], missing=UNSET)
     draft = Draft(form, "update", 1, columns, actor, cause)
     _check_keys(draft)
@@ -540,6 +546,7 @@ def _prepare(draft: Draft) -> None:
         elif not f.column:
             _link(draft.form, key).check(draft, values)
     run_before(draft)
+    field_rules.apply(draft)
 
 
 def _resolve(draft: Draft, key: str, target: str) -> None:
@@ -569,9 +576,10 @@ def _required(draft: Draft) -> None:
         if column is None and draft.action == "update":
             continue
         message = _("请填写「%(field)s」。", field=f.label)
+        excused = draft.excused.get(key, ())
         for i in range(draft.size):
             value = None if column is None else column[i]
-            if value is not UNSET and (value is None or value in ([], {})):
+            if value is not UNSET and (value is None or value in ([], {})) and i not in excused:
                 draft.fail(i, key, message)
 
 
@@ -593,6 +601,32 @@ def _unique(draft: Draft, changes: dict[int, dict[str, Any]] | None = None) -> N
         for value, rows in places.items():
             for i in rows if value in taken else rows[1:]:
                 draft.fail(i, key, message)
+    for keys in form.unique_sets:
+        _unique_together(draft, keys, changes)
+
+
+def _unique_together(draft: Draft, keys: tuple[str, ...], changes: dict[int, dict[str, Any]] | None) -> None:
+    """No two records hold the same values in all of ``keys``; one that lacks any of them stands for itself."""
+    form, ids = draft.form, draft.ids or []
+    if not any(key in draft.columns for key in keys):
+        return
+    places: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for i in range(draft.size):
+        if i in draft.errors or (changes is not None and not any(key in changes.get(ids[i], {}) for key in keys)):
+            continue
+        old = draft.before.get(ids[i], {}) if ids else {}
+        given = [draft.columns[key][i] if key in draft.columns else UNSET for key in keys]
+        values = tuple(old.get(key) if value is UNSET else value for key, value in zip(keys, given, strict=True))
+        if None not in values:
+            places[values].append(i)
+    taken = relations.lookup_together(form, keys, list(places))
+    names = _("、").join(form.fields[key].label for key in keys)
+    message = _("已有一条记录的「%(fields)s」和这些值完全相同。", fields=names)
+    for values, rows in places.items():
+        others = taken.get(values, set())
+        for n, i in enumerate(rows):
+            if n or others - ({ids[i]} if ids else set()):
+                draft.fail(i, next((key for key in keys if key in draft.columns), keys[0]), message)
 
 
 def _stored_rows(form: Form, ids: Sequence[int], actor: Actor, deleted: bool = False) -> dict[int, dict[str, Any]]:

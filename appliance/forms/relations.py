@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import peewee
 from flask_babel import gettext as _
 
 from ..core import dialect
-from ..core.db import PARAM
+from ..core.db import PARAM, db
 from . import catalog
 from .fields.base import FieldError
 
@@ -75,3 +76,21 @@ def lookup(form: catalog.Form, key: str, values: list[Any]) -> list[tuple[Any, i
         ),
     )
     return statement.execute(dialect.dumps(values)).fetchall()
+
+
+def lookup_together(
+    form: catalog.Form, keys: Sequence[str], values: list[tuple[Any, ...]]
+) -> dict[tuple[Any, ...], set[int]]:
+    """The ids of the live records that hold one of the rows of ``values`` in the fields ``keys``."""
+    if not values:
+        return {}
+    given = dialect.json_rows([list(row) for row in values], list(keys))
+    match = form.col("deleted_at").is_null()
+    for key in keys:
+        match = match & (form.col(key) == peewee.Column(given, key))
+    held = [form.col(key) for key in keys]
+    rows = peewee.Select([given], [form.col("id"), *held]).join(form.table, on=match).tuples().execute(db)
+    found: dict[tuple[Any, ...], set[int]] = {}
+    for record_id, *row in rows:
+        found.setdefault(tuple(row), set()).add(record_id)
+    return found

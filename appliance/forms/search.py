@@ -168,10 +168,15 @@ def index_dirty(job: Any) -> None:
         job.progress(0, 0)
 
 
-def rebuild(form: Form) -> None:
-    """Throws the form's index away and lets the job make it again (after its search fields changed)."""
+def reshape(form: Form) -> None:
+    """Makes the form's index hold its search fields; when they changed, the job ``search.index`` fills it again."""
+    held = dialect.columns(db, form.search_table) if db.table_exists(form.search_table) else []
+    if held == form.search_fields:
+        return
     with write():
         dialect.drop_table(db, form.search_table)
+        if not form.search_fields:
+            return
         dialect.create_search_table(db, form.search_table, form.search_fields)
         top = form.table.select(fn.MAX(form.col("id"))).scalar(db)
         if top:

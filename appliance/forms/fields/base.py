@@ -14,11 +14,15 @@ from markupsafe import Markup, escape
 from ...core import dialect
 from ...core.i18n import label as i18n_label
 from ..parsing import clean
+from .errors import FieldError
+from .patterns import LONGEST_VALUE, compile_pattern
 
 if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
 
     from ..conditions import Context
+
+__all__ = ["ORDERED", "Field", "FieldError", "Setting", "Spec"]
 
 Label = str | dict[str, str]
 
@@ -68,10 +72,6 @@ def raw_text(raw: Any) -> str:
     if isinstance(raw, float) and raw.is_integer() and abs(raw) < 1e15:
         return str(int(raw))
     return str(raw)
-
-
-class FieldError(ValueError):
-    """A value that a field cannot take. The text is a sentence for the person who typed it."""
 
 
 def is_label(value: Any) -> bool:
@@ -180,6 +180,8 @@ class Field:
     addable: ClassVar[bool] = True
     only_forms: ClassVar[tuple[str, ...] | None] = None
     """Keys of the only forms that can have such a field."""
+    computed: ClassVar[bool] = False
+    """Whether the value follows from other values (the form shows it while it is filled in)."""
     can_be_unique: ClassVar[bool] = True
     can_be_indexed: ClassVar[bool] = True
     rules: ClassVar[tuple[str, ...]] = ()
@@ -199,11 +201,88 @@ class Field:
         self.readonly = spec.readonly
         self.options = spec.options
         self.check_options()
+        self._limits = self._read_rules()
+        if self._limits:
+            self._hold_to_rules()
 
     # -- definition ---------------------------------------------------------------------------------------------
 
     def check_options(self) -> None:
         """Raises :class:`FieldError` when the type's own options make no sense."""
+
+    def _read_rules(self) -> dict[str, Any]:
+        given = {name: self.options.get(name) for name in self.rules}
+        try:
+            limits = {name: self.limit(name, raw) for name, raw in given.items() if raw is not None and raw != ""}
+        except ValueError as error:
+            raise FieldError(_("「%(field)s」的限制写得不对：%(why)s", field=self.label, why=error)) from error
+        for low, high in (("min", "max"), ("min_length", "max_length")):
+            if low in limits and high in limits and limits[low] > limits[high]:
+                raise FieldError(_("「%(field)s」的下限比上限还大，请对调。", field=self.label))
+        return limits
+
+    def _hold_to_rules(self) -> None:
+        """Whatever way a value comes in, it comes through ``parse`` or ``parse_many``; a field without rules pays nothing."""
+        parse, parse_many = self.parse, self.parse_many
+
+        def checked(raw: Any) -> Any:
+            value = parse(raw)
+            self.check_rules(value)
+            return value
+
+        def checked_many(raws: Sequence[Any]) -> tuple[list[Any], dict[int, str]]:
+            values, errors = parse_many(raws)
+            for i, value in enumerate(values):
+                try:
+                    self.check_rules(value)
+                except FieldError as error:
+                    values[i], errors[i] = None, str(error)
+            return values, errors
+
+        self.parse = checked  # type: ignore[method-assign]
+        if type(self).parse_many is not Field.parse_many:
+            self.parse_many = checked_many  # type: ignore[method-assign]
+
+    def limit(self, name: str, raw: Any) -> Any:
+        """One of ``rules`` as the definition gives it, ready to be compared. Raises ``ValueError``."""
+        if name == "pattern":
+            return compile_pattern(raw)
+        if name in ("min_length", "max_length"):
+            return _length(raw)
+        return self.read(raw)
+
+    def check_rules(self, value: Any) -> None:
+        """Raises :class:`FieldError` for a stored value beyond the field's limits, in the company's own words if it has any."""
+        if value is None or not self._limits:
+            return
+        for name, limit in self._limits.items():
+            if self._breaks(name, limit, value):
+                own = self.options.get("message")
+                raise FieldError(i18n_label(own) if own else self.limit_words(name, limit))
+
+    def _breaks(self, name: str, limit: Any, value: Any) -> bool:
+        if name == "pattern":
+            return len(value) > LONGEST_VALUE or not limit.fullmatch(value)
+        size = len(value) if name.endswith("_length") else self.measure(value)
+        if size is None:
+            return False
+        return bool(size < limit if name.startswith("min") else size > limit)
+
+    def measure(self, value: Any) -> Any:
+        """What ``min`` and ``max`` are compared with; ``None``: nothing."""
+        return value
+
+    def limit_words(self, name: str, limit: Any) -> str:
+        """The sentence for a value beyond a limit."""
+        if name == "min":
+            return _("不能小于 %(limit)s。", limit=self.format(limit))
+        if name == "max":
+            return _("不能大于 %(limit)s。", limit=self.format(limit))
+        if name == "min_length":
+            return _("至少 %(min)d 个字。", min=limit)
+        if name == "max_length":
+            return _("最多 %(max)d 个字。", max=limit)
+        return _("格式不对。")
 
     @property
     def show_if(self) -> dict[str, Any] | None:
@@ -241,6 +320,10 @@ class Field:
     def parse(self, raw: Any) -> Any:
         """What a person, a file or the API gave → the stored value; blank gives ``None``. Raises :class:`FieldError`."""
         raise NotImplementedError
+
+    def read(self, raw: Any) -> Any:
+        """:meth:`parse` without the field's rules: what a condition asks for may lie beyond them."""
+        return type(self).parse(self, raw)
 
     def parse_many(self, raws: Sequence[Any]) -> tuple[list[Any], dict[int, str]]:
         """Column-wise :meth:`parse`: the stored values and, by index, the sentence for each bad one."""
@@ -303,7 +386,7 @@ class Field:
 
     def operand(self, value: Any, ctx: Context) -> Any:
         """A condition's value → a stored value. Raises :class:`FieldError`."""
-        return self.parse(value)
+        return self.read(value)
 
     def compile(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
         """``column op value`` as a peewee expression; the operator's meaning is CONTRACT section 3's."""
@@ -364,10 +447,18 @@ class Field:
         if isinstance(value, dict) and value.get("me"):
             return _("我")
         try:
-            return self.format(self.parse(value))
+            return self.format(self.read(value))
         except ValueError:
             return str(value)
 
+
+def _length(raw: Any) -> int:
+    if isinstance(raw, bool) or not isinstance(raw, int) or not 0 <= raw <= LONGEST_TEXT:
+        raise FieldError(_("字数要是 0 到 %(max)d 之间的整数。", max=LONGEST_TEXT))
+    return raw
+
+
+LONGEST_TEXT = 200_000
 
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "eq": lambda c, v: c == v,

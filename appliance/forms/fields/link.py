@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import and_, or_
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .base import Field, Spec
+import peewee
+from flask_babel import gettext as _
+
+from ...core import dialect
+from .base import NEGATIVE, OPERATOR_WORDS, Field, FieldError, Spec
 
 if TYPE_CHECKING:
+    from ..conditions import Context
     from ..hooks import Cause, Draft
 
 
@@ -32,6 +39,22 @@ class LinkField(Field):
     def holders(self, kind: str, values: list[Any]) -> dict[Any, int]:
         """Which live records hold these values of one kind of :meth:`import_parts`."""
         return {}
+
+    def compile_unsaved(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
+        """:meth:`compile` over values that are in no table yet: ``column`` holds the list as JSON text."""
+        if op not in self.operators:
+            raise FieldError(
+                _("「%(field)s」不能用「%(op)s」来比较。", field=self.label, op=OPERATOR_WORDS.get(op, op))
+            )
+        if op in NEGATIVE:
+            return dialect.negate(self.compile_unsaved(column, NEGATIVE[op], value, ctx))
+        if op == "not_empty":
+            return peewee.fn.EXISTS(dialect.json_items(column))
+        wanted = self.parse(self._list(value))
+        tests = [peewee.Value(one).in_(dialect.json_items(column)) for one in wanted]
+        if not tests:
+            return peewee.Value(1) == 0
+        return reduce(and_ if op == "has_all" else or_, tests)
 
     def load(self, ids: Iterable[int]) -> dict[int, Any]:
         """Stored values of many records in one query; records without any are left out."""

@@ -13,7 +13,6 @@ from markupsafe import Markup, escape
 
 from ...core import dialect
 from ...core.db import PARAM, Statement
-from ..hooks import UNSET
 from ..models import FieldLink, FieldValue
 from .base import FieldError, Spec
 from .link import LinkField
@@ -187,7 +186,7 @@ class ManyValues(LinkField):
 
     def check(self, draft: Draft, values: list[Any]) -> None:
         """What a change by ``add`` and ``remove`` would leave is held to the field's rules."""
-        deltas = {i: value for i, value in enumerate(values) if isinstance(value, dict) and value is not UNSET}
+        deltas = {i: value for i, value in enumerate(values) if isinstance(value, dict)}
         if not deltas:
             return
         ids = draft.ids or []

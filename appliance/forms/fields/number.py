@@ -24,6 +24,8 @@ class Number(Field):
     value_input = "number"
     aggregates = ("sum", "avg", "min", "max", "count", "distinct")
     input_template = "forms/fields/number.html"
+    group = "number"
+    rules = ("min", "max")
     digits = 0
     suffix = ""
     symbol = ""
@@ -31,9 +33,6 @@ class Number(Field):
 
     def check_options(self) -> None:
         self.scale = 10**self.digits
-        low, high = self.options.get("min"), self.options.get("max")
-        self.low = None if low is None else parse_number(low, self.digits)
-        self.high = None if high is None else parse_number(high, self.digits)
         self.unit = self.options.get("unit", self.suffix)
 
     def parse(self, raw: Any) -> int | None:
@@ -44,10 +43,6 @@ class Number(Field):
         value = parse_number(raw, self.digits)
         if not -LIMIT < value < LIMIT:
             raise FieldError(_("数字太大了。"))
-        if self.low is not None and value < self.low:
-            raise FieldError(_("不能小于 %(limit)s。", limit=self.format(self.low)))
-        if self.high is not None and value > self.high:
-            raise FieldError(_("不能大于 %(limit)s。", limit=self.format(self.high)))
         return value
 
     def operand(self, value: Any, ctx: Any) -> int | None:

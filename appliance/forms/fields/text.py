@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
 
+from ...core.i18n import label
 from .base import Field, FieldError, raw_text
 
 
@@ -29,14 +29,12 @@ class Text(Field):
         "not_empty",
     )
     length = 255
+    """Characters that it takes unless the definition says otherwise."""
+    rules: ClassVar[tuple[str, ...]] = ("min_length", "max_length", "pattern")
 
     def check_options(self) -> None:
-        self.max_length = int(self.options.get("max_length", self.length))
-        pattern = self.options.get("pattern")
-        try:
-            self.pattern = re.compile(pattern) if pattern else None
-        except re.error as error:
-            raise FieldError(_("「%(field)s」的格式规则写得不对。", field=self.label)) from error
+        own = self.options.get("max_length")
+        self.max_length: int = self.length if own is None or own == "" else self.limit("max_length", own)
 
     def parse(self, raw: Any) -> str | None:
         if type(raw) is not str and isinstance(raw, (list, dict)):
@@ -45,10 +43,14 @@ class Text(Field):
         if not text:
             return None
         if len(text) > self.max_length:
-            raise FieldError(_("最多 %(max)d 个字，现在有 %(now)d 个。", max=self.max_length, now=len(text)))
-        if self.pattern and not self.pattern.fullmatch(text):
-            raise FieldError(_("格式不对。"))
+            raise self._too_long(text)
         return text
+
+    def _too_long(self, text: str) -> FieldError:
+        own = self.options.get("message")
+        return FieldError(
+            (own and label(own)) or _("最多 %(max)d 个字，现在有 %(now)d 个。", max=self.max_length, now=len(text))
+        )
 
     def schema(self) -> dict[str, Any]:
         return {"type": ["string", "null"], "maxLength": self.max_length}
@@ -63,6 +65,9 @@ class LongText(Text):
     operators = ("contains", "not_contains", "empty", "not_empty")
     sortable = False
     length = 20_000
+    can_be_unique = False
+    can_be_indexed = False
+    rules = ("min_length", "max_length")
     input_template = "forms/fields/long_text.html"
 
     def parse(self, raw: Any) -> str | None:
@@ -70,7 +75,7 @@ class LongText(Text):
             return super().parse(raw)
         text = "\n".join(line.rstrip() for line in raw.replace("\r\n", "\n").replace("\r", "\n").split("\n")).strip()
         if len(text) > self.max_length:
-            raise FieldError(_("最多 %(max)d 个字，现在有 %(now)d 个。", max=self.max_length, now=len(text)))
+            raise self._too_long(text)
         return text or None
 
     def render(self, value: Any, record: Any = None) -> Markup:

@@ -35,6 +35,12 @@ ACTIONS = {
     "settings.changed": _l("修改设置"),
     "backup.settings": _l("修改备份设置"),
     "backup.downloaded": _l("下载备份"),
+    "form.created": _l("新建表单"),
+    "form.changed": _l("修改表单"),
+    "form.deleted": _l("删除表单"),
+    "form.restored": _l("恢复表单"),
+    "form.purged": _l("彻底删除表单"),
+    "field.purged": _l("彻底删除字段"),
 }
 """What the log calls an action; one that is not here shows its own name."""
 

@@ -336,7 +336,8 @@ def _note(key: str, before: Form | None, old: dict[str, Any] | None, actor: Acto
         detail: dict[str, Any] = {"form": key, "version": number}
     else:
         detail = {"form": key}
-    audit.note(action, detail, actor)
+    if not (form.system and action == "form.created"):
+        audit.note(action, detail, actor)
 
 
 def version_of(form: Form) -> int:

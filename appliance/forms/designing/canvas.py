@@ -1,0 +1,277 @@
+"""What the designer's screen needs of a definition that is not published: built fields, inputs, types, conditions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from flask import render_template
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from ...accounts import people, permissions
+from ...accounts.actor import Actor
+from ...core import i18n
+from ...core.errors import UserError
+from .. import builder, catalog, listing
+from .. import fields as types
+from ..catalog import SYSTEM_FIELDS, Form
+from ..fields.base import Field, Spec
+from ..record_pages import Input
+
+GROUPS = {
+    "basic": _l("基础"),
+    "number": _l("数字"),
+    "time": _l("时间"),
+    "choice": _l("选择"),
+    "people": _l("人员"),
+    "contact": _l("联系与地址"),
+    "relation": _l("关联"),
+    "file": _l("文件"),
+    "computed": _l("计算"),
+}
+"""The palette's groups, in order."""
+
+TYPED = ("sub_form", "attachments", "images", "signature")
+"""Types whose value nobody can give in advance, besides the computed ones."""
+
+RULE_WORDS = {
+    "min": _l("最小"),
+    "max": _l("最大"),
+    "min_length": _l("最少字数"),
+    "max_length": _l("最多字数"),
+    "pattern": _l("格式（正则表达式）"),
+}
+
+ICONS = tuple(
+    "table users user user-plus address-book building-store shopping-cart package box truck credit-card coin-yuan "
+    "receipt file-text files notes clipboard-list checklist list-check calendar clock phone mail message message-circle "
+    "headset tool ticket tag tags star heart gift trophy crown target bolt bulb book school home map-pin "
+    "world device-mobile camera photo video microphone chart-bar chart-pie flag bell shield lock key bug "
+    "briefcase building certificate cake shirt paw leaf flame".split()
+)
+"""What a form's icon is chosen from."""
+
+
+@dataclass
+class Asked(Input):
+    """An input on the canvas: its name differs from the one on real pages, so that ids stay unique."""
+
+    prefix: str = "canvas-"
+
+    @property
+    def name(self) -> str:
+        return self.prefix + self.field.key
+
+
+@lru_cache(maxsize=512)
+def sounds(text: str) -> str:
+    """Pinyin and its initials, for searching; nothing for Latin text."""
+    if text.isascii():
+        return ""
+    from pypinyin import lazy_pinyin
+
+    parts = lazy_pinyin(text)
+    return "".join(parts) + " " + "".join(part[:1] for part in parts)
+
+
+def key_of(text: str, taken: Iterable[str]) -> str:
+    """A free key made of a label: 客户姓名 → ``ke_hu_xing_ming``."""
+    from pypinyin import lazy_pinyin
+
+    words = re.findall(r"[a-z0-9]+", " ".join(lazy_pinyin(text)).casefold())
+    key = "_".join(words)[:40].strip("_")
+    key = key if key[:1].isalpha() else f"field_{key}".strip("_")
+    used = {*taken, *catalog.RESERVED}
+    if key not in used:
+        return key
+    return next(found for n in range(2, len(used) + 3) if (found := f"{key}_{n}") not in used)
+
+
+# -- types ----------------------------------------------------------------------------------------------------------
+
+
+def palette(form_key: str | None) -> list[dict[str, Any]]:
+    """The groups of the palette: ``[{"key", "label", "types": [type key, …]}]``."""
+    found: dict[str, list[str]] = {key: [] for key in GROUPS}
+    for key, cls in types.TYPES.items():
+        if cls.addable and (cls.only_forms is None or form_key in cls.only_forms):
+            found.setdefault(cls.group, []).append(key)
+    return [{"key": key, "label": str(GROUPS.get(key, key)), "types": keys} for key, keys in found.items() if keys]
+
+
+def type_docs() -> dict[str, dict[str, Any]]:
+    """Of every field type: name, icon, abilities and the options the designer asks for."""
+    return {key: _type_doc(cls) for key, cls in types.TYPES.items()}
+
+
+def _type_doc(cls: type[Field]) -> dict[str, Any]:
+    name = str(cls.name)
+    return {
+        "name": name,
+        "icon": cls.icon,
+        "group": cls.group,
+        "words": f"{name} {cls.type} {sounds(name)}".casefold(),
+        "unique": cls.can_be_unique,
+        "indexed": cls.can_be_indexed,
+        "rules": list(cls.rules),
+        "value": cls.group != "computed" and cls.type not in TYPED,
+        "typed": cls.value_input in ("text", "number"),
+        "settings": [
+            {
+                "key": s.key,
+                "kind": s.kind,
+                "label": str(s.label),
+                "help": str(s.help) if s.help else "",
+                "choices": [[value, str(text)] for value, text in s.choices],
+                "start": s.start,
+            }
+            for s in cls.settings()
+        ],
+    }
+
+
+def system_docs() -> list[dict[str, str]]:
+    """The fields that Guke keeps for every record: a layout may name them."""
+    return [{"key": key, "label": f.label, "icon": f.icon} for key, f in SYSTEM_FIELDS.items()]
+
+
+def form_docs(actor: Actor, own: dict[str, Any]) -> list[dict[str, Any]]:
+    """The forms that fields can point at, with the fields that a lookup or a rollup can take."""
+    return [
+        {
+            "key": form.key,
+            "label": form.label,
+            "fields": [
+                {"key": f.key, "label": f.label, "type": f.type, "form": f.options.get("form")}
+                for f in form.fields.values()
+            ],
+        }
+        for form in catalog.all_forms().values()
+        if form.key != own.get("key") and permissions.can(actor, "see", form.key)
+    ]
+
+
+# -- definitions ----------------------------------------------------------------------------------------------------
+
+
+def read(doc: dict[str, Any]) -> Field:
+    """The field of a document. Raises :class:`UserError` with the sentence."""
+    try:
+        f = types.build(Spec.read(doc))
+        f.default()
+    except UserError:
+        raise
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise UserError(str(error) or _("这个字段的设置不完整。")) from error
+    return f
+
+
+def build(doc: dict[str, Any]) -> tuple[Form, dict[str, str]]:
+    """A form of the document that is in no database, of the fields that make sense; the sentences about the others."""
+    real = catalog.all_forms().get(str(doc.get("key") or ""))
+    known = ("key", "label", "icon", "title_field", "group", "fields")
+    form = Form(
+        real.id if real else 0, str(doc.get("key") or "draft"), doc.get("label") or "", doc.get("icon") or "table",
+        doc.get("title_field"), doc.get("group"), {k: v for k, v in doc.items() if k not in known}, False, 0,
+    )  # fmt: skip
+    errors: dict[str, str] = {}
+    for one in doc.get("fields") or []:
+        try:
+            form.fields[one["key"]] = read(one)
+        except UserError as error:
+            errors[str(one.get("key"))] = error.message
+    for f in form.fields.values():
+        f.bind(form, {**catalog.all_forms(), form.key: form})
+    return form, errors
+
+
+def laid_out(doc: dict[str, Any]) -> dict[str, Any]:
+    """The document with a layout that names every field once, as pages show it."""
+    keys = [f["key"] for f in doc.get("fields") or []]
+    known = {*keys, *SYSTEM_FIELDS}
+    tabs = [_tab(tab, known) for tab in (doc.get("layout") or {}).get("tabs") or []]
+    placed = {key for tab in tabs for section in tab["sections"] for key in section["fields"]}
+    rest = [f for f in doc.get("fields") or [] if f["key"] not in placed]
+    tabs = tabs or [{"label": "", "sections": []}]
+    sections = tabs[-1]["sections"]
+    if placed and rest:
+        sections.append(_section(_("其他"), [f["key"] for f in rest]))
+    elif rest or not sections:
+        sections += _by_option(rest) or [_section("", [])]
+    return doc | {"layout": {"tabs": tabs}}
+
+
+def _tab(tab: dict[str, Any], known: set[str]) -> dict[str, Any]:
+    sections = [
+        {"columns": 2, **section, "fields": [k for k in section.get("fields") or [] if k in known]}
+        for section in tab.get("sections") or []
+    ]
+    return {"label": tab.get("label", ""), "sections": sections or [_section("", [])]}
+
+
+def _section(text: Any, keys: list[str]) -> dict[str, Any]:
+    return {"label": text, "columns": 2, "collapsed": False, "fields": keys}
+
+
+def _by_option(docs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found: dict[str, tuple[Any, list[str]]] = {}
+    for doc in docs:
+        text = doc.get("section") or ""
+        found.setdefault(i18n.label(text), (text, []))[1].append(doc["key"])
+    return [_section(text, keys) for text, keys in found.values()]
+
+
+# -- inputs ---------------------------------------------------------------------------------------------------------
+
+
+def inputs(docs: list[dict[str, Any]], whole: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """By key ``{"html": …}`` or ``{"error": sentence}``: each field's own input as its pages will show it."""
+    form, errors = build(whole | {"fields": _merged(docs, whole)})
+    out: dict[str, dict[str, str]] = {}
+    for doc in docs:
+        key = str(doc.get("key"))
+        f = form.fields.get(key)
+        out[key] = {"html": input_html(f)} if f else {"error": errors.get(key, "")}
+    return out
+
+
+def _merged(docs: list[dict[str, Any]], whole: dict[str, Any]) -> list[dict[str, Any]]:
+    """The fields of the saved draft with the newer ``docs`` in their places: formulas may name any of them."""
+    newer = {str(doc.get("key")): doc for doc in docs}
+    known = whole.get("fields") or []
+    rest = [doc for key, doc in newer.items() if key not in {f.get("key") for f in known}]
+    return [newer.get(f.get("key"), f) for f in known] + rest
+
+
+def input_html(f: Field, prefix: str = "canvas-", value: Any = None, error: str = "") -> str:
+    """The input of one field, holding its default or ``value`` (what the input holds)."""
+    stored = f.default()
+    shown = f.form_value(stored) if value is None else value
+    one = Asked(f, shown, error, stored=stored, prefix=prefix)
+    return render_template("forms/designer/_input.html", one=one, people=people.active())
+
+
+# -- conditions -----------------------------------------------------------------------------------------------------
+
+
+def condition_meta(form: Form, actor: Actor) -> dict[str, Any]:
+    """The builder's facts about the draft's own fields: what else a record has cannot be known while it is typed."""
+    meta = builder.meta(form, actor)
+    own = meta["forms"][form.key]
+    own["tests"] = []
+    for one in own["fields"]:
+        one.pop("through", None)
+    return meta | {"forms": {form.key: own}}
+
+
+def records_of(form: Form) -> str:
+    """How many records a form has, cut off at the cap of lists."""
+    from ..query import Query
+    from ...accounts.actor import SYSTEM
+
+    found = Query(form, SYSTEM).count(listing.COUNT_CAP)
+    return f"{listing.COUNT_CAP:,}+" if found > listing.COUNT_CAP else f"{found:,}"

@@ -6,6 +6,7 @@ import peewee as pw
 
 from ..core.db import Model
 from ..core.dialect import JSONField
+from .designing.models import TABLES as DESIGNING_TABLES
 from .importing.models import TABLES as IMPORT_TABLES
 
 
@@ -92,7 +93,7 @@ class Comment(Model):
 
 
 class View(Model):
-    """A saved list view: columns, condition, sort; private to its owner or shared.
+    """A saved view: how it looks, columns, condition, sort; private to its owner or shared.
 
     The one without a name holds what its owner chose for the list itself.
     """
@@ -104,11 +105,26 @@ class View(Model):
     where = JSONField(default=dict)
     sort = pw.TextField(null=True)
     columns = JSONField(null=True)
+    kind = pw.TextField(default="list")
+    settings = JSONField(default=dict)
+    """``boards.settings.Settings``; in the view without a name a person's own choices, ``saved_views.Own``."""
     position = pw.IntegerField(default=0)
     deleted_at = pw.IntegerField(null=True)
 
     class Meta:
         table_name = "view"
+
+
+class ViewDefault(Model):
+    """The view with which a form's list opens for the people of a role."""
+
+    form = pw.ForeignKeyField(FormRow)
+    role_id = pw.IntegerField()
+    view = pw.ForeignKeyField(View)
+
+    class Meta:
+        table_name = "view_default"
+        indexes = ((("form", "role_id"), True),)
 
 
 class FieldValue(Model):
@@ -161,4 +177,4 @@ class CatalogVersion(Model):
         table_name = "catalog_version"
 
 
-TABLES = [CatalogVersion, FormRow, FieldRow, Change, View, SearchDirty, FieldValue, FieldLink, Comment, *IMPORT_TABLES]
+TABLES = [CatalogVersion, FormRow, FieldRow, Change, View, ViewDefault, SearchDirty, FieldValue, FieldLink, Comment, *DESIGNING_TABLES, *IMPORT_TABLES]

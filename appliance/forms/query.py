@@ -77,6 +77,12 @@ class Record:
         f = self.form.field(key)
         return f.render(value, self) if f else Markup("")
 
+    def whole(self, key: str) -> Markup:
+        """The field's value as the record's own page shows it."""
+        value = self.get(key)
+        f = self.form.field(key)
+        return self.cell(key) if f is None or isinstance(value, Masked) else f.render_whole(value, self)
+
     def text(self, key: str) -> str:
         """The field's value as plain text; a relation by its title."""
         value = self.get(key)
@@ -85,7 +91,7 @@ class Record:
         f = self.form.field(key)
         if f is None or value is None:
             return ""
-        return self.titles.get((key, value), str(value)) if f.type == "relation" else f.format(value)
+        return self.titles.get((key, value), str(value)) if f.type == "relation" else f.text(value, self)
 
     def document(self) -> dict[str, Any]:
         """The record as the API prints it."""
@@ -267,13 +273,10 @@ class Query:
         for row in rows:
             values = dict(zip(columns, row[6:], strict=True))
             records.append(Record(form, row[0], row[1], values, row[2], row[3], row[4], row[5]))
-        ids = [r.id for r in records]
         for key in wanted:
             f = form.fields[key]
             if isinstance(f, LinkField):
-                loaded = f.load(ids) if ids else {}
-                for record in records:
-                    record.values[key] = loaded.get(record.id, f.parse(None))
+                f.fill(records, actor)
             elif f.type == "relation" and key not in masked:
                 self._titles(records, key, f)
             if key in masked:

@@ -366,6 +366,14 @@ class Field:
         """The cell of a list or page."""
         return escape(self.format(value))
 
+    def text(self, value: Any, record: Any) -> str:
+        """Plain text of a value that stands in ``record``, for exports: related records by their titles."""
+        return self.format(value)
+
+    def render_whole(self, value: Any, record: Any = None) -> Markup:
+        """The value on the page of its record, where there is more room than in a list."""
+        return self.render(value, record)
+
     def form_value(self, value: Any) -> str:
         """What the input shows for a stored value; ``parse(form_value(v)) == v``."""
         return self.format(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import and_, or_
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,8 +14,10 @@ from ...core import dialect
 from .base import NEGATIVE, OPERATOR_WORDS, Field, FieldError, Spec
 
 if TYPE_CHECKING:
+    from ...accounts.actor import Actor
     from ..conditions import Context
     from ..hooks import Cause, Draft
+    from ..query import Record
 
 
 class LinkField(Field):
@@ -39,6 +41,13 @@ class LinkField(Field):
     def holders(self, kind: str, values: list[Any]) -> dict[Any, int]:
         """Which live records hold these values of one kind of :meth:`import_parts`."""
         return {}
+
+    def fill(self, records: Sequence[Record], actor: Actor) -> None:
+        """Puts the values into records that ``actor`` reads. A type whose values are records of their own leaves out those
+        that the actor may not see."""
+        loaded = self.load([record.id for record in records]) if records else {}
+        for record in records:
+            record.values[self.key] = loaded.get(record.id, self.parse(None))
 
     def compile_unsaved(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
         """:meth:`compile` over values that are in no table yet: ``column`` holds the list as JSON text."""
@@ -74,3 +83,6 @@ class LinkField(Field):
     def reclaimed(self, ids: list[int]) -> dict[int, str]:
         """The records came back. Returns, by id, the sentence for each whose values others hold now."""
         return {}
+
+    def purged(self, ids: list[int]) -> None:
+        """The records are gone for good: so are their values."""

@@ -78,7 +78,7 @@ def _cell(key: str, field: Field, record: Record) -> Any:
     if value is None or isinstance(value, Masked):
         return None if value is None else str(value)
     if isinstance(value, list):
-        return "、".join(map(str, value)) or None
+        return record.text(key) or None
     if field.align == "right":
         return _number(field.form_value(value))
     return field.format(value)

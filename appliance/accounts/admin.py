@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from ..core import clock, nav
 from ..core.errors import NotFound, UserError
-from . import audit, reset, tokens, users
+from . import audit, departments, reset, tokens, users
 from .actor import current_actor
 from .guards import requires_admin, requires_login
 
@@ -39,6 +39,7 @@ def people_add() -> Answer:
     form = request.form
     try:
         user_id = users.create(form.get("login", ""), form.get("name", ""), None, form.get("role", ""), current_actor())
+        _place(user_id)
     except UserError as error:
         return _people(values=form, errors=error.errors or {"": error.message}), 422
     return _people_with_link(user_id)
@@ -49,6 +50,7 @@ def people_add() -> Answer:
 def people_change(user_id: int) -> Answer:
     try:
         users.update(user_id, current_actor(), name=request.form.get("name"), role=request.form.get("role"))
+        _place(user_id)
     except UserError as error:
         flash(error.message, "error")
     else:
@@ -82,6 +84,18 @@ def people_link(user_id: int) -> Answer:
     return _people_with_link(user_id)
 
 
+def _place(user_id: int) -> None:
+    """Gives the person the primary department that was chosen; the others stay."""
+    text = request.form.get("department")
+    if text is None:
+        return
+    held = departments.of_user(user_id)
+    if not text.isdecimal():
+        departments.set_of_user(user_id, held[1:], current_actor())
+    elif held[:1] != [int(text)]:
+        departments.set_of_user(user_id, [int(text), *held], current_actor())
+
+
 def _people_with_link(user_id: int) -> str:
     link = request.host_url.rstrip("/") + reset.make_link(user_id, current_actor())
     return _people(link=link, link_for=users.get(user_id))
@@ -90,7 +104,7 @@ def _people_with_link(user_id: int) -> str:
 def _people(**context: Any) -> str:
     everybody = users.people()
     roles_of = users.roles_of([user.id for user in everybody])
-    context = {"values": {}, "errors": {}, "link": None} | context
+    context = {"values": {}, "errors": {}, "link": None, "departments": departments} | context
     return render_template("accounts/people.html", people=everybody, roles=users.roles(), roles_of=roles_of, **context)
 
 

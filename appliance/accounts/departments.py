@@ -121,6 +121,11 @@ def name(department_id: int) -> str:
     return _all().names.get(department_id, "")
 
 
+def names(department_ids: Iterable[int]) -> str:
+    """The names in one line."""
+    return _("、").join(name(one) for one in department_ids)
+
+
 def exists(department_id: int) -> bool:
     """Whether the department is there and not deleted."""
     return department_id in _all().nodes
@@ -129,12 +134,12 @@ def exists(department_id: int) -> bool:
 def path(department_id: int) -> str:
     """The name with those above it: ``销售部 / 华东组``."""
     nodes = _all().nodes
-    names: list[str] = []
+    steps: list[str] = []
     node = nodes.get(department_id)
     while node is not None:
-        names.insert(0, node.name)
+        steps.insert(0, node.name)
         node = nodes.get(node.parent_id) if node.parent_id else None
-    return SEPARATOR.join(names) or name(department_id)
+    return SEPARATOR.join(steps) or name(department_id)
 
 
 def find(what: int | str) -> int | None:
@@ -149,8 +154,7 @@ def find(what: int | str) -> int | None:
 
 
 def _ends_with(node: Node, parts: list[str]) -> bool:
-    names = path(node.id).split(SEPARATOR)
-    return names[-len(parts) :] == parts or names == parts
+    return path(node.id).split(SEPARATOR)[-len(parts) :] == parts
 
 
 def below(department_id: int) -> set[int]:
@@ -206,15 +210,14 @@ def headed_by(user_id: int) -> set[int]:
 def choices() -> list[tuple[int, str]]:
     """``(id, name)`` in the tree's order; a name that several have stands with those above it."""
     nodes = flat()
-    names = [node.name for node in nodes]
-    return [(node.id, path(node.id) if names.count(node.name) > 1 else node.name) for node in nodes]
+    known = [node.name for node in nodes]
+    return [(node.id, path(node.id) if known.count(node.name) > 1 else node.name) for node in nodes]
 
 
 def grouped_people() -> list[tuple[str, list[tuple[int, str]]]]:
     """``(department, [(id, name)])`` of everybody who can be given work; each stands once, in the primary department."""
-    names = dict(people.active())
     groups: dict[int | None, list[tuple[int, str]]] = defaultdict(list)
-    for user_id, text in names.items():
+    for user_id, text in people.active():
         held = of_user(user_id)
         groups[held[0] if held else None].append((user_id, text))
     shown = [(path(node.id), groups[node.id]) for node in flat() if groups[node.id]]
@@ -243,7 +246,9 @@ def create(text: str, actor: Actor, *, parent: int | None = None, head: int | No
 _KEEP: Any = object()
 
 
-def update(department_id: int, actor: Actor, *, text: str | None = None, parent: Any = _KEEP, head: Any = _KEEP) -> None:
+def update(
+    department_id: int, actor: Actor, *, text: str | None = None, parent: Any = _KEEP, head: Any = _KEEP
+) -> None:
     """Changes the name, the department above (``None``: to the top) or the head (``None``: none). Raises UserError."""
     now = get(department_id)
     values: dict[str, Any] = {}
@@ -349,7 +354,7 @@ def set_of_user(user_id: int, department_ids: Iterable[int], actor: Actor) -> No
         UserDepartment.delete().where(mine, UserDepartment.department.in_(living)).execute()
         for place, one in enumerate(wanted):
             UserDepartment.insert(user=user_id, department=one, primary=place == 0).execute()
-        audit.note("department.members", {"user": user_id, "department": ", ".join(map(name, wanted)) or _("无")}, actor)
+        audit.note("department.members", {"user": user_id, "department": names(wanted) or _("无")}, actor)
         forget()
 
 

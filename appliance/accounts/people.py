@@ -53,3 +53,9 @@ def everybody() -> list[tuple[int, str, str, bool]]:
 def active() -> list[tuple[int, str]]:
     """``(id, name)`` of everybody who can be given work, by name."""
     return sorted(((i, name_) for i, (_login, name_, on) in _people().items() if on), key=lambda p: p[1])
+
+
+def is_active(user_id: int) -> bool:
+    """Whether the person can be given work."""
+    found = _people().get(user_id)
+    return bool(found and found[2])

@@ -77,7 +77,7 @@ def document(actor: Actor) -> Doc:
     """The description of the API for ``actor``: forms and fields that may not be seen are not in it."""
     forms = [form for form in catalog.all() if permissions.can(actor, "see", form.key)]
     schemas = _common_schemas()
-    paths: Doc = _definition_paths()
+    paths: Doc = _definition_paths() | _department_paths()
     for form in forms:
         schemas |= _form_schemas(form, actor)
         paths |= _form_paths(form)
@@ -290,6 +290,43 @@ def _form_paths(form: Form) -> Doc:
                 "query", "List records by a condition", _ok(page) | _errors("400", "404", "413", "415", "422"),
                 requestBody=_body(_object(search_body)),
             )
+        },
+    }  # fmt: skip
+
+
+def _department_paths() -> Doc:
+    properties = {
+        "name": {"type": "string", "minLength": 1, "maxLength": 60},
+        "parent": {"anyOf": [ID, {"type": "null"}]},
+        "head": {"type": ["string", "integer", "null"], "description": "A person's login."},
+        "members": {"type": "array", "items": {"type": ["string", "integer"]}, "description": "Logins."},
+    }
+    shown = _object(
+        {"id": ID, "path": {"type": "string"}} | properties, "id", "name", "path", "parent", "head", "members"
+    )
+    write = _errors("400", "403", "404", "413", "415", "422")
+
+    def op(name: str, summary: str, responses: Doc, **more: Any) -> Doc:
+        return {"operationId": name, "summary": summary, "tags": ["departments"], "responses": responses} | more
+
+    listing = _object({"departments": {"type": "array", "items": shown}}, "departments")
+    return {
+        "/departments": {
+            "get": op("departments.list", "List departments", _ok(listing) | _errors()),
+            "post": op(
+                "departments.create", "Make a department", _ok(shown, "Created.", "201") | write,
+                parameters=[IDEMPOTENCY], requestBody=_body(_object(properties, "name")),
+            ),
+        },
+        "/departments/{id}": {
+            "parameters": [_id_parameter()],
+            "get": op("departments.get", "Read a department", _ok(shown) | _errors("404")),
+            "patch": op(
+                "departments.update", "Change a department", _ok(shown) | write, requestBody=_body(_object(properties))
+            ),
+            "delete": op(
+                "departments.delete", "Delete a department", {"204": {"description": "Done."}} | _errors("403", "404", "422")
+            ),
         },
     }  # fmt: skip
 

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 BLUEPRINTS = (
     "accounts.views",
     "accounts.admin",
+    "accounts.department_views",
     "forms.views",
     "forms.importing.views",
     "customers.views",
@@ -46,7 +47,7 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "geolocation=(), microphone=(), payment=(), usb=()",
+    "Permissions-Policy": "geolocation=(self), microphone=(), payment=(), usb=()",
 }
 
 

@@ -12,7 +12,7 @@ from ...core import dialect
 from ...core.i18n import current
 from ...core.i18n import label as i18n_label
 from ..parsing import parse_bool
-from .base import Field, FieldError, raw_text
+from .base import Field, FieldError, Setting, raw_text
 
 
 class Choice(Field):
@@ -24,9 +24,17 @@ class Choice(Field):
     type = "choice"
     name = _l("单选")
     icon = "circle-dot"
+    group = "choice"
     operators = ("eq", "ne", "in", "not_in", "contains", "empty", "not_empty")
     value_input = "choice"
     input_template = "forms/fields/choice.html"
+
+    @classmethod
+    def settings(cls) -> tuple[Setting, ...]:
+        return (
+            Setting("choices", "choices_editor", _l("选项")),
+            Setting("open", "yes_no", _l("可以填选项以外的内容"), start=False),
+        )
 
     def check_options(self) -> None:
         self.open = bool(self.options.get("open"))
@@ -107,6 +115,8 @@ class YesNo(Field):
     type = "yes_no"
     name = _l("是否")
     icon = "toggle-left"
+    group = "choice"
+    can_be_unique = False
     column = dialect.INTEGER
     operators = ("eq", "ne", "empty", "not_empty")
     value_input = "yes_no"

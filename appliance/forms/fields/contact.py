@@ -23,6 +23,8 @@ class Phone(Field):
     type = "phone"
     name = _l("电话")
     icon = "phone"
+    group = "contact"
+    rules = ("pattern",)
     operators = Text.operators
     input_template = "forms/fields/phone.html"
 
@@ -49,6 +51,7 @@ class Email(Text):
     type = "email"
     name = _l("邮箱")
     icon = "mail"
+    group = "contact"
     input_template = "forms/fields/email.html"
 
     def parse(self, raw: Any) -> str | None:
@@ -72,6 +75,7 @@ class Url(Text):
     type = "url"
     name = _l("网址")
     icon = "link"
+    group = "contact"
     length = 2_000
     input_template = "forms/fields/url.html"
 

@@ -17,6 +17,8 @@ from .base import ORDERED, Field, FieldError
 if TYPE_CHECKING:
     from ..conditions import Context
 
+NOW = ("today", "now")
+"""A default that is the present, not a fixed day."""
 PERIODS = ("day", "week", "month", "quarter", "year")
 PERIOD_WORDS = {"day": _l("日"), "week": _l("周"), "month": _l("月"), "quarter": _l("季度"), "year": _l("年")}
 SPAN_SECONDS = {"minutes": 60, "hours": 3600, "days": clock.DAY, "weeks": 7 * clock.DAY}
@@ -73,6 +75,8 @@ def period(name: Any, today: dt.date, back: int = 0) -> tuple[dt.date, dt.date]:
 class Moment(Field):
     """What dates and moments share: the operators about time."""
 
+    group = "time"
+    rules = ("min", "max")
     operators: ClassVar[tuple[str, ...]] = (*ORDERED, "within", "not_within", "next", "this", "last")
     aggregates = ("min", "max", "count", "distinct")
     operator_words: ClassVar[dict[str, Any]] = {
@@ -101,6 +105,23 @@ class Moment(Field):
             start, end = period(value, today, back=1 if op == "last" else 0)
             return (column >= self.day_start(start, ctx)) & (column < self.day_start(end, ctx))
         return super().compile_positive(column, op, value, ctx)
+
+    def limit_words(self, name: str, limit: Any) -> str:
+        if name == "min":
+            return _("不能早于 %(limit)s。", limit=self.format(limit))
+        return _("不能晚于 %(limit)s。", limit=self.format(limit))
+
+    def default(self) -> Any:
+        """A fixed value, or the day (the moment) on which the record is made: ``"today"``, ``"now"``."""
+        if self.spec.default not in NOW:
+            return super().default()
+        value = self.at_making()
+        self.check_rules(value)
+        return value
+
+    def at_making(self) -> Any:
+        """The present as a stored value."""
+        raise NotImplementedError
 
     def from_now(self, ctx: Context) -> Any:
         raise NotImplementedError
@@ -132,6 +153,9 @@ class Date(Moment):
         if isinstance(raw, (bool, list, dict)):
             raise FieldError(_("这里要填日期，比如 2026-11-22。"))
         return parse_date(raw)
+
+    def at_making(self) -> str:
+        return clock.today(settings.tz()).isoformat()
 
     def day_start(self, day: dt.date, ctx: Context) -> str:
         return day.isoformat()
@@ -190,6 +214,9 @@ class DateTime(Moment):
         if isinstance(raw, (bool, list, dict)):
             raise FieldError(_("这里要填日期和时间，比如 2026-11-22 09:30。"))
         return parse_datetime(raw, settings.tz())
+
+    def at_making(self) -> int:
+        return clock.now()
 
     def day_start(self, day: dt.date, ctx: Context) -> int:
         return clock.start_of(day, ctx.tz)

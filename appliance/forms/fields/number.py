@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 
 from ...core import dialect, settings
 from ..parsing import parse_number
-from .base import ORDERED, Field, FieldError
+from .base import ORDERED, Field, FieldError, Setting
 
 LIMIT = 2**62
 
@@ -31,9 +31,16 @@ class Number(Field):
     symbol = ""
     """What stands before the number: the sign of a currency."""
 
+    @classmethod
+    def settings(cls) -> tuple[Setting, ...]:
+        return (Setting("unit", "text", _l("单位"), _l("写在数字后面，比如：件、公斤")),)
+
     def check_options(self) -> None:
         self.scale = 10**self.digits
-        self.unit = self.options.get("unit", self.suffix)
+        unit = self.options.get("unit") or self.suffix
+        if not isinstance(unit, str) or len(unit) > 12:
+            raise FieldError(_("单位要写成文字，最多 12 个字。"))
+        self.unit = unit
 
     def parse(self, raw: Any) -> int | None:
         if raw is None or raw == "":
@@ -91,9 +98,13 @@ class Decimal(Number):
     name = _l("小数")
     icon = "decimal"
 
+    @classmethod
+    def settings(cls) -> tuple[Setting, ...]:
+        return (Setting("digits", "number", _l("小数位数"), _l("0 到 6 位"), start=2), *super().settings())
+
     def check_options(self) -> None:
         digits = self.options.get("digits", 2)
-        if not isinstance(digits, int) or not 0 <= digits <= 6:
+        if isinstance(digits, bool) or not isinstance(digits, int) or not 0 <= digits <= 6:
             raise FieldError(_("小数位数要在 0 到 6 之间。"))
         self.digits = digits
         super().check_options()
@@ -112,6 +123,10 @@ class Money(Number):
     name = _l("金额")
     icon = "coin-yuan"
     digits = 2
+
+    @classmethod
+    def settings(cls) -> tuple[Setting, ...]:
+        return ()
 
     def to_api(self, value: Any) -> Any:
         return None if value is None else self.plain(value)
@@ -137,6 +152,10 @@ class Percent(Number):
     name = _l("百分比")
     icon = "percentage"
     digits = 4
+
+    @classmethod
+    def settings(cls) -> tuple[Setting, ...]:
+        return ()
 
     def to_api(self, value: Any) -> Any:
         return None if value is None else self.plain(value)

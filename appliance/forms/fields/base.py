@@ -187,6 +187,14 @@ class Field:
     rules: ClassVar[tuple[str, ...]] = ()
     """Those of min, max, min_length, max_length and pattern that its values can be held to."""
 
+    # What formulas know of a type.
+    formula_type: ClassVar[str | None] = "text"
+    """What a formula reads a value as (``formula.compiling``); ``None``: formulas cannot use it."""
+    problem: str = ""
+    """Why the field's value cannot be computed at present, as a sentence; such a field is empty."""
+    origins: tuple[tuple[str, str], ...] = ()
+    """Form and field of the values that the field repeats: who may not see those may not see these."""
+
     @classmethod
     def settings(cls) -> tuple[Setting, ...]:
         """The type's own options, in the order in which the designer asks for them."""
@@ -283,6 +291,9 @@ class Field:
         if name == "max_length":
             return _("最多 %(max)d 个字。", max=limit)
         return _("格式不对。")
+
+    def bind(self, form: Any, forms: dict[str, Any]) -> None:
+        """Called when all forms are known: a computed field finds what it is computed from, or says its ``problem``."""
 
     @property
     def show_if(self) -> dict[str, Any] | None:
@@ -381,6 +392,14 @@ class Field:
     def from_form(self, given: MultiDict[str, str]) -> Any:
         """The raw value in a submitted HTML form. An input that can be empty sends an empty value of its name along."""
         return [v for v in given.getlist(self.key) if v] if self.multiple else given.get(self.key, "")
+
+    def formula_value(self, value: Any) -> Any:
+        """A stored value as formulas work with it (``formula.functions``)."""
+        return self.format(value)
+
+    def from_formula(self, value: Any) -> Any:
+        """What a formula resulted in → the stored value. Raises ValueError when the column cannot hold it."""
+        return self.parse(value)
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of the API form of a value."""

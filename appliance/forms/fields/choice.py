@@ -113,6 +113,7 @@ class YesNo(Field):
     """True or false."""
 
     type = "yes_no"
+    formula_type = "yes_no"
     name = _l("是否")
     icon = "toggle-left"
     group = "choice"
@@ -139,6 +140,12 @@ class YesNo(Field):
 
     def form_value(self, value: Any) -> str:
         return "" if value is None else str(int(value))
+
+    def formula_value(self, value: Any) -> bool:
+        return bool(value)
+
+    def from_formula(self, value: Any) -> int:
+        return int(bool(value))
 
     def schema(self) -> dict[str, Any]:
         return {"type": ["boolean", "string", "integer", "null"]}

@@ -24,6 +24,7 @@ class LinkField(Field):
     """A multi-valued field. A *stored* value is a plain list or dictionary; blank is the empty one."""
 
     column: ClassVar[str | None] = None
+    formula_type = None
     sortable = False
     multiple = True
     needs_database = True

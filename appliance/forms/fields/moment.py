@@ -141,6 +141,7 @@ class Date(Moment):
     """A calendar day, stored as ``YYYY-MM-DD``."""
 
     type = "date"
+    formula_type = "date"
     name = _l("日期")
     icon = "calendar"
     operators = (*Moment.operators, "anniversary_within")
@@ -193,6 +194,12 @@ class Date(Moment):
     def schema(self) -> dict[str, Any]:
         return {"type": ["string", "null"], "format": "date"}
 
+    def formula_value(self, value: Any) -> dt.date:
+        return dt.date.fromisoformat(value)
+
+    def from_formula(self, value: Any) -> str:
+        return (value.date() if isinstance(value, dt.datetime) else value).isoformat()
+
 
 def _leap(year: int) -> bool:
     return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
@@ -202,6 +209,7 @@ class DateTime(Moment):
     """A moment, stored as UTC seconds, shown in the company's time zone. The API prints ISO 8601 with offset."""
 
     type = "datetime"
+    formula_type = "datetime"
     name = _l("日期时间")
     icon = "clock"
     column = dialect.INTEGER
@@ -247,3 +255,11 @@ class DateTime(Moment):
 
     def schema(self) -> dict[str, Any]:
         return {"type": ["string", "null"], "format": "date-time"}
+
+    def formula_value(self, value: Any) -> dt.datetime:
+        return clock.local(value, settings.tz())
+
+    def from_formula(self, value: Any) -> int:
+        if isinstance(value, dt.datetime):
+            return int(value.timestamp())
+        return clock.start_of(value, settings.tz())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_UP
 from decimal import Decimal as D
 from typing import Any
 
@@ -19,6 +20,7 @@ class Number(Field):
     """A number with a fixed count of ``digits`` after the point. Options: ``min``, ``max``, ``unit``."""
 
     column = dialect.INTEGER
+    formula_type = "decimal"
     operators = ORDERED
     align = "right"
     value_input = "number"
@@ -81,9 +83,19 @@ class Number(Field):
     def to_api(self, value: Any) -> Any:
         return value
 
+    def formula_value(self, value: Any) -> Any:
+        return D(value).scaleb(-self.digits) if self.digits else value
+
+    def from_formula(self, value: Any) -> int:
+        scaled = int(D(value).scaleb(self.digits).to_integral_value(ROUND_HALF_UP))
+        if not -LIMIT < scaled < LIMIT:
+            raise FieldError(_("数字太大了。"))
+        return scaled
+
 
 class Integer(Number):
     type = "integer"
+    formula_type = "integer"
     name = _l("整数")
     icon = "number"
 
@@ -120,6 +132,7 @@ class Money(Number):
     """An amount in fen. The API prints a decimal string of yuan (``"199.00"``)."""
 
     type = "money"
+    formula_type = "money"
     name = _l("金额")
     icon = "coin-yuan"
     digits = 2
@@ -149,6 +162,7 @@ class Percent(Number):
     """A share: 0.15 is 15 %. Typed ``15%`` or ``0.15``; stored in ten-thousandths; the API prints ``"0.1500"``."""
 
     type = "percent"
+    formula_type = "percent"
     name = _l("百分比")
     icon = "percentage"
     digits = 4

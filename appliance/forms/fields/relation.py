@@ -22,6 +22,7 @@ class Relation(Field):
     """
 
     type = "relation"
+    formula_type = "reference"
     name = _l("关联记录")
     icon = "link"
     column = dialect.INTEGER
@@ -68,6 +69,9 @@ class Relation(Field):
         if title is None:
             return Markup('<span class="text-secondary">{}</span>').format(_("不可见"))
         return Markup('<a href="/forms/{}/records/{}">{}</a>').format(self.target, value, title)
+
+    def formula_value(self, value: Any) -> Any:
+        return value
 
     def schema(self) -> dict[str, Any]:
         return {"type": ["integer", "string", "object", "null"]}

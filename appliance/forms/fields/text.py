@@ -52,6 +52,13 @@ class Text(Field):
             (own and label(own)) or _("最多 %(max)d 个字，现在有 %(now)d 个。", max=self.max_length, now=len(text))
         )
 
+    def formula_value(self, value: Any) -> str:
+        return str(value)
+
+    def from_formula(self, value: Any) -> str | None:
+        text = str(value).strip()
+        return text[: self.max_length] or None
+
     def schema(self) -> dict[str, Any]:
         return {"type": ["string", "null"], "maxLength": self.max_length}
 

@@ -7,6 +7,7 @@ import peewee as pw
 from ..core.db import Model
 from ..core.dialect import JSONField
 from .designing.models import TABLES as DESIGNING_TABLES
+from .file_models import TABLES as FILE_TABLES
 from .importing.models import TABLES as IMPORT_TABLES
 
 
@@ -90,6 +91,43 @@ class Comment(Model):
     class Meta:
         table_name = "comment"
         indexes = ((("form_id", "record_id"), False),)
+
+
+class Duplicate(Model):
+    """Two records that look like one. ``why``: the keys of the fields that are equal, joined by ``+``."""
+
+    form_id = pw.IntegerField()
+    one_id = pw.IntegerField()
+    other_id = pw.IntegerField()
+    why = pw.TextField()
+    found_at = pw.IntegerField()
+    decided_at = pw.IntegerField(null=True)
+    """When somebody said that they are not the same."""
+    decided_by = pw.IntegerField(null=True)
+
+    class Meta:
+        table_name = "duplicate"
+        indexes = ((("form_id", "one_id", "other_id"), True),)
+
+
+class Merge(Model):
+    """One record that became part of another. ``merging`` opens ``moved`` and ``kept``."""
+
+    form_id = pw.IntegerField()
+    target_id = pw.IntegerField()
+    """The record that stayed."""
+    source_id = pw.IntegerField()
+    """The record that went to the recycle bin."""
+    at = pw.IntegerField()
+    actor_id = pw.IntegerField(null=True)
+    moved = JSONField(default=dict)
+    """By mover, what it needs to take its move back."""
+    undone_at = pw.IntegerField(null=True)
+    undone_by = pw.IntegerField(null=True)
+
+    class Meta:
+        table_name = "record_merge"
+        indexes = ((("form_id", "target_id"), False), (("form_id", "source_id"), False))
 
 
 class View(Model):
@@ -177,4 +215,4 @@ class CatalogVersion(Model):
         table_name = "catalog_version"
 
 
-TABLES = [CatalogVersion, FormRow, FieldRow, Change, View, ViewDefault, SearchDirty, FieldValue, FieldLink, Comment, *DESIGNING_TABLES, *IMPORT_TABLES]
+TABLES = [CatalogVersion, FormRow, FieldRow, Change, View, ViewDefault, SearchDirty, FieldValue, FieldLink, Comment, Duplicate, Merge, *DESIGNING_TABLES, *FILE_TABLES, *IMPORT_TABLES]

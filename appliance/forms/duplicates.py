@@ -1,0 +1,375 @@
+"""Records that may be the same thing twice.
+
+While somebody types, :func:`similar` looks for records that hold the same unique value, the same phone or e-mail, or nearly
+the same name: a few looks into indexes and the search table, however many records there are. :func:`find_all` (a job)
+compares a whole form and keeps pairs for the page where people merge them or say "not the same".
+
+Higher rooms add what they know a record by::
+
+    @duplicates.known_by("customer")
+    def identities(values: dict[str, Any]) -> dict[int, str]:      # record id → why, in words
+        …
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import peewee
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from peewee import fn
+from rapidfuzz import fuzz
+
+from ..accounts.actor import Actor
+from ..core import clock, dialect, jobs, schema
+from ..core.db import db, read, write
+from ..core.errors import NotFound
+from . import catalog, query, relations, search
+from .catalog import Form
+from .fields.base import Field
+from .models import Duplicate
+
+SHOWN = 3
+CANDIDATES = 60
+"""Records that one look into the search table brings at most."""
+PAIRS = 8
+ALIKE = 85
+"""From this likeness on (of 100) two longer names count as similar; names of up to three characters must sound the same."""
+EXACT = ("phone", "email", "url")
+"""Types whose equal values say that two records are about the same."""
+BESIDE = ("date", "text", "phone", "email", "region", "choice")
+"""Types that, equal together with the title, say so too."""
+MOST = 5_000
+"""Pairs kept for one form."""
+COMPANY = re.compile(r"(股份)?有限(责任)?公司$|集团$|公司$|\b(co|ltd|inc|llc|gmbh)\b\.?", re.IGNORECASE)
+
+Known = Callable[[Mapping[str, Any]], dict[int, str]]
+_known: dict[str, list[Known]] = {}
+
+
+def known_by(form_key: str) -> Callable[[Known], Known]:
+    """Registers what else the records of a form are known by: stored values → record ids with the reason in words."""
+
+    def add(fn: Known) -> Known:
+        _known.setdefault(form_key, []).append(fn)
+        return fn
+
+    return add
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A record that may be the one being typed. ``id`` is ``None`` for one that the person may not see."""
+
+    id: int | None
+    title: str
+    why: str
+
+
+# -- while typing ---------------------------------------------------------------------------------------------------
+
+
+def similar(form: Form, values: Mapping[str, Any], actor: Actor, own: int | None = None) -> list[Hit]:
+    """At most three records that the stored ``values`` may be a second copy of, surest first. ``own``: the record itself."""
+    clear = query.clear(form, actor)
+    taken = _taken(form, values)
+    found: dict[int, str] = dict(taken)
+    if not clear.keys().isdisjoint(values):
+        for record_id, why in _same(form, {k: v for k, v in values.items() if k in clear}).items():
+            found.setdefault(record_id, why)
+    if form.title_field in clear and len(found) < SHOWN:
+        for record_id, why in _named(form, values.get(form.title_field or "")).items():
+            found.setdefault(record_id, why)
+    found.pop(own or 0, None)
+    titles = query.titles(form, found, actor)
+    hits = [Hit(record_id, titles[record_id], why) for record_id, why in found.items() if record_id in titles]
+    unseen = [why for record_id, why in taken.items() if record_id in found and record_id not in titles]
+    hits = [Hit(None, "", why) for why in unseen[:1]] + hits
+    return hits[:SHOWN]
+
+
+def _taken(form: Form, values: Mapping[str, Any]) -> dict[int, str]:
+    """Records that hold a unique value, alone or together with others."""
+    found: dict[int, str] = {}
+    for key, f in form.columns.items():
+        value = values.get(key)
+        if f.unique and value is not None:
+            for _value, record_id in relations.lookup(form, key, [value]):
+                found[record_id] = _("「%(field)s」相同", field=f.label)
+    for keys in form.unique_sets:
+        if all(values.get(key) is not None for key in keys):
+            same = [form.col(key) == values[key] for key in keys]
+            rows = form.table.select(form.col("id")).where(*same, form.col("deleted_at").is_null()).limit(1)
+            joined = _("、").join(form.fields[key].label for key in keys)
+            for (record_id,) in rows.tuples().execute(db):
+                found.setdefault(record_id, _("「%(field)s」相同", field=joined))
+    return found
+
+
+def _same(form: Form, values: Mapping[str, Any]) -> dict[int, str]:
+    """Records with the same phone, e-mail or whatever else the form is known by."""
+    found: dict[int, str] = {}
+    for known in _known.get(form.key, ()):
+        found |= known(values)
+    for key, f in form.columns.items():
+        value = values.get(key)
+        if f.unique or f.type not in EXACT or not value:
+            continue
+        for record_id in _holders(form, f, value):
+            found.setdefault(record_id, _("「%(field)s」相同", field=f.label))
+    return found
+
+
+def _holders(form: Form, f: Field, value: Any) -> list[int]:
+    """Some records that hold a value, where an index or the search table leads to them."""
+    rows = form.table.select(form.col("id")).where(form.col(f.key) == value, form.col("deleted_at").is_null())
+    if f.indexed:
+        return [row[0] for row in rows.limit(SHOWN + 1).tuples().execute(db)]
+    if f.key not in form.search_fields:
+        return []
+    tokens = [word for word in search.WORD.findall(str(value).lower()) if not search.CJK.match(word)]
+    near = _found(form, f.key, tokens[:4])
+    if not near:
+        return []
+    return [row[0] for row in rows.where(dialect.among(form.col("id"), near)).tuples().execute(db)]
+
+
+def _named(form: Form, name: Any) -> dict[int, str]:
+    """Records whose title is nearly ``name``."""
+    key = form.title_field or ""
+    if not isinstance(name, str) or len(plain(name)) < 2 or key not in form.search_fields:
+        return {}
+    near: dict[int, None] = {}
+    for tokens in _looks(name):
+        near |= dict.fromkeys(_found(form, key, tokens))
+    column = form.col(key)
+    rows = form.table.select(form.col("id"), column).where(
+        dialect.among(form.col("id"), list(near)), form.col("deleted_at").is_null()
+    )
+    scored = [(likeness(name, str(title)), record_id) for record_id, title in rows.tuples().execute(db) if title]
+    f = form.fields[key]
+    same, close = _("「%(field)s」相同", field=f.label), _("「%(field)s」相近", field=f.label)
+    best = sorted((pair for pair in scored if pair[0] >= ALIKE), reverse=True)[:SHOWN]
+    return {record_id: same if score == 100 else close for score, record_id in best}
+
+
+def _looks(name: str) -> list[list[str]]:
+    """What to look for in the search table: all parts together, the sound of the whole, then one part after another."""
+    words = search.WORD.findall(plain(name))
+    parts: list[str] = []
+    looks: list[list[str]] = []
+    for word in words:
+        if search.CJK.match(word):
+            parts += [word[i : i + 2] for i in range(max(1, len(word) - 1))]
+            if len(word) > 1:
+                looks.append([_sound(word)])
+        else:
+            parts.append(word)
+    looks.insert(0, parts[:10])
+    return looks + [[part] for part in parts[:PAIRS] if len(parts) > 1]
+
+
+def _found(form: Form, key: str, tokens: list[str]) -> list[int]:
+    """The latest records in whose ``key`` all the tokens stand."""
+    if not tokens:
+        return []
+    index = peewee.Table(form.search_table).bind(db)
+    rowid = peewee.Column(index, "rowid")
+    rows = index.select(rowid).where(dialect.search_match(form.search_table, [key], tokens))
+    return [row[0] for row in rows.order_by(rowid.desc()).limit(CANDIDATES).tuples().execute(db)]
+
+
+def plain(name: str) -> str:
+    """A name without what differs by habit: case, blanks, marks, the words for "company"."""
+    text = "".join(re.findall(r"[\w㐀-鿿 ]+", COMPANY.sub("", name.strip().lower())))
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _sound(word: str) -> str:
+    table = search._readings()
+    return "".join(table.get(ch, (ch,))[0] for ch in word)
+
+
+def likeness(one: str, other: str) -> int:
+    """0 to 100. Names that sound the same are at least 90."""
+    a, b = plain(one).replace(" ", ""), plain(other).replace(" ", "")
+    if not a or not b:
+        return 0
+    if a == b:
+        return 100
+    if search.CJK.fullmatch(a) and search.CJK.fullmatch(b) and _sound(a) == _sound(b):
+        return 90
+    if min(len(a), len(b)) <= 3:
+        return 0
+    return min(99, round(max(fuzz.ratio(a, b), fuzz.token_sort_ratio(plain(one), plain(other)))))
+
+
+# -- the whole form -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two records that may be one, with the reasons in words."""
+
+    id: int
+    one: query.Record
+    other: query.Record
+    why: str
+
+
+@schema.seed
+def timer() -> None:
+    jobs.schedule("forms.duplicates", "10 4 * * *", "forms.duplicates", {}, catch_up="skip")
+
+
+def ask(form: Form, actor: Actor) -> int:
+    """Looks through the whole form again; returns the job."""
+    return jobs.enqueue(
+        "forms.duplicates", {"form": form.key}, actor_id=actor.id, unique=f"forms.duplicates:{form.key}"
+    )
+
+
+@jobs.handler("forms.duplicates", label=_l("查找重复记录"))
+def find_all(job: jobs.Job) -> dict[str, int]:
+    """Keeps the pairs of a form (without one: of every form) that look alike; what was decided stays decided."""
+    named = job.payload.get("form")
+    forms = [catalog.get(named)] if named else catalog.all()
+    total = 0
+    for n, form in enumerate(forms):
+        total += _keep(form, _pairs(form, job))
+        job.progress(n + 1, len(forms))
+    return {"pairs": total}
+
+
+def _pairs(form: Form, job: jobs.Job) -> dict[tuple[int, int], str]:
+    """``(lower id, higher id)`` → the keys of the fields that are equal, joined by ``+``."""
+    found: dict[tuple[int, int], str] = {}
+    for keys in _combinations(form):
+        job.check()
+        for ids in _groups(form, keys):
+            for a, b in zip(ids, ids[1:], strict=False):
+                found.setdefault((min(a, b), max(a, b)), "+".join(keys))
+        if len(found) >= MOST:
+            break
+    return dict(list(found.items())[:MOST])
+
+
+def _combinations(form: Form) -> Iterable[tuple[str, ...]]:
+    for key, f in form.columns.items():
+        if f.type in EXACT and not f.unique and not f.readonly:
+            yield (key,)
+    title = form.title
+    if title is None or title.type not in ("text", "person") or title.unique:
+        return
+    beside = [k for k, f in form.columns.items() if f.type in BESIDE and k != title.key and not f.readonly]
+    # A name alone is shared by many; together with a birthday or an address it is somebody.
+    for key in sorted(beside, key=lambda k: BESIDE.index(form.fields[k].type))[:6]:
+        if form.fields[key].type != "choice":
+            yield (title.key, key)
+
+
+def _groups(form: Form, keys: tuple[str, ...]) -> list[list[int]]:
+    """The ids of records that hold the same values, for groups small enough to be mistakes and not a habit."""
+    columns = [form.col(key) for key in keys]
+    filled = [column.is_null(False) for column in columns]
+    count = fn.COUNT(peewee.SQL("*"))
+    rows = (
+        form.table.select(dialect.json_list(form.col("id")))
+        .where(form.col("deleted_at").is_null(), *filled)
+        .group_by(*columns)
+        .having((count > 1) & (count <= 5))
+        .limit(MOST)
+    )
+    with read():
+        return [sorted(json.loads(row[0])) for row in rows.tuples().execute(db)]
+
+
+def _keep(form: Form, pairs: dict[tuple[int, int], str]) -> int:
+    now = clock.now()
+    known = {
+        (row.one_id, row.other_id): row for row in Duplicate.select().where(Duplicate.form_id == form.id)
+    }
+    gone = [row.id for key, row in known.items() if row.decided_at is None and key not in pairs]
+    new = [
+        {"form_id": form.id, "one_id": a, "other_id": b, "why": why, "found_at": now}
+        for (a, b), why in pairs.items()
+        if (a, b) not in known
+    ]
+    with write():
+        for start in range(0, len(gone), 500):
+            Duplicate.delete().where(Duplicate.id.in_(gone[start : start + 500])).execute()
+        for start in range(0, len(new), 500):
+            Duplicate.insert_many(new[start : start + 500]).execute()
+    return len(pairs)
+
+
+def open_pairs(form: Form, actor: Actor, after: int = 0, limit: int = 20) -> tuple[list[Pair], int | None]:
+    """Pairs nobody has decided on, both of which the actor may see, and the id to go on from."""
+    out: list[Pair] = []
+    last = after
+    while len(out) < limit:
+        rows = list(
+            Duplicate.select()
+            .where(Duplicate.form_id == form.id, Duplicate.decided_at.is_null(), Duplicate.id > last)
+            .order_by(Duplicate.id)
+            .limit(100)
+        )
+        seen = {
+            r.id: r for r in query.Query(form, actor).get_many({i for row in rows for i in (row.one_id, row.other_id)})
+        }
+        for row in rows:
+            last = row.id
+            why = why_words(form, row.why, actor)
+            if row.one_id in seen and row.other_id in seen and why:
+                out.append(Pair(row.id, seen[row.one_id], seen[row.other_id], why))
+                if len(out) == limit:
+                    return out, last
+        if len(rows) < 100:
+            break
+    return out, None
+
+
+def why_words(form: Form, why: str, actor: Actor) -> str:
+    """The reason of a pair; empty for somebody who does not see the fields that are equal."""
+    clear = query.clear(form, actor)
+    keys = why.split("+")
+    if not all(key in clear for key in keys):
+        return ""
+    return _("「%(field)s」相同", field=_("、").join(clear[key].label for key in keys))
+
+
+def count(form: Form, actor: Actor, cap: int = 100) -> int:
+    return len(open_pairs(form, actor, limit=cap)[0])
+
+
+def dismiss(form: Form, pair_id: int, actor: Actor) -> None:
+    """Remembers that two records are not the same. Raises NotFound."""
+    _decide(form, pair_id, actor, clock.now())
+
+
+def reopen(form: Form, pair_id: int, actor: Actor) -> None:
+    """Takes :func:`dismiss` back."""
+    _decide(form, pair_id, actor, None)
+
+
+def _decide(form: Form, pair_id: int, actor: Actor, at: int | None) -> None:
+    row = Duplicate.get_or_none(Duplicate.id == pair_id, Duplicate.form_id == form.id)
+    ids = {row.one_id, row.other_id} if row else set()
+    if not ids or query.visible_ids(form.key, ids, actor) != ids:
+        raise NotFound()
+    with write():
+        Duplicate.update(decided_at=at, decided_by=actor.id if at else None).where(Duplicate.id == pair_id).execute()
+
+
+def gone(form_id: int, ids: list[int]) -> None:
+    """The records are gone for good, or merged. Only inside ``write()``."""
+    Duplicate.delete().where(
+        Duplicate.form_id == form_id, (Duplicate.one_id.in_(ids)) | (Duplicate.other_id.in_(ids))
+    ).execute()
+
+

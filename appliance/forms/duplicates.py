@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import peewee
@@ -252,7 +253,7 @@ def _pairs(form: Form, job: jobs.Job) -> dict[tuple[int, int], str]:
     for keys in _combinations(form):
         job.check()
         for ids in _groups(form, keys):
-            for a, b in zip(ids, ids[1:], strict=False):
+            for a, b in pairwise(ids):
                 found.setdefault((min(a, b), max(a, b)), "+".join(keys))
         if len(found) >= MOST:
             break
@@ -291,9 +292,7 @@ def _groups(form: Form, keys: tuple[str, ...]) -> list[list[int]]:
 
 def _keep(form: Form, pairs: dict[tuple[int, int], str]) -> int:
     now = clock.now()
-    known = {
-        (row.one_id, row.other_id): row for row in Duplicate.select().where(Duplicate.form_id == form.id)
-    }
+    known = {(row.one_id, row.other_id): row for row in Duplicate.select().where(Duplicate.form_id == form.id)}
     gone = [row.id for key, row in known.items() if row.decided_at is None and key not in pairs]
     new = [
         {"form_id": form.id, "one_id": a, "other_id": b, "why": why, "found_at": now}
@@ -371,5 +370,3 @@ def gone(form_id: int, ids: list[int]) -> None:
     Duplicate.delete().where(
         Duplicate.form_id == form_id, (Duplicate.one_id.in_(ids)) | (Duplicate.other_id.in_(ids))
     ).execute()
-
-

@@ -311,6 +311,12 @@ def restore_many(form: Form, ids: Sequence[int], actor: Actor, cause: Cause = US
         return Written(list(found), draft.errors, set(back))
 
 
+def note(form: Form, record_id: int, actor: Actor, cause: Cause) -> None:
+    """Puts into a record's history that something was done to it that none of its own fields shows."""
+    with write():
+        _log_ids(form, "update", [record_id], actor, cause)
+
+
 def _mark(form: Form, ids: list[int], deleted_at: int | None, actor: Actor) -> None:
     for start in range(0, len(ids), CHUNK):
         peewee.Update(

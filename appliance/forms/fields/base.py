@@ -33,6 +33,7 @@ NEGATIVE = {
     "empty": "not_empty",
     "not_within": "within",
     "has_none": "has_any",
+    "not_under": "under",
 }
 """Operators that are the complement of another: an absent value satisfies them."""
 
@@ -60,6 +61,8 @@ OPERATOR_WORDS = {
     "has_any": _l("含有任一"),
     "has_all": _l("同时含有"),
     "has_none": _l("不含任何"),
+    "under": _l("属于"),
+    "not_under": _l("不属于"),
 }
 
 
@@ -182,6 +185,8 @@ class Field:
     """Keys of the only forms that can have such a field."""
     computed: ClassVar[bool] = False
     """Whether the value follows from other values (the form shows it while it is filled in)."""
+    moves_along: ClassVar[bool] = False
+    """Whether the values are rows of their own that go along when a record is merged into another (``forms.merging``)."""
     can_be_unique: ClassVar[bool] = True
     can_be_indexed: ClassVar[bool] = True
     rules: ClassVar[tuple[str, ...]] = ()

@@ -56,6 +56,7 @@ CONDITION = _ref("Condition")
 LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}
 ID = {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}
 CURSOR = {"type": ["string", "null"]}
+BYTES: Doc = {"200": {"description": "The file.", "content": {"*/*": {}}}}
 
 IDEMPOTENCY: Doc = {
     "name": "Idempotency-Key",
@@ -128,6 +129,9 @@ def _common_schemas() -> Doc:
             ),
         },
         "Field": field,
+        "File": _object(
+            {"id": ID, "name": {"type": "string"}, "size": {"type": "integer"}, "type": {"type": "string"}}, "id", "name", "size"
+        ),
         "Form": _object({"key": {"type": "string"}, "label": label, "fields": fields}, "key", "label", extra=True),
         "Comment": _object(
             {
@@ -233,6 +237,10 @@ def _form_paths(form: Form) -> Doc:
             "delete": op(
                 "delete", "Move a record to the recycle bin", {"204": {"description": "Done."}} | _errors("403", "404")
             ),
+        },
+        f"{root}/{{id}}/files/{{file_id}}": {
+            "parameters": [_id_parameter(), _id_parameter() | {"name": "file_id"}],
+            "get": op("file", "Fetch a file of a record", BYTES | _errors("404")),
         },
         f"{root}/{{id}}:restore": {
             "parameters": [_id_parameter()],
@@ -346,6 +354,15 @@ def _definition_paths() -> Doc:
     return {
         "/me": {"get": op("me", "Whose token this is", _ok({"type": "object"}) | _errors())},
         "/openapi.json": {"get": op("openapi", "This document", _ok({"type": "object"}) | _errors())},
+        "/files": {
+            "post": op(
+                "files.create", "Send a file, for a record that is saved within a day",
+                _ok(_ref("File"), "Kept.", "201") | _errors("400", "403", "413", "415", "422"),
+                requestBody={"required": True, "content": {"multipart/form-data": {"schema": _object(
+                    {"file": {"type": "string", "format": "binary"}}, "file"
+                )}}},
+            )
+        },
         "/forms": {
             "get": op("forms.list", "List forms", _ok(listing) | _errors()),
             "post": op(

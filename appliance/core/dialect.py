@@ -201,6 +201,11 @@ def starts_with(column: Any, text: str) -> Any:
     return _like(column, f"{_escape(text)}%")
 
 
+def text_after(column: Any, mark: str) -> Any:
+    """What follows the first ``mark`` in a text column."""
+    return fn.substr(column, fn.instr(column, mark) + len(mark))
+
+
 def _escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 

@@ -6,12 +6,22 @@ from typing import Any
 
 from flask_babel import gettext as _
 
+from .attachments import Attachments, Images
+from .barcode import Barcode
 from .base import Field, FieldError, Spec
+from .cascade import Cascade
 from .choice import Choice, YesNo
+from .clock_time import Duration, Month, Time
+from .color import Color
 from .contact import Email, Phone, Url
+from .json_value import Json
 from .moment import Date, DateTime
+from .multi_choice import MultiChoice
 from .number import Decimal, Integer, Money, Percent
 from .relation import Person, Relation
+from .rich import Markdown, RichText
+from .scale import Rating, Slider
+from .signature import Signature
 from .text import LongText, Text
 
 TYPES: dict[str, type[Field]] = {}
@@ -26,7 +36,9 @@ def register(cls: type[Field]) -> type[Field]:
 
 
 for _cls in (
-    Text, LongText, Integer, Decimal, Money, Percent, Date, DateTime, YesNo, Choice, Phone, Email, Url, Relation, Person,
+    Text, LongText, RichText, Markdown, Integer, Decimal, Money, Percent, Rating, Slider, Date, DateTime, Time, Duration,
+    Month, YesNo, Choice, MultiChoice, Cascade, Color, Json, Barcode, Phone, Email, Url, Relation, Person,
+    Attachments, Images, Signature,
 ):  # fmt: skip
     register(_cls)
 

@@ -30,13 +30,15 @@ READABLE = click.Path(path_type=Path, dir_okay=False, exists=True)
 @click.argument("form")
 @click.argument("file")
 @click.option("--key", help="判断重复的字段 · field that tells records apart")
-@click.option("--on-duplicate", type=click.Choice(plans.DUPLICATES), default="update", show_default=True)
+@click.option("--on-duplicate", type=click.Choice(plans.DUPLICATES), help="默认 update · default: update")
 @click.option("--map", "map_file", type=READABLE, help='列的对应关系 · JSON: {"列名": "字段"} · {"header": "field"}')
-@click.option("--preset", help="按预设识别（none 表示不用）· known export, e.g. taobao (none: no preset)")
+@click.option(
+    "--preset", help="预设的名称（none 表示不用）· a preset, built-in or saved, e.g. taobao (none: no preset)"
+)
 @click.option("--sheet", help="工作表的名称或序号 · name or number of the sheet")
 @click.option("--date-order", type=click.Choice(["mdy", "dmy"]), help="03/04/2026 怎么读 · how 03/04/2026 is meant")
 @click.option("--year", type=int, help="没写年份的日期是哪一年 · the year of days without one")
-@click.option("--bad-cells", type=click.Choice(plans.BAD_CELLS), default="fail", show_default=True)
+@click.option("--bad-cells", type=click.Choice(plans.BAD_CELLS), help="默认 fail · default: fail")
 @click.option("--dry-run", is_flag=True, help="只检查，不写入 · check only")
 def import_(form: str, file: str, dry_run: bool, **options: Any) -> None:
     if form == "undo":
@@ -119,7 +121,8 @@ def _plan(row: Import, facts: Facts, options: dict[str, Any]) -> Plan:
         plan.key = plan.key if plan.key in plan.paths else plans.default_key(plan, all_targets)
     if options["key"]:
         plan.key = options["key"]
-    plan.on_duplicate, plan.bad_cells = options["on_duplicate"], options["bad_cells"]
+    plan.on_duplicate = options["on_duplicate"] or plan.on_duplicate
+    plan.bad_cells = options["bad_cells"] or plan.bad_cells
     if options["date_order"] or options["year"]:
         hint = {"order": options["date_order"], "year": options["year"]}
         plan.hints = {index: hint for index in plan.columns}

@@ -21,13 +21,13 @@ from ...core.errors import Conflict, NotFound, UserError
 from .. import catalog
 from ..catalog import Form
 from ..models import Change
-from . import mapping, tables, wire
+from . import mapping, sheets, tables, wire
 from . import plan as plans
 from .models import Import, ImportFailure
 from .plan import Facts, Plan
 from .writing import Counts
 
-ACTIVE = ("running", "undoing")
+ACTIVE = ("waiting", "running", "undoing")
 _keeping: ContextVar[bool] = ContextVar("keep readers open", default=False)
 
 
@@ -49,7 +49,7 @@ def recent(limit: int = 100) -> list[Import]:
 
 def _settled(row: Import) -> Import:
     """A job that ended without its handler (cancelled while it waited, given up) leaves the import's status behind."""
-    if row.status not in ACTIVE:
+    if row.status not in ("running", "undoing"):
         return row
     job_id = row.job_id if row.status == "running" else row.undo_job
     try:
@@ -63,6 +63,8 @@ def _settled(row: Import) -> Import:
         values = {"status": "done", "error": job.error}
     with write():
         Import.update(**values).where(Import.id == row.id).execute()
+        if row.status == "running":
+            sheets.go_on(row, job.status)
     return Import.get_by_id(row.id)
 
 
@@ -178,6 +180,15 @@ def start(row: Import, actor: Actor) -> int:
     return int(row.job_id)
 
 
+def confirm(row: Import) -> None:
+    """The person has gone through this sheet of a set. Raises :class:`UserError` for a plan that cannot work."""
+    _must_be(row, "draft")
+    plans.check(Plan.open(row.plan or {}), mapping.targets(catalog.get(row.form)))
+    with write():
+        row.ready = True
+        row.save()
+
+
 def cancel(row: Import) -> None:
     """Stops a running import; what it has written stays until it is undone."""
     if row.status == "running" and row.job_id:
@@ -190,8 +201,9 @@ def discard(row: Import) -> None:
     if row.check_job:
         jobs.cancel(row.check_job)
     with write():
-        Import.delete().where(Import.id == row.id).execute()
-    files.delete(row.file_id)
+        Import.delete().where((Import.id == row.id) | (Import.set_id == (row.set_id or -1))).execute()
+    if not sheets.shares_file(row):
+        files.delete(row.file_id)
 
 
 def _must_be(row: Import, status: str) -> None:

@@ -14,7 +14,7 @@ from ...core.i18n import speaking
 from ...core.jobs import Job, JobCancelled
 from .. import catalog
 from ..hooks import Cause
-from . import imports, mapping
+from . import imports, mapping, sheets
 from . import plan as plans
 from .models import Import, ImportFailure
 from .plan import Facts, Plan
@@ -77,6 +77,7 @@ def _finish(job: Job, row: Import, status: str, counts: Counts, error: str | Non
         Import.update(
             status=status, counts=counts.document(), errors_file=errors_file, error=error, finished_at=clock.now()
         ).where(Import.id == row.id).execute()
+        sheets.go_on(row, status)
 
 
 @jobs.handler("import.check", label=_l("检查导入文件"))

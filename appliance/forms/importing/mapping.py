@@ -198,9 +198,10 @@ def _exact(target: Target) -> list[str]:
     """Titles that may be taken for this target alone. A related record is meant only by a name that identifies one:
     ``name`` in a file of orders is not safely the customer's.
     """
-    if not target.via or target.names:
+    spelled = [f"{target.group}{target.label}", f"{target.group}.{target.label}"]
+    if not target.via:
         return target.titles
-    return [target.path, f"{target.group}{target.label}", f"{target.group}.{target.label}"]
+    return [*target.titles, *spelled] if target.names else [target.path, *spelled]
 
 
 def _fits(target: Target, samples: list[Any]) -> bool:

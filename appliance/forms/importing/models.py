@@ -11,7 +11,10 @@ from ...core.dialect import JSONField
 
 
 class Import(Model):
-    """One file on its way into a form. Status: draft, running, done, failed, cancelled, undoing, undone."""
+    """One file, or one sheet of it, on its way into a form.
+
+    Status: draft, waiting (for an earlier sheet), running, done, failed, cancelled, undoing, undone.
+    """
 
     id = pw.AutoField()
     form = pw.TextField()
@@ -33,6 +36,12 @@ class Import(Model):
     """False once the uploaded file is older than the company keeps such files."""
     error = pw.TextField(null=True)
     actor_id = pw.IntegerField(null=True)
+    set_id = pw.IntegerField(null=True, index=True)
+    """The first import of those that take in the sheets of one file together."""
+    place = pw.IntegerField(default=0)
+    """Which of them this is: related records come before those that point at them."""
+    ready = pw.BooleanField(default=False)
+    """Whether the person has gone through this sheet."""
     created_at = pw.IntegerField()
     started_at = pw.IntegerField(null=True)
     finished_at = pw.IntegerField(null=True)
@@ -54,4 +63,19 @@ class ImportFailure(Model):
         indexes = ((("import_id", "row"), False),)
 
 
-TABLES = [Import, ImportFailure]
+class SavedPreset(Model):
+    """How the columns of one kind of file fill a form, by the columns' headers."""
+
+    form = pw.TextField(index=True)
+    name = pw.TextField()
+    plan: Any = JSONField()
+    owner_id = pw.IntegerField(null=True)
+    created_at = pw.IntegerField()
+    updated_at = pw.IntegerField()
+    deleted_at = pw.IntegerField(null=True)
+
+    class Meta:
+        table_name = "import_preset"
+
+
+TABLES = [Import, ImportFailure, SavedPreset]

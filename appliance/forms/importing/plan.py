@@ -58,6 +58,8 @@ class Plan:
 
     columns: dict[int, str] = field(default_factory=dict)
     preset: str | None = None
+    saved: int | None = None
+    """The company's own preset that was used."""
     key: str | None = None
     """Target path whose value tells records apart, or ``*``; ``None``: every row is a new record."""
     on_duplicate: str = "update"
@@ -99,10 +101,17 @@ class Plan:
 
 
 def propose(form: Form, facts: Facts, actor: Actor, preset: str | None = None) -> Plan:
-    """The plan that the file itself suggests. ``preset`` "" keeps presets out of it, ``None`` recognises one."""
+    """The plan that the file itself suggests. ``preset`` "" keeps presets out of it, ``None`` recognises one; the
+    company's own are named ``saved:ID`` or by their name."""
+    from . import saved_presets
+
     all_targets = mapping.targets(form, actor)
     plan = Plan(columns=mapping.propose(facts.names, facts.samples, all_targets))
     plan.key = default_key(plan, all_targets)
+    own = saved_presets.recognise(facts.names, form.key) if preset is None else saved_presets.find(form.key, preset)
+    if own is not None:
+        saved_presets.use(own, plan, facts, all_targets)
+        return plan
     if preset is None:
         found = recognise(facts.names, form.key)
         preset = found.name if found else ""

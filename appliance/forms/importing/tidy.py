@@ -10,6 +10,7 @@ from ...core import clock, files, jobs, schema, settings
 from ...core.db import write
 from ...core.jobs import Job
 from ...core.models import JobRow
+from . import sheets
 from .models import Import, ImportFailure
 
 DRAFT_DAYS = 7
@@ -30,7 +31,8 @@ def tidy(job: Job) -> dict[str, Any]:
     gone = 0
     for row in Import.select().where(Import.status == "draft", Import.created_at < now - DRAFT_DAYS * clock.DAY):
         job.check()
-        files.delete(row.file_id)
+        if not sheets.shares_file(row):
+            files.delete(row.file_id)
         with write():
             Import.delete().where(Import.id == row.id).execute()
         gone += 1
@@ -38,7 +40,7 @@ def tidy(job: Job) -> dict[str, Any]:
     ended = (Import.status.not_in(["draft", "running", "undoing"])) & (Import.finished_at < now - kept)
     for row in Import.select().where(ended & (Import.files_kept == True)):  # noqa: E712
         job.check()
-        for file_id in (row.file_id, row.errors_file):
+        for file_id in (None if sheets.shares_file(row) else row.file_id, row.errors_file):
             if file_id is not None:
                 files.delete(file_id)
                 gone += 1

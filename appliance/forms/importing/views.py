@@ -19,9 +19,9 @@ from ...core.errors import NotFound, UserError
 from .. import catalog, listing
 from .. import history as forms_history
 from . import export as exporting
-from . import imports, mapping, undo, wizard
+from . import imports, mapping, saved_presets, sheets, template, undo, wizard
 from . import plan as plans
-from .models import Import
+from .models import Import, SavedPreset
 from .plan import Facts, Plan
 from .presets import PRESETS
 from .tables import KINDS
@@ -68,9 +68,29 @@ def choose() -> AnyResponse | Response:
 @bp.get("/forms/<form_key>/import")
 @requires("import")
 def start(form_key: str) -> Response:
-    form = catalog.get(form_key)
+    return _start_page(form_key)
+
+
+def _start_page(form_key: str, error: str | None = None) -> Response:
+    form, actor = catalog.get(form_key), current_actor()
+    saved = [(preset, saved_presets.may_change(preset, actor)) for preset in saved_presets.of(form.key)]
     presets = [preset for preset in PRESETS.values() if preset.form == form.key]
-    return http.render("forms/importing/start.html", form=form, presets=presets)
+    return http.render(
+        "forms/importing/start.html", form=form, presets=presets, saved=saved, error=error, status=422 if error else 200
+    )
+
+
+@bp.get("/forms/<form_key>/import/template")
+@requires("import")
+def download_template(form_key: str) -> Response:
+    """An empty workbook with the form's columns."""
+    form = catalog.get(form_key)
+    with tempfile.TemporaryDirectory(prefix="guke-") as folder:
+        path = Path(folder) / "template.xlsx"
+        template.write(form, current_actor(), path)
+        content = path.open("rb")
+    name = _("%(form)s导入模板", form=form.label) + ".xlsx"
+    return send_file(content, mimetype=KINDS["xlsx"], as_attachment=True, download_name=name)
 
 
 @bp.post("/forms/<form_key>/import")
@@ -84,9 +104,85 @@ def upload(form_key: str) -> AnyResponse | Response:
         row = imports.begin(form, sent.stream, sent.filename, current_actor())
         imports.save_plan(row, plans.propose(form, Facts.open(row.facts), current_actor()))
     except UserError as error:
-        presets = [preset for preset in PRESETS.values() if preset.form == form.key]
-        return http.render("forms/importing/start.html", form=form, presets=presets, error=error.message, status=422)
+        return _start_page(form_key, error.message)
+    if len(Facts.open(row.facts).sheets) > 1 and sheets.several(sheets.propose(row, current_actor())):
+        return http.go(url_for("imports.choose_sheets", import_id=row.id))
     return http.go(url_for("imports.show", import_id=row.id))
+
+
+@bp.get("/imports/<int:import_id>/sheets")
+@requires_login
+def choose_sheets(import_id: int) -> Response:
+    """Which sheet of the file goes to which form."""
+    return _sheets_page(_own(import_id))
+
+
+def _sheets_page(row: Import, error: UserError | None = None) -> Response:
+    actor = current_actor()
+    forms = [form for form in catalog.all() if permissions.can(actor, "import", form.key)]
+    return http.render(
+        "forms/importing/sheets.html", row=row, form=catalog.get(row.form), forms=forms,
+        proposed=sheets.propose(row, actor), error=error, status=422 if error else 200,
+    )  # fmt: skip
+
+
+@bp.post("/imports/<int:import_id>/sheets")
+@requires_login
+def split_sheets(import_id: int) -> AnyResponse | Response:
+    """Makes an import of each sheet that has a form chosen."""
+    row = _own(import_id)
+    chosen = {int(k[6:]): v for k, v in request.form.items() if k.startswith("sheet-") and k[6:].isdecimal() and v}
+    try:
+        made = sheets.split(row, chosen, current_actor())
+    except UserError as error:
+        return _sheets_page(row, error)
+    return http.go(url_for("imports.show", import_id=made[0].id))
+
+
+@bp.post("/imports/<int:import_id>/preset")
+@requires_login
+def save_preset(import_id: int) -> Response:
+    """Keeps this import's decisions as a preset of the company."""
+    row = _own(import_id)
+    name, error, saved = request.form.get("name", ""), "", None
+    try:
+        saved = saved_presets.save(row, name, current_actor())
+    except UserError as problem:
+        error = problem.message
+    return http.render(
+        "forms/importing/_save_preset.html", row=row, name=name, error=error, saved=saved, status=422 if error else 200
+    )
+
+
+def _preset(preset_id: int, *, deleted: bool = False) -> SavedPreset:
+    preset = saved_presets.get(preset_id, deleted=deleted)
+    permissions.demand(current_actor(), "import", preset.form)
+    return preset
+
+
+@bp.post("/import-presets/<int:preset_id>")
+@requires_login
+def rename_preset(preset_id: int) -> AnyResponse | Response:
+    preset = _preset(preset_id)
+    saved_presets.rename(preset, request.form.get("name", ""), current_actor())
+    return http.go(url_for("imports.start", form_key=preset.form))
+
+
+@bp.post("/import-presets/<int:preset_id>/delete")
+@requires_login
+def delete_preset(preset_id: int) -> AnyResponse:
+    preset = _preset(preset_id)
+    saved_presets.delete(preset, current_actor())
+    undo_url = url_for("imports.restore_preset", preset_id=preset.id)
+    return http.toast(Response(""), _("已删除预设「%(name)s」", name=preset.name), undo_url)
+
+
+@bp.post("/import-presets/<int:preset_id>/restore")
+@requires_login
+def restore_preset(preset_id: int) -> AnyResponse:
+    preset = _preset(preset_id, deleted=True)
+    saved_presets.restore(preset, current_actor())
+    return http.go(url_for("imports.start", form_key=preset.form))
 
 
 @bp.get("/imports")
@@ -122,8 +218,9 @@ def sheet(import_id: int) -> Response:
     row = _own(import_id)
     form, facts = catalog.get(row.form), Facts.open(row.facts)
     try:
+        before = facts.sheet
         facts = wizard.read_sheet(row, form, facts, request.form)
-        preset = request.form.get("preset")
+        preset = request.form.get("preset") if facts.sheet == before else None
         imports.save_plan(row, plans.propose(form, facts, current_actor(), preset), facts)
     except UserError as error:
         return _mapping_page(row, error)
@@ -188,10 +285,16 @@ def options(import_id: int) -> AnyResponse | Response:
     if "start" not in request.form:
         return _preview_page(row)
     try:
-        imports.start(row, actor)
+        if row.set_id is None:
+            imports.start(row, actor)
+            return http.go(url_for("imports.show", import_id=row.id))
+        imports.confirm(row)
+        following = sheets.following(row)
+        if following is None:
+            sheets.start(row, actor)
     except UserError as error:
         return _preview_page(row, error)
-    return http.go(url_for("imports.show", import_id=row.id))
+    return http.go(url_for("imports.show", import_id=following.id if following else row.id))
 
 
 @bp.get("/imports/<int:import_id>/progress")
@@ -211,6 +314,7 @@ def _state(row: Import) -> dict[str, Any]:
         "job": job,
         "pace": wizard.pace(job) if job else None,
         "failures": imports.failures(row) if row.status not in imports.ACTIVE else [],
+        "set": sheets.document(row),
         "seconds": (row.finished_at or clock.now()) - (row.started_at or clock.now()),
     }
 
@@ -244,6 +348,17 @@ def ask_undo(import_id: int) -> Response:
 def take_back(import_id: int) -> AnyResponse | Response:
     row = _own(import_id)
     undo.start(row, current_actor())
+    return http.go(url_for("imports.show", import_id=row.id))
+
+
+@bp.post("/imports/<int:import_id>/undo-all")
+@requires_login
+def take_all_back(import_id: int) -> AnyResponse | Response:
+    """Takes back every sheet of the set, the last first."""
+    row = _own(import_id)
+    for one in reversed(sheets.of(row)):
+        if imports.get(one.id).status in undo.DONE:
+            undo.start(one, current_actor())
     return http.go(url_for("imports.show", import_id=row.id))
 
 

@@ -15,7 +15,7 @@ from ...core.errors import UserError
 from ...core.jobs import Job
 from .. import catalog
 from ..catalog import Form
-from . import imports, mapping
+from . import imports, mapping, saved_presets, sheets
 from . import plan as plans
 from .mapping import Target
 from .models import Import
@@ -121,7 +121,29 @@ class MappingPage:
 
     @property
     def presets(self) -> dict[str, Any]:
-        return {"": _("不用预设")} | {p.name: p.label for p in PRESETS.values() if p.form == self.form.key}
+        own = {f"{saved_presets.PREFIX}{p.id}": p.name for p in saved_presets.of(self.form.key)}
+        return {"": _("不用预设")} | own | {p.name: p.label for p in PRESETS.values() if p.form == self.form.key}
+
+    @property
+    def preset(self) -> str:
+        """The preset that is used, as the choice names it."""
+        return f"{saved_presets.PREFIX}{self.plan.saved}" if self.plan.saved else self.plan.preset or ""
+
+    @cached_property
+    def set(self) -> list[dict[str, Any]]:
+        """The sheets that are taken in together; none when this one stands alone."""
+        return sheets.document(self.row)
+
+    @property
+    def last(self) -> bool:
+        """Whether all other sheets of the set have been gone through."""
+        return sheets.following(self.row) is None
+
+    @property
+    def saved_name(self) -> str:
+        """The name of the company's own preset in use."""
+        found = saved_presets.find(self.form.key, self.preset) if self.plan.saved else None
+        return found.name if found else ""
 
     @property
     def preset_note(self) -> Any:

@@ -21,6 +21,7 @@ from .number import Decimal, Integer, Money, Percent
 from .relation import Person, Relation
 from .rich import Markdown, RichText
 from .scale import Rating, Slider
+from .relations import Relations
 from .signature import Signature
 from .text import LongText, Text
 
@@ -38,7 +39,7 @@ def register(cls: type[Field]) -> type[Field]:
 for _cls in (
     Text, LongText, RichText, Markdown, Integer, Decimal, Money, Percent, Rating, Slider, Date, DateTime, Time, Duration,
     Month, YesNo, Choice, MultiChoice, Cascade, Color, Json, Barcode, Phone, Email, Url, Relation, Person,
-    Attachments, Images, Signature,
+    Attachments, Images, Signature, Relations,
 ):  # fmt: skip
     register(_cls)
 

@@ -297,6 +297,11 @@ class Field:
             return _("最多 %(max)d 个字。", max=limit)
         return _("格式不对。")
 
+    @property
+    def inner(self) -> Field:
+        """The field that says what kind of values these are: of a computed field, the one it results in."""
+        return self
+
     def bind(self, form: Any, forms: dict[str, Any]) -> None:
         """Called when all forms are known: a computed field finds what it is computed from, or says its ``problem``."""
 
@@ -326,6 +331,20 @@ class Field:
     def default(self) -> Any:
         """The stored default of a new record, or ``None``."""
         return None if self.spec.default is None else self.parse(self.spec.default)
+
+    @property
+    def points_at(self) -> str | None:
+        """The key of the form whose records the values are."""
+        return None
+
+    @property
+    def inverse_label(self) -> str:
+        """What the records that point at one are called on its page, when the company has a name for them."""
+        return ""
+
+    def naming(self, record_id: int) -> dict[str, Any]:
+        """The condition on records of this field's form that point at one record."""
+        return {"field": self.key, "op": "eq", "value": record_id}
 
     def input_scripts(self) -> tuple[str, ...]:
         """Every script that a page with this field's input must load."""

@@ -15,11 +15,50 @@ from ..parsing import parse_bool
 from .base import Field, FieldError, Setting, raw_text
 
 
-class Choice(Field):
-    """One of ``choices``: ``[{"value": "paid", "label": …, "color": "green"}, …]`` or plain strings.
+class Choices:
+    """The choices of a definition: ``[{"value": "paid", "label": …, "color": "green", "aliases": […]}, …]`` or plain strings."""
 
-    ``open: true`` also takes values that are not in the list (they are their own label).
-    """
+    def __init__(self, listed: Any, name: str) -> None:
+        self.all: dict[str, dict[str, Any]] = {}
+        self.known: dict[str, str] = {}
+        self._chips: dict[tuple[str, str], Markup] = {}
+        for item in listed or []:
+            doc = {"value": item, "label": item} if isinstance(item, str) else item
+            if not isinstance(doc, dict) or not isinstance(doc.get("value"), str):
+                raise FieldError(_("「%(field)s」的选项要写成文字。", field=name))
+            value, text = doc["value"], doc.get("label", doc["value"])
+            self.all[value] = doc
+            names = text.values() if isinstance(text, dict) else [text]
+            for known in (value, *names, *doc.get("aliases", [])):
+                self.known.setdefault(str(known).casefold(), value)
+
+    def find(self, text: str) -> str | None:
+        """The value that a value, a label or another name of it stands for."""
+        return self.known.get(text.casefold())
+
+    def label(self, value: Any) -> str:
+        known = self.all.get(value)
+        return i18n_label(known.get("label", value)) if known else str(value)
+
+    def chip(self, value: str) -> Markup:
+        # A list shows the same few a hundred times.
+        found = self._chips.get((current(), value))
+        return found or self._chip(value)
+
+    def _chip(self, value: str) -> Markup:
+        color = self.all.get(value, {}).get("color", "gray")
+        chip = Markup('<span class="tag tag-{}">{}</span>').format(color, self.label(value))
+        if value in self.all:
+            self._chips[current(), value] = chip
+        return chip
+
+    def unknown(self, text: str) -> FieldError:
+        allowed = _("、").join(self.label(v) for v in list(self.all)[:12])
+        return FieldError(_("没有「%(value)s」这个选项，可选：%(allowed)s。", value=text[:40], allowed=allowed))
+
+
+class Choice(Field):
+    """One of ``choices``. ``open: true`` also takes values that are not in the list (they are their own label)."""
 
     type = "choice"
     name = _l("单选")
@@ -38,18 +77,8 @@ class Choice(Field):
 
     def check_options(self) -> None:
         self.open = bool(self.options.get("open"))
-        self.choices: dict[str, dict[str, Any]] = {}
-        self._known: dict[str, str] = {}
-        self._chips: dict[tuple[str, str], Markup] = {}
-        for item in self.options.get("choices", []):
-            doc = {"value": item, "label": item} if isinstance(item, str) else item
-            if not isinstance(doc, dict) or not isinstance(doc.get("value"), str):
-                raise FieldError(_("「%(field)s」的选项要写成文字。", field=self.label))
-            value, text = doc["value"], doc.get("label", doc["value"])
-            self.choices[value] = doc
-            names = text.values() if isinstance(text, dict) else [text]
-            for known in (value, *names, *doc.get("aliases", [])):
-                self._known.setdefault(str(known).casefold(), value)
+        self.listed = Choices(self.options.get("choices", []), self.label)
+        self.choices = self.listed.all
         if not self.choices and not self.open:
             raise FieldError(_("「%(field)s」至少要有一个选项。", field=self.label))
 
@@ -59,13 +88,12 @@ class Choice(Field):
         text = raw_text(raw)
         if not text:
             return None
-        value = self._known.get(text.casefold())
+        value = self.listed.find(text)
         if value is not None:
             return value
         if self.open and len(text) <= 100:
             return text
-        allowed = _("、").join(self.format(v) for v in list(self.choices)[:12])
-        raise FieldError(_("没有「%(value)s」这个选项，可选：%(allowed)s。", value=text[:40], allowed=allowed))
+        raise self.listed.unknown(text)
 
     def value_choices(self) -> list[tuple[str, str]]:
         return [(value, self.format(value)) for value in self.choices]
@@ -81,27 +109,13 @@ class Choice(Field):
 
     def chosen(self, typed: Any) -> str | None:
         """The value of what an input held (a value or a label), as typed when there is no such choice."""
-        return self._known.get(str(typed).casefold()) or (str(typed) if typed else None)
+        return self.listed.find(str(typed)) or (str(typed) if typed else None)
 
     def format(self, value: Any) -> str:
-        if value is None:
-            return ""
-        known = self.choices.get(value)
-        return i18n_label(known.get("label", value)) if known else str(value)
+        return "" if value is None else self.listed.label(value)
 
     def render(self, value: Any, record: Any = None) -> Markup:
-        if value is None:
-            return Markup("")
-        # A list shows the same few a hundred times.
-        known = self._chips.get((current(), value))
-        return known or self._chip(value)
-
-    def _chip(self, value: str) -> Markup:
-        color = self.choices.get(value, {}).get("color", "gray")
-        chip = Markup('<span class="tag tag-{}">{}</span>').format(color, self.format(value))
-        if value in self.choices:
-            self._chips[current(), value] = chip
-        return chip
+        return Markup("") if value is None else self.listed.chip(value)
 
     def schema(self) -> dict[str, Any]:
         if self.open:

@@ -72,6 +72,13 @@ def period(name: Any, today: dt.date, back: int = 0) -> tuple[dt.date, dt.date]:
     return dt.date(index // 12, index % 12 + 1, 1), dt.date(end // 12, end % 12 + 1, 1)
 
 
+def too_early_or_late(name: str, limit: str) -> str:
+    """The sentence for a time beyond a limit, ``min`` or ``max``."""
+    if name == "min":
+        return _("不能早于 %(limit)s。", limit=limit)
+    return _("不能晚于 %(limit)s。", limit=limit)
+
+
 class Moment(Field):
     """What dates and moments share: the operators about time."""
 
@@ -107,9 +114,7 @@ class Moment(Field):
         return super().compile_positive(column, op, value, ctx)
 
     def limit_words(self, name: str, limit: Any) -> str:
-        if name == "min":
-            return _("不能早于 %(limit)s。", limit=self.format(limit))
-        return _("不能晚于 %(limit)s。", limit=self.format(limit))
+        return too_early_or_late(name, self.format(limit))
 
     def default(self) -> Any:
         """A fixed value, or the day (the moment) on which the record is made: ``"today"``, ``"now"``."""

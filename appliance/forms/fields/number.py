@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP
 from decimal import Decimal as D
-from typing import Any
+from typing import Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -27,7 +27,7 @@ class Number(Field):
     aggregates = ("sum", "avg", "min", "max", "count", "distinct")
     input_template = "forms/fields/number.html"
     group = "number"
-    rules = ("min", "max")
+    rules: ClassVar[tuple[str, ...]] = ("min", "max")
     digits = 0
     suffix = ""
     symbol = ""

@@ -142,7 +142,7 @@ class Form:
 
     def field_at(self, key: str, change_id: int) -> Field | None:
         """The field as it was when that Change was written: a field may have changed its type since."""
-        for last, doc in self.options.get(RETYPED, {}).get(key, []):
+        for last, doc, _job in self.options.get(RETYPED, {}).get(key, []):
             if change_id <= last:
                 return types.build(Spec.read(doc))
         return self.field(key)
@@ -193,7 +193,7 @@ class Form:
 
 CONVERTING, RETYPED = "_converting", "_retyped"
 """Keys of ``form.options`` that are no part of the definition. The first: field → the job that converts it. The second:
-field → ``[[last Change, the field's document until then], …]``, oldest first."""
+field → ``[[last Change, the field's document until then, the job that converted it], …]``, oldest first."""
 
 _lock = threading.Lock()
 _cache: tuple[tuple[str, str], dict[str, Form]] = (("", "?"), {})
@@ -208,11 +208,11 @@ def _load() -> dict[str, Form]:
     rows = FieldRow.select().where(FieldRow.deleted_at.is_null()).order_by(FieldRow.position, FieldRow.id)
     for row in rows:
         if row.form_id in forms:
-            forms[row.form_id].fields[row.key] = types.build(_spec(row))
+            forms[row.form_id].fields[row.key] = types.build(spec_of(row))
     return {form.key: form for form in forms.values()}
 
 
-def _spec(row: Any) -> Spec:
+def spec_of(row: Any) -> Spec:
     return Spec(
         row.key, row.label, row.type, row.required, row.unique, row.indexed, row.readonly, row.default, row.help,
         row.options, row.system, row.id, row.position,
@@ -274,7 +274,8 @@ def inverse(form: Form) -> list[tuple[Form, Field]]:
     ]
 
 
-def _touch() -> None:
+def touch() -> None:
+    """The definitions have changed: everybody reads them again."""
     token = secrets.token_hex(8)
     if has_request_context():
         g.pop("catalog_version", None)
@@ -312,7 +313,7 @@ def editing(key: str, actor: Actor, action: str = "form.changed") -> Iterator[No
             old = before.document() if before else None
             _keep_first(before)
             yield
-            _touch()
+            touch()
             _note(key, before, old, actor, action)
     finally:
         _edit.key = outer
@@ -377,13 +378,19 @@ def create_form(doc: dict[str, Any], actor: Actor = SYSTEM) -> Form:
         for position, f in enumerate(built):
             _store_field(row.id, f.spec, position)
             _index(key, f)
-        _touch()
+        touch()
         form = get(key)
         for keys in form.unique_sets:
             _index_set(form, keys)
         if form.search_fields:
             dialect.create_search_table(db, form.search_table, form.search_fields)
     return get(key)
+
+
+def check_new_key(key: Any) -> str:
+    """Raises UserError for what cannot be the key of a new form."""
+    _demand_free(_check_key(key))
+    return str(key)
 
 
 def _demand_free(key: str) -> None:
@@ -472,7 +479,7 @@ def _index_set(form: Form, keys: tuple[str, ...]) -> None:
 def _kept_in_step(form: Form) -> Iterator[None]:
     """The indexes over several fields and the search table follow what the block does to the definition."""
     yield
-    _touch()
+    touch()
     after = get(form.key)
     for keys in set(form.unique_sets) - set(after.unique_sets):
         dialect.drop_index(db, _set_name(form, keys))
@@ -482,7 +489,7 @@ def _kept_in_step(form: Form) -> Iterator[None]:
     if set(after.search_fields) - set(form.search_fields):
         from . import search
 
-        search.rebuild(after)
+        search.reshape(after)
 
 
 def add_field(form: Form, doc: dict[str, Any], actor: Actor = SYSTEM, position: int | None = None) -> Field:
@@ -534,7 +541,7 @@ def set_option(form_id: int, key: str, value: Any) -> None:
     row = FormRow.get_by_id(form_id)
     row.options = {k: v for k, v in (row.options | {key: value}).items() if v is not None}
     row.save()
-    _touch()
+    touch()
 
 
 def update_field(form: Form, key: str, doc: dict[str, Any], actor: Actor = SYSTEM) -> Field:
@@ -566,9 +573,72 @@ def update_field(form: Form, key: str, doc: dict[str, Any], actor: Actor = SYSTE
     return get(form.key).fields[key]
 
 
+def whole_field(form: Form, key: str, doc: dict[str, Any]) -> Field:
+    """The field as ``doc`` alone would make it, in the place of the one there is. Raises UserError."""
+    current = form.fields[key].spec
+    spec = _read({k: v for k, v in doc.items() if v is not None})
+    spec.id, spec.position = current.id, current.position
+    spec.system, spec.readonly = current.system, current.readonly
+    return build_field(spec, form.key)
+
+
+def deleted_field(form: Form, key: str) -> Field | None:
+    """The field of that key in the recycle bin."""
+    row = FieldRow.get_or_none(FieldRow.form == form.id, FieldRow.key == key, FieldRow.deleted_at.is_null(False))
+    return types.build(spec_of(row)) if row else None
+
+
 def _merged(current: dict[str, Any], doc: dict[str, Any]) -> dict[str, Any]:
     """``doc`` over ``current``; an option given as ``None`` is taken away."""
     return {k: v for k, v in (current | doc).items() if v is not None}
+
+
+def retype(form: Form, key: str, spec: Spec, swap: Callable[[], None], was: list[Any]) -> None:
+    """The field's definition becomes ``spec``, another type's; ``swap`` puts the converted values in their place.
+
+    ``was``: the entry of what it was. Called by ``designing.conversion`` inside its transaction.
+    """
+    _unindex(form.key, key)
+    for keys in form.unique_sets:
+        if key in keys:
+            dialect.drop_index(db, _set_name(form, keys))
+    swap()
+    row = FieldRow.get(FieldRow.form == form.id, FieldRow.key == key)
+    row.label, row.type, row.help, row.required, row.default = (
+        spec.label,
+        spec.type,
+        spec.help,
+        spec.required,
+        spec.default,
+    )
+    row.options, row.unique, row.indexed = spec.options, spec.unique, spec.indexed
+    row.save()
+    retyped = form.options.get(RETYPED, {})
+    set_option(form.id, RETYPED, retyped | {key: [*retyped.get(key, []), was]})
+    after = get(form.key)
+    _index(form.key, after.fields[key])
+    for keys in after.unique_sets:
+        if key in keys:
+            _index_set(after, keys)
+    if after.search_fields != form.search_fields:
+        from . import search
+
+        search.reshape(after)
+
+
+def shape(spec: Spec) -> tuple[str, Any]:
+    """What tells how a field's values are stored."""
+    return spec.type, spec.options.get("digits")
+
+
+def types_now(form: Form) -> dict[str, tuple[str, Any]] | None:
+    """The :func:`shape` of each field as it is in the database this moment; ``None``: as ``form`` says. Only in a write."""
+    row = db.execute_sql(*_version_query).fetchone()
+    version, forms = _cache
+    if version == (db.database, row[0] if row else "") and forms.get(form.key) is form:
+        return None
+    rows = FieldRow.select().where(FieldRow.form == form.id, FieldRow.deleted_at.is_null())
+    return {row.key: shape(spec_of(row)) for row in rows}
 
 
 def order_fields(form: Form, keys: list[str], actor: Actor = SYSTEM) -> None:
@@ -580,7 +650,7 @@ def order_fields(form: Form, keys: list[str], actor: Actor = SYSTEM) -> None:
     with editing(form.key, actor):
         for position, key in enumerate(wanted):
             FieldRow.update(position=position).where(FieldRow.form == form.id, FieldRow.key == key).execute()
-        _touch()
+        touch()
 
 
 def count(form: Form, *, deleted: bool | None = False) -> int:
@@ -653,7 +723,7 @@ def delete_form(form: Form, actor: Actor = SYSTEM) -> None:
         raise UserError(_("「%(form)s」是固客自带的表单，不能删除。", form=form.label))
     with editing(form.key, actor, "form.deleted"):
         FormRow.update(deleted_at=clock.now()).where(FormRow.id == form.id).execute()
-        _touch()
+        touch()
 
 
 def hidden(key: str, field_key: str | None = None) -> bool:
@@ -670,7 +740,7 @@ def restore_form(key: str, actor: Actor = SYSTEM) -> Form:
         raise NotFound(_("回收站里没有「%(key)s」这个表单。", key=key))
     with editing(key, actor, "form.restored"):
         FormRow.update(deleted_at=None).where(FormRow.key == key).execute()
-        _touch()
+        touch()
     return get(key)
 
 
@@ -681,7 +751,7 @@ def restore_field(form: Form, key: str, actor: Actor = SYSTEM) -> Field:
     with editing(form.key, actor):
         mine = (FieldRow.form == form.id) & (FieldRow.key == key)
         FieldRow.update(deleted_at=None).where(mine).execute()
-        _touch()
+        touch()
         back = get(form.key)
         if back.fields[key].unique and duplicates(back, (key,)):
             FieldRow.update(unique=False, indexed=True).where(mine).execute()
@@ -689,10 +759,33 @@ def restore_field(form: Form, key: str, actor: Actor = SYSTEM) -> Field:
         if "unique" in back.options:
             set_option(form.id, "unique", together)
         with _kept_in_step(form):
-            _touch()
+            touch()
         f = get(form.key).fields[key]
         _index(form.key, f)
     return f
+
+
+def shell(row: FormRow) -> Form:
+    """A form that may be in the recycle bin, with the fields it had."""
+    form = Form(
+        row.id, row.key, row.label, row.icon, row.title_field, row.group, row.options, row.system, row.position
+    )  # fmt: skip
+    rows = FieldRow.select().where(FieldRow.form == row.id).order_by(FieldRow.position, FieldRow.id)
+    form.fields = {one.key: types.build(spec_of(one)) for one in rows}
+    return form
+
+
+def drop_column(form: Form, f: Field) -> None:
+    """A deleted field's column goes for good."""
+    _unindex(form.key, f.key)
+    dialect.drop_column(db, form.table_name, f.key)
+
+
+def forget(row: FormRow) -> None:
+    """The rows that define a form go; its tables went before."""
+    FieldRow.delete().where(FieldRow.form == row.id).execute()
+    row.delete_instance()
+    touch()
 
 
 def install(docs: list[dict[str, Any]]) -> None:

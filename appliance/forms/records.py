@@ -672,6 +672,11 @@ def _log(form: Form, action: str, fields: Any, where: Any, actor: Actor, cause: 
     _changes(form, action, fields, where, peewee.Value(actor.id), why, peewee.Value(now)).execute()
 
 
+def log_update(form: Form, fields: Any, where: Any, actor: Actor, cause: Cause) -> None:
+    """Writes a Change of records whose values a conversion takes away; ``fields``: an expression for its document."""
+    _log(form, "update", fields, where, actor, cause, clock.now())
+
+
 def _log_ids(form: Form, action: str, ids: list[int], actor: Actor, cause: Cause) -> None:
     for start in range(0, len(ids), CHUNK):
         inside = form.col("id").in_(ids[start : start + CHUNK])

@@ -46,6 +46,11 @@ def _readings() -> dict[str, tuple[str, ...]]:
     return out
 
 
+def reading(character: str) -> str:
+    """The pinyin of one character, without its tone."""
+    return _readings().get(character, (character,))[0]
+
+
 def _pinyin_tokens(run: str) -> list[str]:
     table = _readings()
     sounds = [table.get(ch, (ch,)) for ch in run]

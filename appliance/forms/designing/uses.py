@@ -1,0 +1,182 @@
+"""Who names a field or a form: asked before one is deleted. Higher rooms register what of theirs does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask_babel import gettext as _
+
+from ...accounts.models import Role
+from ...accounts.permissions import Rights
+from ...core.i18n import label as i18n_label
+from .. import catalog
+from ..catalog import Form
+from ..models import View
+
+Names = Callable[[Form, "str | None"], Iterator["Use"]]
+
+
+@dataclass(frozen=True)
+class Use:
+    """One thing that names the field (or the form): ``规则「七天未签收提醒」``. ``blocks``: it would fail without it."""
+
+    words: str
+    blocks: bool = False
+
+
+_finders: list[Names] = []
+
+
+def finder(find: Names) -> Names:
+    """Registers a function that yields the uses of a form, or of one of its fields when the key is given."""
+    _finders.append(find)
+    return find
+
+
+def of_field(form: Form, key: str) -> list[Use]:
+    return _unique(use for find in _finders for use in find(form, key))
+
+
+def of_form(form: Form) -> list[Use]:
+    return _unique(use for find in _finders for use in find(form, None))
+
+
+def _unique(found: Iterator[Use]) -> list[Use]:
+    return list(dict.fromkeys(found))
+
+
+def words(found: list[Use], most: int = 8) -> str:
+    """The uses in one line."""
+    told = _("、").join(use.words for use in found[:most])
+    return _("%(uses)s 等 %(count)s 处", uses=told, count=len(found)) if len(found) > most else told
+
+
+def named(doc: Any, over: Form) -> set[tuple[str, str | None]]:
+    """``(form key, field key)`` of all that a document over records of ``over`` names, and ``(form key, None)`` of
+    forms. Paths are followed through relations."""
+    return _named(doc, over)
+
+
+_PATHS = frozenset(("field", "of", "on", "changed", "sort", "by", "start", "end", "title", "image", "parent"))
+_LISTS = frozenset(("fields", "columns", "updated", "keys"))
+
+
+def _named(doc: Any, over: Form) -> set[tuple[str, str | None]]:
+    found: set[tuple[str, str | None]] = set()
+    if isinstance(doc, list):
+        for item in doc:
+            found |= _named(item, over)
+        return found
+    if not isinstance(doc, dict):
+        return found
+    inner = over
+    for name in ("related", "create_record", "form"):
+        target = catalog.all_forms().get(doc[name]) if isinstance(doc.get(name), str) else None
+        if target:
+            found.add((target.key, None))
+            inner = target
+    for name, value in doc.items():
+        if name in _PATHS and isinstance(value, str):
+            found |= _path(value.removeprefix("-"), inner)
+        elif name in _LISTS and isinstance(value, list):
+            for one in value:
+                found |= _path(one, inner) if isinstance(one, str) else _named(one, inner)
+        elif name in ("set", "values") and isinstance(value, dict):
+            found |= {(inner.key, key) for key in value}
+        elif isinstance(value, (dict, list)):
+            found |= _named(value, inner)
+    return found
+
+
+def _path(path: str, form: Form) -> set[tuple[str, str | None]]:
+    found: set[tuple[str, str | None]] = set()
+    at: Form | None = form
+    for part in path.split("."):
+        if at is None:
+            break
+        found.add((at.key, part))
+        f = at.fields.get(part)
+        at = catalog.all_forms().get(f.options.get("form", "")) if f else None
+    return found
+
+
+# -- what this room itself knows ----------------------------------------------------------------------------------
+
+
+@finder
+def _fields(form: Form, key: str | None) -> Iterator[Use]:
+    """Fields that point at the form, look through it, compute from it or depend on the field."""
+    for other in catalog.all():
+        for f in other.fields.values():
+            if other.key == form.key and f.key == key:
+                continue
+            if key is None and other.key == form.key:
+                continue
+            if (form.key, key) in _named_by_field(f.options, other, form, key):
+                yield Use(_("%(form)s的字段「%(field)s」", form=other.label, field=f.label), f.group == "computed")
+
+
+def _named_by_field(options: dict[str, Any], other: Form, form: Form, key: str | None) -> set[tuple[str, str | None]]:
+    found: set[tuple[str, str | None]] = set()
+    if isinstance(options.get("form"), str):
+        found.add((options["form"], None))
+    via = other.fields.get(options.get("relation") or options.get("through") or options.get("via") or "")
+    over = catalog.all_forms().get(via.options.get("form", "")) if via else None
+    for name, value in options.items():
+        if name in ("show_if", "require_if", "lock_if"):
+            found |= named(value, other)
+        elif name in ("relation", "through", "via") and isinstance(value, str):
+            found |= _path(value, other)
+        elif name in ("field", "of", "on", "where") and over:
+            found |= named({name: value}, over)
+        elif name in ("formula", "default_formula") and isinstance(value, str) and key and other.key == form.key:
+            found |= {(form.key, key)} if _in_formula(value, key, form.fields[key].label) else set()
+    return found
+
+
+def _in_formula(text: str, key: str, label: str) -> bool:
+    """Whether a formula names a field, by key or in braces by label."""
+    return bool(re.search(rf"(?<![\w]){re.escape(key)}(?![\w])", text)) or f"{{{label}}}" in text
+
+
+@finder
+def _form_itself(form: Form, key: str | None) -> Iterator[Use]:
+    if key is None:
+        return
+    if form.title_field == key:
+        yield Use(_("标题字段"))
+    if any(key in keys for keys in form.unique_sets):
+        yield Use(_("联合唯一"))
+    if form.options.get("color_field") == key:
+        yield Use(_("颜色"))
+    for name, view in form.views.items():
+        if isinstance(view, dict) and (form.key, key) in named(view, form):
+            yield Use(_("视图「%(name)s」", name=i18n_label(view.get("label") or name)))
+
+
+@finder
+def _views(form: Form, key: str | None) -> Iterator[Use]:
+    rows = View.select(View, View.form).where(View.deleted_at.is_null(), View.name != "")
+    for view in rows:
+        over = catalog.by_id(view.form_id)
+        if over is None or (key is None and over.key == form.key):
+            continue
+        doc = {"where": view.where, "columns": view.columns or [], "sort": view.sort or ""}
+        if (form.key, key) in named(doc, over):
+            yield Use(_("视图「%(name)s」", name=view.name))
+
+
+@finder
+def _roles(form: Form, key: str | None) -> Iterator[Use]:
+    for role in Role.select():
+        for form_key, rights in Rights.open(role.rights).forms.items():
+            over = catalog.all_forms().get(form_key)
+            if over is None:
+                continue
+            inside = over.key == form.key and key in rights.fields
+            if inside or (form.key, key) in named(dict(rights.scope), over):
+                yield Use(_("角色「%(name)s」的权限", name=i18n_label(role.label)), not inside)
+                break

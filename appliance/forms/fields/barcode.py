@@ -54,15 +54,16 @@ class Barcode(Text):
     def parse(self, raw: Any) -> str | None:
         if isinstance(raw, bool):
             raise FieldError(_("这里要填条码。"))
-        text = super().parse(as_digits(raw) if isinstance(raw, (int, float)) else raw)
+        given = as_digits(raw) if isinstance(raw, (int, float)) else raw
+        if self.digits_only and isinstance(given, str):
+            return _ean(text, DIGITS[self.kind]) if (text := narrow(given)) else None
+        text = super().parse(given)
         if text is None or self.kind == "qr":
             return text
         text = narrow(text)
-        if self.kind == "code128":
-            if not all(" " <= sign <= "~" for sign in text):
-                raise FieldError(_("Code 128 条码只能有英文字母、数字和常用符号。"))
-            return text
-        return _ean(text, DIGITS[self.kind])
+        if not all(" " <= sign <= "~" for sign in text):
+            raise FieldError(_("Code 128 条码只能有英文字母、数字和常用符号。"))
+        return text
 
     def operand(self, value: Any, ctx: Any) -> str | None:
         return super(Text, self).operand(value, ctx) if self.kind == "qr" else narrow(str(value)) or None

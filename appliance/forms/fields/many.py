@@ -152,6 +152,11 @@ class ManyValues(LinkField):
     def operand(self, value: Any, ctx: Context) -> Any:
         return self.parse_item(value)
 
+    def compile(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
+        if op == "empty":
+            return dialect.negate(self.compile_positive(column, "not_empty", value, ctx))
+        return super().compile(column, op, value, ctx)
+
     def compile_positive(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
         if op == "not_empty":
             return self._holders(column, None, ctx)

@@ -92,12 +92,22 @@ class Outcome:
 class BulkAction:
     """Something to do with a selection."""
 
-    key: ClassVar[str]
-    label: ClassVar[Any]
-    icon: ClassVar[str]
-    right: ClassVar[str]
-    forms: ClassVar[tuple[str, ...]]
-    order: ClassVar[int]
+    key: str
+    label: Any
+    icon: str
+    right: str = "bulk"
+    forms: tuple[str, ...] = ("*",)
+    order: int = 100
+    scripts: ClassVar[tuple[str, ...]] = ()
+    """Files of ``static/js`` that its dialog needs."""
+
+    def suits(self, form: Form, actor: Actor) -> bool:
+        """Whether there is anything for this person to do with it."""
+        return True
+
+    def preview(self, selection: Selection, values: MultiDict[str, str]) -> str | None:
+        """What it would do with these inputs, as HTML for the dialog; ``None``: there is nothing to say beforehand."""
+        return None
 
     def dialog(self, selection: Selection) -> str | None:
         """The inputs it needs, as HTML; ``None`` runs it at once."""
@@ -113,6 +123,13 @@ class BulkAction:
 
 
 _actions: dict[str, BulkAction] = {}
+_sources: list[Callable[[Form], list[BulkAction]]] = []
+
+
+def source(fn: Callable[[Form], list[BulkAction]]) -> Callable[[Form], list[BulkAction]]:
+    """Registers a function that gives a form's actions, for rooms whose actions the company makes itself (rules)."""
+    _sources.append(fn)
+    return fn
 
 
 def action(
@@ -132,12 +149,15 @@ def action(
 
 def of(form: Form, actor: Actor) -> list[BulkAction]:
     """What the actor may do with records of the form, in order."""
-    found = [
-        a
-        for a in _actions.values()
-        if (form.key in a.forms or "*" in a.forms) and permissions.can(actor, a.right, form.key)
-    ]
+    own = [a for a in _actions.values() if form.key in a.forms or "*" in a.forms]
+    given = [a for give in _sources for a in give(form)]
+    found = [a for a in (*own, *given) if permissions.can(actor, a.right, form.key) and a.suits(form, actor)]
     return sorted(found, key=lambda a: a.order)
+
+
+def scripts(form: Form, actor: Actor) -> list[str]:
+    """What the list's page must load for their dialogs."""
+    return list(dict.fromkeys(name for a in of(form, actor) for name in a.scripts))
 
 
 def find(form: Form, actor: Actor, key: str) -> BulkAction | None:

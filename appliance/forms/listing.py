@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from ..accounts import permissions
 from ..accounts.actor import Actor
 from ..core.errors import NotFound, UserError
 from . import catalog, conditions, query, saved_views
+from .boards.settings import SHOWN, Settings
 from .catalog import SYSTEM_FIELDS, Form
 from .fields.base import Field
 from .fields.number import Money
@@ -34,18 +35,25 @@ class Base:
     where: dict[str, Any] = field(default_factory=dict)
     sort: str | None = None
     columns: tuple[str, ...] = ()
+    kind: str = "list"
+    settings: Settings = Settings()
 
     @classmethod
     def of(cls, form: Form, actor: Actor, view: View | None) -> Base:
-        source: Any = view or saved_views.personal(form, actor)
+        own: Any = saved_views.personal(form, actor)
+        source = view or own
         columns = list(source.columns) if source and source.columns else default_columns(form, actor)
         shown = _visible(form, actor, columns)
-        return cls(dict(source.where), source.sort or None, shown) if view else cls(columns=shown)
+        settings = saved_views.arranged(view, own)
+        if view is None:
+            return cls(columns=shown, settings=settings)
+        return cls(dict(view.where), view.sort or None, shown, view.kind, settings)
 
 
 @dataclass(frozen=True)
 class State:
-    """What a list shows, as its URL says it: ``view``, ``q``, ``where``, ``sort``, ``cols``, ``size``, ``cursor``.
+    """What a list shows, as its URL says it: ``view``, ``kind``, ``q``, ``where``, ``sort``, ``cols``, ``size``, ``cursor``,
+    ``on`` (the day a calendar is open at) and what ``Settings.SHOWN`` names.
 
     What the URL leaves out comes from the saved view, else from the person's own choice, else from the form.
     """
@@ -59,6 +67,11 @@ class State:
     columns: tuple[str, ...] = ()
     size: int = SIZE
     cursor: str | None = None
+    kind: str = "list"
+    settings: Settings = Settings()
+    on: str = ""
+    whole: bool = False
+    """Whether the URL asks for the list itself although another view would open first."""
     base: Base = Base()
     problem: str = ""
     """Why the URL cannot be shown as it stands."""
@@ -66,7 +79,7 @@ class State:
     @classmethod
     def read(cls, form: Form, actor: Actor, args: Mapping[str, str]) -> State:
         problem, view = "", None
-        if args.get("view"):
+        if args.get("view", "0") != "0":
             try:
                 view = saved_views.get(form, _number(args["view"]), actor)
             except NotFound as error:
@@ -90,6 +103,10 @@ class State:
             columns=_visible(form, actor, named) if named else base.columns,
             size=size if size in SIZES else SIZE,
             cursor=args.get("cursor") or None,
+            kind=args.get("kind") or base.kind,
+            settings=base.settings.read(args),
+            on=args.get("on", "")[:10],
+            whole=args.get("view") == "0",
             base=base,
             problem=problem,
         )
@@ -99,6 +116,10 @@ class State:
         out: dict[str, str] = {}
         if self.view:
             out["view"] = str(self.view.id)
+        elif self.whole:
+            out["view"] = "0"
+        if self.kind != self.base.kind:
+            out["kind"] = self.kind
         if self.text:
             out["q"] = self.text
         if self.where != self.base.where:
@@ -109,6 +130,9 @@ class State:
             out["cols"] = ",".join(self.columns)
         if self.size != SIZE:
             out["size"] = str(self.size)
+        out |= self.settings.args(self.base.settings)
+        if self.on:
+            out["on"] = self.on
         if self.cursor:
             out["cursor"] = self.cursor
         return out
@@ -117,7 +141,10 @@ class State:
         """The URL of this state with ``changes``; any change but ``cursor`` goes back to the first page. What is no part of
         a state stands in the URL as it is."""
         known = {k: v for k, v in changes.items() if k in self.__dataclass_fields__}
-        others = {k: v for k, v in changes.items() if k not in known}
+        shown = {k: v for k, v in changes.items() if k in SHOWN}
+        if shown:
+            known["settings"] = replace(self.settings, **shown)
+        others = {k: v for k, v in changes.items() if k not in known and k not in shown}
         values: dict[str, Any] = replace(self, **{"cursor": None} | known).args() | others
         return url_for(endpoint, form_key=self.form.key, **values)
 
@@ -129,13 +156,13 @@ class State:
     @property
     def reset_url(self) -> str:
         """The same view without search, filter and order of its own."""
-        view = self.view.id if self.view else None
+        view = self.view.id if self.view else 0 if self.whole else None
         return url_for("forms.list_records", form_key=self.form.key, view=view)
 
     @property
     def changed(self) -> bool:
         """Whether it shows something else than its saved view."""
-        return Base(self.where, self.sort, self.columns) != self.base
+        return Base(self.where, self.sort, self.columns, self.kind, self.settings) != self.base
 
     @property
     def narrowed(self) -> bool:
@@ -147,7 +174,10 @@ class State:
 
     def values(self) -> dict[str, Any]:
         """What a saved view keeps of it."""
-        return {"where": self.where, "sort": self.sort, "columns": list(self.columns)}
+        return {
+            "where": self.where, "sort": self.sort, "columns": list(self.columns),
+            "kind": self.kind, "settings": self.settings.document(),
+        }  # fmt: skip
 
 
 def read_condition(text: str) -> dict[str, Any]:
@@ -186,13 +216,16 @@ def _visible(form: Form, actor: Actor, keys: list[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Column:
-    """A column as its header shows it. ``direction``: asc, desc or nothing; ``sort_url``: what a click on it opens."""
+    """A column as its header shows it. ``direction``: asc, desc or nothing; ``sort_url``: what a click on it opens;
+    ``width``: in pixels, when the person drew one; ``editable``: its cells can be edited in place."""
 
     key: str
     label: str
     align: str
     direction: str
     sort_url: str | None
+    width: int | None = None
+    editable: bool = False
 
 
 @dataclass(frozen=True)
@@ -202,6 +235,7 @@ class Row:
     url: str
     cells: Markup
     """The ``td`` elements, without the title's."""
+    color: str = ""
 
 
 @dataclass
@@ -217,6 +251,19 @@ class Listing:
     prev_url: str | None = None
     problem: str = ""
 
+    @property
+    def width(self) -> int:
+        """Of the whole table in pixels, when its columns have widths of their own; else 0."""
+        if not any(c.width for c in self.columns):
+            return 0
+        return sum(c.width or NORMAL for c in self.columns) + BESIDE
+
+
+NORMAL = 160
+"""The width of a column beside others that have widths of their own."""
+BESIDE = 96
+"""The room of the boxes before and the buttons after them."""
+
 
 def build(state: State) -> Listing:
     """Reads one page. What cannot be shown comes out as ``problem``, a sentence."""
@@ -225,19 +272,27 @@ def build(state: State) -> Listing:
         return listing
     form = state.form
     try:
-        page = state.query().page(state.size, state.cursor, state.columns)
+        page = state.query().page(state.size, state.cursor, read_keys(state, state.columns))
         listing.chips = [(words, state.url(where=rest)) for words, rest in conditions.chips(state.where, form)]
     except UserError as error:
         listing.problem = error.message
         return listing
-    listing.columns = _columns(state)
-    listing.rows = _rows(state, listing.columns, page.records)
+    listing.columns = columns(state)
+    listing.rows = rows(state, listing.columns, page.records)
     listing.next_url = state.url(cursor=page.next_cursor) if page.next_cursor else None
     listing.prev_url = state.url(cursor=page.prev_cursor) if page.prev_cursor else None
     return listing
 
 
-def _columns(state: State) -> list[Column]:
+def read_keys(state: State, keys: Iterable[str]) -> list[str]:
+    """The fields to read for rows that show ``keys``."""
+    from .boards import cards
+
+    return cards.read_keys(state, keys)
+
+
+def columns(state: State) -> list[Column]:
+    """The headers; the title's comes first."""
     form, clear = state.form, query.clear(state.form, state.actor)
     title = form.title_field if form.title_field in clear else None
     out = [_column(state, title or "id", form.fields.get(title or ""), sortable=True)]
@@ -249,26 +304,44 @@ def _columns(state: State) -> list[Column]:
 
 
 def _column(state: State, key: str, f: Field | None, sortable: bool) -> Column:
+    # These modules stand on this one.
+    from . import record_pages
+
     label = f.label if f else state.form.label
     direction = {key: "asc", f"-{key}": "desc"}.get(state.sort or "", "")
     # Numbers and dates are mostly wanted from the top, names from A.
     first, second = (f"-{key}", key) if f is not None and f.column != "TEXT" else (key, f"-{key}")
     following: dict[str | None, str | None] = {first: second, second: None}
     url = state.url(sort=following.get(state.sort, first)) if sortable else None
-    return Column(key, label, f.align if f else "left", direction, url)
+    editable = f is not None and key in state.form.fields and record_pages.editable(state.form, f, state.actor)
+    return Column(key, label, f.align if f else "left", direction, url, state.settings.widths.get(key), editable)
 
 
-def _rows(state: State, columns: list[Column], records: list[query.Record]) -> list[Row]:
+def rows(state: State, columns: list[Column], records: list[query.Record]) -> list[Row]:
     # The cells are put together here: five hundred of them through a template are half of the time that a list takes.
+    from .boards import cards
+
     base = url_for("forms.show_record", form_key=state.form.key, record_id=0)[:-1]
-    starts = [(c.key, CELL[c.align == "right"].format(c.label)) for c in columns[1:]]
+    starts = [(c.key, _cell(c, place, state.settings.frozen)) for place, c in enumerate(columns) if place]
+    paint = cards.painter(state.form, state.actor)
     return [
-        Row(r.id, r.title, f"{base}{r.id}", Markup("".join([f"{start}{r.cell(key)}</td>" for key, start in starts])))
+        Row(
+            r.id, r.title, f"{base}{r.id}", Markup("".join([f"{start}{r.cell(key)}</td>" for key, start in starts])),
+            paint(r),
+        )
         for r in records
-    ]
+    ]  # fmt: skip
 
 
-CELL = {False: Markup('<td data-l="{}">'), True: Markup('<td class="num" data-l="{}">')}
+def _cell(column: Column, place: int, frozen: int) -> Markup:
+    """The beginning of a cell: everything but its value."""
+    classes = ["num"] if column.align == "right" else []
+    if place < frozen:
+        classes += ["frozen", f"frozen-{place}"]
+    if column.editable:
+        classes.append("can")
+    named = Markup(' class="{}"').format(" ".join(classes)) if classes else Markup("")
+    return Markup('<td{} data-l="{}">').format(named, column.label)
 
 
 def totals(state: State) -> dict[str, str]:

@@ -2,21 +2,55 @@
 
 from __future__ import annotations
 
-from flask import Response, jsonify, make_response, render_template, request, url_for
+from dataclasses import dataclass
+from typing import cast
+
+from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..accounts.actor import current_actor
-from ..accounts.guards import requires, requires_login
+from ..accounts.guards import requires, requires_admin, requires_login
 from ..core import http, jobs
 from ..core.errors import NotFound, UserError
-from . import bulk_actions, comment_views, condition_views, deleting, finder, listing, live, query, record_views, saved_views
+from . import (
+    bulk_actions,
+    cell_views,
+    choosing,
+    comment_views,
+    condition_views,
+    deleting,
+    file_views,
+    finder,
+    input_views,
+    listing,
+    live,
+    query,
+    quick_views,
+    record_views,
+    saved_views,
+)
 from .blueprint import bp, link, open_form
+from .boards import kinds
+from .boards import views as board_views
+from .boards.calendar import WEEKDAYS
 from .bulk_actions import Selection
 from .listing import State
 from .models import View
 
-__all__ = ["bp", "comment_views", "condition_views", "live", "record_views"]
+__all__ = [
+    "board_views",
+    "bp",
+    "cell_views",
+    "choosing",
+    "comment_views",
+    "condition_views",
+    "file_views",
+    "input_views",
+    "live",
+    "quick_views",
+    "record_views",
+]
 
 
 def _state(form_key: str) -> State:
@@ -38,19 +72,27 @@ def _links(state: State) -> dict[str, str | None]:
 def list_records(form_key: str) -> Response:
     """A form's list. htmx gets the rows, or with the target ``list`` the bar and tabs too."""
     state = _state(form_key)
-    shown = listing.build(state)
+    if not request.args and not http.is_htmx() and (first := saved_views.start(state.form, state.actor)):
+        return cast(Response, redirect(url_for("forms.list_records", form_key=form_key, view=first.id)))
+    kind = kinds.of(state)
+    shown = kind.build(state)
     whole = http.htmx.target == "list"
     response = http.render(
         "forms/list.html",
         "forms/_list.html" if whole else "forms/_list_body.html",
         status=200 if http.is_htmx() or not shown.problem else 422,
         list=shown,
+        kind=kind,
+        weekdays=WEEKDAYS,
+        kinds=kinds.offered(state.form, state.actor),
         state=state,
         form=state.form,
         rights=listing.rights(state.form, current_actor()),
         views=saved_views.tabs(state.form, current_actor()) if whole or not http.is_htmx() else [],
         may_change=bool(state.view and saved_views.may_change(state.view, current_actor())),
+        opening=_opening(state) if whole or not http.is_htmx() else None,
         bulk=bulk_actions.of(state.form, current_actor()),
+        bulk_scripts=bulk_actions.scripts(state.form, current_actor()),
         links=_links(state),
         sizes=listing.SIZES,
         has_totals=listing.has_totals(state),
@@ -58,6 +100,22 @@ def list_records(form_key: str) -> Response:
     if http.is_htmx() and request.method == "GET":
         response.headers["HX-Push-Url"] = state.url(cursor=state.cursor)
     return response
+
+
+@dataclass(frozen=True)
+class Opening:
+    """With which view the list opens. ``by_role``: an administrator chose it; ``url``: of the list itself."""
+
+    view: View | None
+    by_role: bool
+    url: str
+
+
+def _opening(state: State) -> Opening:
+    view = saved_views.start(state.form, state.actor)
+    by_role = view is not None and saved_views.start_of_role(state.form, state.actor) is not None
+    url = url_for("forms.list_records", form_key=state.form.key, view=0 if view else None)
+    return Opening(view, by_role, url)
 
 
 @bp.get("/forms/<form_key>/count")
@@ -187,6 +245,74 @@ def delete_view(form_key: str, view_id: int) -> AnyResponse:
 def restore_view(form_key: str, view_id: int) -> AnyResponse:
     view = saved_views.restore(open_form(form_key), view_id, current_actor())
     return http.go(url_for("forms.list_records", form_key=form_key, view=view.id))
+
+
+@bp.post("/forms/<form_key>/views/<int:view_id>/duplicate")
+@requires("see")
+def duplicate_view(form_key: str, view_id: int) -> AnyResponse:
+    actor = current_actor()
+    view = saved_views.duplicate(saved_views.get(open_form(form_key), view_id, actor), actor)
+    return http.go(url_for("forms.list_records", form_key=form_key, view=view.id))
+
+
+@bp.post("/forms/<form_key>/views/order")
+@requires("see")
+def order_views(form_key: str) -> AnyResponse:
+    """Keeps the order of the tabs for this person; ``ids``: separated by commas."""
+    ids = [int(i) for i in request.form.get("ids", "").split(",") if i.isdecimal() and len(i) < 16]
+    saved_views.reorder(open_form(form_key), current_actor(), ids)
+    return Response(status=204)
+
+
+@bp.post("/forms/<form_key>/views/start")
+@requires("see")
+def start_view(form_key: str) -> AnyResponse:
+    """Opens the list with a view (``view``) from now on, for this person; without one with the list itself."""
+    form, actor = open_form(form_key), current_actor()
+    view_id = request.form.get("view", type=int)
+    view = saved_views.get(form, view_id, actor) if view_id else None
+    saved_views.choose_start(form, actor, view)
+    words = _("以后打开%(form)s先看「%(view)s」", form=form.one, view=view.name if view else _("全部"))
+    response = http.toast(Response(status=204), words)
+    return http.trigger(response, "guke:tabs")
+
+
+@bp.get("/forms/<form_key>/views/<int:view_id>/roles")
+@requires_admin
+def view_roles(form_key: str, view_id: int) -> str:
+    """Asks for which roles the list opens with this view."""
+    view = saved_views.get(open_form(form_key), view_id, current_actor())
+    return _roles_form(form_key, view)
+
+
+def _roles_form(form_key: str, view: View, error: str = "") -> str:
+    return render_template(
+        "forms/_view_roles.html", form_key=form_key, view=view, roles=saved_views.roles(), error=error,
+        chosen=saved_views.roles_starting(view),
+    )  # fmt: skip
+
+
+@bp.post("/forms/<form_key>/views/<int:view_id>/roles")
+@requires_admin
+def save_view_roles(form_key: str, view_id: int) -> AnyResponse:
+    view, actor = saved_views.get(open_form(form_key), view_id, current_actor()), current_actor()
+    ids = [int(i) for i in request.form.getlist("role") if i.isdecimal() and len(i) < 16]
+    try:
+        saved_views.choose_for_roles(view, actor, ids)
+    except UserError as error:
+        return make_response(_roles_form(form_key, view, error.message), error.status)
+    response = http.toast(Response(status=204), _("已保存"))
+    return http.trigger(response, "guke:close")
+
+
+@bp.post("/forms/<form_key>/layout")
+@requires("see")
+def keep_layout(form_key: str) -> AnyResponse:
+    """Keeps widths, frozen or closed columns of the view that is shown (``layout``: JSON)."""
+    state = _state(form_key)
+    doc = listing.read_condition(request.form.get("layout", ""))
+    saved_views.arrange(state.form, state.actor, state.view, doc)
+    return Response(status=204)
 
 
 # -- many records ---------------------------------------------------------------------------------------------------

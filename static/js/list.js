@@ -30,6 +30,7 @@
     var chosen = picked();
     rows.forEach(function (box) { box.closest("tr").classList.toggle("picked", box.checked); });
     var page = list.querySelector("[data-pick-page]");
+    if (!page) return;
     page.checked = rows.length > 0 && chosen.length === rows.length;
     page.indeterminate = chosen.length > 0 && chosen.length < rows.length;
     if (chosen.length < rows.length) everything = false;
@@ -106,9 +107,15 @@
     if (!row || event.target.closest("a, button, input, label") || String(window.getSelection())) return;
     if (event.target.closest(".pick")) { row.querySelector(".pick input").click(); return; }
     var url = row.querySelector(".title a").href;
-    if (event.ctrlKey || event.metaKey) window.open(url, "_blank");
-    else location.assign(url);
+    if (event.ctrlKey || event.metaKey) { window.open(url, "_blank"); return; }
+    /* Where a double click edits, the first of two clicks must not leave the page. */
+    if (!event.target.closest(".can")) { location.assign(url); return; }
+    row.classList.add("opening");
+    clearTimeout(opening);
+    opening = event.detail > 1 ? 0 : setTimeout(function () { location.assign(url); }, 240);
+    if (!opening) row.classList.remove("opening");
   }
+  var opening = 0;
 
   function bulk(url) {
     var dialog = el("bulk-dialog");

@@ -632,20 +632,23 @@
     return select;
   };
 
-  var LOCAL = { date: /^\d{4}-\d\d-\d\d$/, datetime: /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?)?$/ };
+  /* What the browser has an input of its own for, as long as it can show the value. */
+  var LOCAL = {
+    date: /^\d{4}-\d\d-\d\d$/, datetime: /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?)?$/, time: /^\d\d:\d\d(:\d\d)?$/, month: /^\d{4}-\d\d$/,
+  };
 
-  /* One line of input: text, number, date or datetime. */
+  /* One line of input: text, number, date, datetime, time, month or duration. */
   proto.line = function (kind, value, onchange, suggestions, unit) {
     var shown = value === undefined || value === null ? "" : String(value);
     var type = "text";
-    if ((kind === "date" || kind === "datetime") && (!shown || LOCAL[kind].test(shown))) {
-      type = kind === "date" ? "date" : "datetime-local";
+    if (LOCAL[kind] && (!shown || LOCAL[kind].test(shown))) {
+      type = kind === "datetime" ? "datetime-local" : kind;
       if (kind === "datetime" && shown.length === 10) shown += "T00:00";
       shown = shown.replace(" ", "T");
     }
     var list = suggestions ? "cond-list-" + (++serial) : null;
     var input = el("input", { class: "form-control" + (kind === "text" ? "" : " num"), type: type, value: shown, list: list, autocomplete: "off",
-      inputmode: kind === "number" ? "decimal" : null, "aria-label": this.w.value, oninput: function () {
+      inputmode: kind === "number" ? "decimal" : null, placeholder: kind === "duration" ? "1:30" : kind === "month" ? "2026-11" : null, "aria-label": this.w.value, oninput: function () {
         var text = input.value.trim();
         if (text === "") onchange(undefined);
         else if (kind === "number" && /^-?\d{1,15}(\.\d{1,6})?$/.test(text)) onchange(Number(text));

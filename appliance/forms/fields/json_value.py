@@ -26,6 +26,7 @@ class Json(Field):
     sortable = False
     can_be_unique = False
     can_be_indexed = False
+    searchable = False
     aggregates = ("count",)
     rules = ("max_length",)
     input_template = "forms/fields/json.html"

@@ -53,6 +53,7 @@ class RichText(Field):
     sortable = False
     can_be_unique = False
     can_be_indexed = False
+    searchable = False
     aggregates = ("count",)
     rules = ("min_length", "max_length")
     input_template = "forms/fields/rich_text.html"

@@ -5,7 +5,7 @@ Everything that shows or changes records asks here: :func:`can`, :func:`scope`, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -125,4 +125,26 @@ def field_access(actor: Actor, form_key: str, field_key: str) -> str:
     found = [
         role.on(form_key).fields.get(field_key, "edit") for role in rights_of(actor) if "see" in role.on(form_key).verbs
     ]
-    return max(found, key=ACCESS.index, default="hidden")
+    own = max(found, key=ACCESS.index, default="hidden")
+    if own == "hidden":
+        return own
+    others = [_of_origin(actor, *place) for origins in _origins for place in origins(form_key, field_key)]
+    return min([own, *others], key=ACCESS.index)
+
+
+Origins = Callable[[str, str], Iterable[tuple[str, str]]]
+_origins: list[Origins] = []
+
+
+def origins(fn: Origins) -> Origins:
+    """Registers what knows which fields a field repeats (form and field): nobody sees more of it than of those."""
+    _origins.append(fn)
+    return fn
+
+
+def _of_origin(actor: Actor, form_key: str, field_key: str) -> str:
+    """What of a field's values may be repeated elsewhere; that they cannot be edited there is another matter."""
+    if not can(actor, "see", form_key):
+        return "hidden"
+    access = field_access(actor, form_key, field_key) if field_key else "edit"
+    return access if access in ("hidden", "masked") else "edit"

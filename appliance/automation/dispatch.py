@@ -19,6 +19,7 @@ from ..core.db import PARAM, Statement, write
 from ..core.errors import UserError
 from ..core.jobs import Job
 from ..forms import catalog, hooks
+from ..forms.catalog import Form
 from ..forms.conditions import Context
 from ..forms.hooks import Batch
 from ..forms.models import Change
@@ -44,6 +45,12 @@ def ring(batch: Batch) -> None:
     wanted = [field for (field,) in _LISTENING.execute(batch.form.key, batch.action)]
     if any(field is None or field in batch.fields for field in wanted):
         jobs.enqueue(KIND, unique=KIND)
+
+
+@hooks.listener
+def listening(form: Form, keys: set[str]) -> bool:
+    """Whether an enabled definition listens to changes of one of these fields."""
+    return any(field in keys for (field,) in _LISTENING.execute(form.key, "update"))
 
 
 @dataclass

@@ -152,7 +152,7 @@ class Updated(Trigger):
             field = self.form.fields.get(key) if isinstance(key, str) else None
             if field is None:
                 raise TriggerError(_("「%(form)s」没有字段「%(key)s」。", form=self.form.label, key=key))
-            if field.readonly:
+            if field.readonly and not field.computed:
                 raise TriggerError(_("「%(field)s」由固客计算，它变化时不会触发，请改用定时。", field=field.label))
 
     @property

@@ -109,6 +109,9 @@ def _reverse(run: RuleRun, nets: dict[int, _Net]) -> int:
     for record_id, values in now.items():
         back = {}
         for key, (old, new) in nets[record_id].pairs.items():
+            if key in form.fields and form.fields[key].readonly:
+                # It follows from the others.
+                continue
             if key in form.columns and values[key] == new:
                 back[key] = old
             elif key not in form.columns or values[key] != old:

@@ -306,3 +306,13 @@ def json_rows(rows: list[list[Any]], names: list[str]) -> Any:
 def json_items(column: Any) -> Any:
     """The values of a JSON array in a column as a sub-select."""
     return peewee.Select([fn.json_each(column)], [SQL("value")])
+
+
+def text_from(column: Any, start: int) -> Node:
+    """The text from its ``start``-th character on (the first is 1)."""
+    return fn.substr(column, start)
+
+
+def number_at(column: Any, start: int, length: int) -> Any:
+    """The number that stands in ``length`` characters of a text, from the ``start``-th on."""
+    return fn.substr(column, start, length).cast("REAL")

@@ -28,7 +28,7 @@ from .designing.models import FormVersion
 from .fields.base import Field, FieldError, Spec, is_label
 from .fields.moment import DateTime
 from .fields.number import Integer
-from .fields.relation import Person
+from .fields.people import Person
 from .models import CatalogVersion, FieldRow, FormRow
 
 KEY = re.compile(r"[a-z][a-z0-9_]{0,47}")
@@ -142,7 +142,7 @@ class Form:
 
     def field_at(self, key: str, change_id: int) -> Field | None:
         """The field as it was when that Change was written: a field may have changed its type since."""
-        for last, doc, _job in self.options.get(RETYPED, {}).get(key, []):
+        for last, doc, _number in self.options.get(RETYPED, {}).get(key, []):
             if change_id <= last:
                 return types.build(Spec.read(doc))
         return self.field(key)
@@ -184,22 +184,33 @@ class Form:
         """The fields that quick search looks into: those the form names, else its title and unique or phone fields."""
         named = self.options.get("search")
         if named:
-            return [k for k in named if k in self.fields]
+            return [k for k in named if k in self.fields and self.fields[k].searchable]
         return [
             k for k, f in self.columns.items()
-            if k == self.title_field or f.type == "phone" or (f.unique and f.column == dialect.TEXT)
+            if f.searchable
+            and (k == self.title_field or f.type == "phone" or (f.unique and f.column == dialect.TEXT))
         ]  # fmt: skip
 
 
 CONVERTING, RETYPED = "_converting", "_retyped"
 """Keys of ``form.options`` that are no part of the definition. The first: field → the job that converts it. The second:
-field → ``[[last Change, the field's document until then, the job that converted it], …]``, oldest first."""
+field → ``[[last Change, the field's document until then, the cause of
+what was lost], …]``, oldest first."""
 
 _lock = threading.Lock()
 _cache: tuple[tuple[str, str], dict[str, Form]] = (("", "?"), {})
 
 
 def _load() -> dict[str, Form]:
+    forms = unbound()
+    for form in forms.values():
+        for f in form.fields.values():
+            f.bind(form, forms)
+    return forms
+
+
+def unbound() -> dict[str, Form]:
+    """The forms read anew, their computed fields not yet bound to what they are computed from."""
     forms: dict[int, Form] = {}
     for row in FormRow.select().where(FormRow.deleted_at.is_null()).order_by(FormRow.position, FormRow.id):
         forms[row.id] = Form(
@@ -274,6 +285,11 @@ def inverse(form: Form) -> list[tuple[Form, Field]]:
     ]
 
 
+def pointing(form: Form) -> list[tuple[Form, Field]]:
+    """The fields of all forms whose values are records of ``form``, one or several."""
+    return [(other, f) for other in all_forms().values() for f in other.fields.values() if f.points_at == form.key]
+
+
 def touch() -> None:
     """The definitions have changed: everybody reads them again."""
     token = secrets.token_hex(8)
@@ -311,9 +327,14 @@ def editing(key: str, actor: Actor, action: str = "form.changed") -> Iterator[No
         with write():
             before = all_forms().get(key)
             old = before.document() if before else None
+            known = all_forms()
             _keep_first(before)
             yield
             touch()
+            # The engine of the computed fields is built on the catalogue.
+            from .formula import checking
+
+            checking.settle(key, old, known)
             _note(key, before, old, actor, action)
     finally:
         _edit.key = outer
@@ -331,12 +352,9 @@ def _note(key: str, before: Form | None, old: dict[str, Any] | None, actor: Acto
     form = after or before
     if form is None or new == old:
         return
-    if after:
-        number = version_of(form) + 1
-        FormVersion.create(form_id=form.id, number=number, doc=new, at=clock.now(), by=actor.id)
-        detail: dict[str, Any] = {"form": key, "version": number}
-    else:
-        detail = {"form": key}
+    number = version_of(form) + 1
+    FormVersion.create(form_id=form.id, number=number, doc=new or old, at=clock.now(), by=actor.id)
+    detail = {"form": key, "version": number}
     if not (form.system and action == "form.created"):
         audit.note(action, detail, actor)
 
@@ -428,9 +446,8 @@ def build_field(spec: Spec, own: str | None = None) -> Field:
         raise UserError(_("「%(field)s」这种字段不能设为唯一。", field=f.label), spec.key)
     if f.only_forms is not None and own not in f.only_forms:
         raise UserError(_("这个表单不能有「%(type)s」字段。", type=f.name), spec.key)
-    target = spec.options.get("form")
-    if f.type == "relation" and target != own and target not in all_forms():
-        raise UserError(_("没有「%(key)s」这个表单。", key=target), "form")
+    if f.points_at not in (None, own) and f.points_at not in all_forms():
+        raise UserError(_("没有「%(key)s」这个表单。", key=f.points_at), "form")
     return f
 
 
@@ -558,7 +575,7 @@ def update_field(form: Form, key: str, doc: dict[str, Any], actor: Actor = SYSTE
     if current.spec.system:
         spec.system, spec.readonly = True, current.readonly
     f = build_field(spec, form.key)
-    if f.type == "relation" and f.options.get("form") != current.options.get("form") and filled(form, key):
+    if f.points_at != current.points_at and filled(form, key):
         raise UserError(_("「%(field)s」里已有记录，不能改为关联别的表单。", field=current.label), key)
     with editing(form.key, actor), _kept_in_step(form):
         row = FieldRow.get(FieldRow.form == form.id, FieldRow.key == key)

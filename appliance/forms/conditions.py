@@ -27,6 +27,8 @@ from .fields.base import NEGATIVE, OPERATOR_WORDS, Field, FieldError, Spec
 from .fields.link import LinkField
 from .fields.moment import span_seconds, span_words
 from .fields.number import Decimal, Integer
+from .fields.relation import Relation
+from .fields.relations import Relations
 
 Condition = dict[str, Any]
 
@@ -350,18 +352,18 @@ class FieldTest(Test):
             if ctx.scan and field_.column and not (op in ("eq", "in") and (field_.unique or field_.type == "relation")):
                 column = dialect.unindexed(column)
             return field_.compile(column, op, doc.get("value"), ctx)
-        if field_.type != "relation":
+        if not isinstance(field_, (Relation, Relations)):
             raise FieldError(_("「%(field)s」不是关联字段，后面不能再接字段。", field=field_.label))
-        target = catalog.get(field_.options["form"])
+        target = catalog.get(field_.target)
         # Through a relation the operators about absence are turned round, so that no related record counts as absent.
         positive = doc | {"field": rest, "op": NEGATIVE.get(op, op)}
         other = alias(target, ctx)
         inner = self.compile(positive, target, other, ctx.inner())
         rows = other.select(target.col("id", other)).where(live(target, other, ctx.inner()), inner)
-        if ctx.scan:
+        if ctx.scan and isinstance(field_, Relation):
             found = fn.EXISTS(rows.where(target.col("id", other) == form.col(head, source)))
         else:
-            found = form.col(head, source).in_(rows)
+            found = field_.pointing(form, source, rows)
         return dialect.negate(found) if op in NEGATIVE else found
 
     def _walk(self, doc: Condition, form: Form) -> tuple[list[Field], Form]:
@@ -464,13 +466,15 @@ class RelatedTest(Test):
 
     name = "related"
 
-    def _parts(self, doc: Condition, form: Form, ctx: Context) -> tuple[Form, Field, str, Field | None, str, Any]:
+    def _parts(
+        self, doc: Condition, form: Form, ctx: Context
+    ) -> tuple[Form, Relation | Relations, str, Field | None, str, Any]:
         other = catalog.get(str(doc["related"]))
-        links = [f for o, f in catalog.inverse(form) if o.key == other.key and doc.get("via") in (None, f.key)]
+        links = [f for o, f in catalog.pointing(form) if o.key == other.key and doc.get("via") in (None, f.key)]
         if not links:
             raise FieldError(_("「%(other)s」没有关联到「%(form)s」。", other=other.label, form=form.label))
         agg = doc.get("agg", "count")
-        of = visible_field(other, doc["of"], ctx) if doc.get("of") else None
+        of = visible_field(other, doc["of"], ctx).inner if doc.get("of") else None
         return other, links[0], agg, of, doc.get("op", "gte"), doc.get("value", 1)
 
     def _inside(self, doc: Condition, other: Form, source: Any, ctx: Context) -> Any:
@@ -487,7 +491,7 @@ class RelatedTest(Test):
         inner = ctx.inner()
         other, link, agg, of, op, value = self._parts(doc, form, inner)
         rows = alias(other, inner)
-        owner = other.col(link.key, rows)
+        pairs, owner = link.pairs(other, rows)
         column = other.col(of.key, rows) if of else (other.col("id", rows) if agg == "distinct" else None)
         total = aggregate_of(agg, column)
         passes, nothing, _reader = aggregate_test(total, agg, op, value, of, ctx)
@@ -498,9 +502,9 @@ class RelatedTest(Test):
         # Records with no related row are in no group: when nothing would pass, look for the groups that do not.
         having = dialect.negate(passes) if nothing else passes
         if agg == "count" and column is None and not nothing and (op, value) == ("gte", 1):
-            groups = rows.select(owner).where(inside)
+            groups = peewee.Select([pairs], [owner]).where(inside)
         else:
-            groups = rows.select(owner).where(inside).group_by(owner).having(having)
+            groups = peewee.Select([pairs], [owner]).where(inside).group_by(owner).having(having)
         found = form.col("id", source).in_(groups)
         return dialect.negate(found) if nothing else found
 
@@ -527,8 +531,9 @@ class RelatedTest(Test):
         column = other.col(of.key, rows) if of else (other.col("id", rows) if agg == "distinct" else None)
         total = aggregate_of(agg, column)
         _test, _nothing, reader = aggregate_test(total, agg, op, value, of, ctx)
-        inside = self._inside(doc, other, rows, inner) & (other.col(link.key, rows) == ctx.record_id)
-        found = next(iter(rows.select(total).where(inside).tuples().execute(db)))[0]
+        pairs, owner = link.pairs(other, rows)
+        inside = self._inside(doc, other, rows, inner) & (owner == ctx.record_id)
+        found = next(iter(peewee.Select([pairs], [total]).where(inside).tuples().execute(db)))[0]
         if found is None:
             return reader.format(0) if agg == "sum" else _("空")
         if agg == "avg" and isinstance(reader, Decimal) and of is not None and of.type == "integer":

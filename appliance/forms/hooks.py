@@ -71,6 +71,20 @@ class _Unset:
 
 UNSET = _Unset()
 
+_listeners: list[Callable[[Form, set[str]], bool]] = []
+
+
+def listener(fn: Callable[[Form, set[str]], bool]) -> Callable[[Form, set[str]], bool]:
+    """Registers what knows whether somebody waits for changes of these fields."""
+    _listeners.append(fn)
+    return fn
+
+
+def heard(form: Form, keys: set[str]) -> bool:
+    """Whether anybody waits for changes of one of ``keys``: what changes by itself each night is told only then."""
+    return any(fn(form, keys) for fn in _listeners)
+
+
 _before: dict[str, list[Callable[[Draft], None]]] = defaultdict(list)
 _after: dict[str, list[Callable[[Batch], None]]] = defaultdict(list)
 ANY = "*"

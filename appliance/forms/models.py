@@ -8,6 +8,7 @@ from ..core.db import Model
 from ..core.dialect import JSONField
 from .designing.models import TABLES as DESIGNING_TABLES
 from .file_models import TABLES as FILE_TABLES
+from .formula.models import TABLES as FORMULA_TABLES
 from .importing.models import TABLES as IMPORT_TABLES
 
 
@@ -215,4 +216,4 @@ class CatalogVersion(Model):
         table_name = "catalog_version"
 
 
-TABLES = [CatalogVersion, FormRow, FieldRow, Change, View, ViewDefault, SearchDirty, FieldValue, FieldLink, Comment, Duplicate, Merge, *DESIGNING_TABLES, *FILE_TABLES, *IMPORT_TABLES]
+TABLES = [CatalogVersion, FormRow, FieldRow, Change, View, ViewDefault, SearchDirty, FieldValue, FieldLink, Comment, Duplicate, Merge, *DESIGNING_TABLES, *FILE_TABLES, *IMPORT_TABLES, *FORMULA_TABLES]

@@ -392,7 +392,7 @@ class Aggregation:
                 raise UserError(_("「%(form)s」没有可以汇总的字段「%(key)s」。", form=form.label, key=key), where)
             column = form.col(key, source)
             if i == len(keys) - 1:
-                return f, column
+                return f.inner, column
             if f.type != "relation":
                 raise UserError(_("「%(field)s」不是关联字段，后面不能再接字段。", field=f.label), where)
             walked += key + "."

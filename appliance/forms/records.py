@@ -25,6 +25,7 @@ from ..core.errors import Conflict, FieldErrors, Forbidden, NotFound
 from . import field_rules, query, relations, search
 from .catalog import Form
 from .fields.link import LinkField
+from .formula import filling
 from .hooks import UNSET, Batch, Cause, Draft, run_after, run_before
 from .models import Change, FormRow
 
@@ -95,6 +96,7 @@ def create_many(
 
 def _insert(draft: Draft, good: list[int], first: int) -> None:
     form, now, actor_id = draft.form, clock.now(), draft.actor.id
+    filling.fill_new(draft, good, first, now)
     size = len(good)
     ids = range(first, first + size)
     whole = size == draft.size
@@ -192,6 +194,7 @@ def update_many(
         _unique(draft, changes)
         for i in draft.errors:
             changes.pop((draft.ids or [])[i], None)
+        filling.fill_changed(form, before, changes)
         changed = _apply(draft, before, changes)
         ids = [None if i in draft.errors else record_id for i, record_id in enumerate(draft.ids or [])]
         return Written(ids, draft.errors, changed)
@@ -339,8 +342,9 @@ def update_set(form: Form, values: dict[str, Any], ids: Sequence[int], actor: Ac
     ``ids``: at most a few thousand, a batch. Raises FieldErrors for values that the fields do not take.
     """
     _may(actor, "edit", form)
-    if field_rules.ruled(form) or any(key in together for together in form.unique_sets for key in values):
-        # What may be written depends on the record.
+    together = any(key in keys for keys in form.unique_sets for key in values)
+    if field_rules.ruled(form) or together or filling.differs_by_record(form, set(values)):
+        # What may be written, or what follows from it, depends on the record.
         return sorted(update_many(form, {i: values for i in ids}, actor, cause).changed)
     columns, _size = _to_columns([values], missing=UNSET)
     draft = Draft(form, "update", 1, columns, actor, cause)
@@ -415,8 +419,56 @@ def write_derived(form: Form, assignments: dict[str, Any], where: Any, source: A
     statement = peewee.Update(form.table, {form.col(key): value for key, value in assignments.items()})
     if source is not None:
         statement = statement.from_(source)
+    statement = statement.where(where)
+    if not filling.watched(form, set(assignments)):
+        with write():
+            return int(statement.execute(db))
+    from .formula import spreading
+
     with write():
-        return int(statement.where(where).execute(db))
+        ids = [i for (i,) in statement.returning(form.col("id")).tuples().execute(db)]
+        spreading.derived(form, ids, set(assignments))
+        return len(ids)
+
+
+def write_computed(
+    form: Form,
+    before: dict[int, dict[str, Any]],
+    changes: dict[int, dict[str, Any]],
+    actor: Actor,
+    cause: Cause,
+    *,
+    told: bool = True,
+) -> None:
+    """Stores what computed fields come to now (``changes``: id → values that are new). Inside ``write()``.
+
+    Version and time of change stay: nobody has edited the record. With ``told`` a Change says what has changed and hooks
+    hear of it, but for records in the recycle bin, which nobody asks about.
+    """
+    shapes: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for record_id, new in changes.items():
+        shapes[tuple(sorted(new))].append(record_id)
+    for keys, ids in shapes.items():
+        assignments = {form.col(key): PARAM for key in keys}
+        update = peewee.Update(form.table, assignments).where(form.col("id") == PARAM)
+        statement = form.statement(("computed", *keys), lambda query=update: query)  # type: ignore[misc]
+        statement.executemany([*[changes[i][key] for key in keys], i] for i in ids)
+    live = {i: new for i, new in changes.items() if before[i]["deleted_at"] is None}
+    if not live:
+        return
+    fields = {key for new in live.values() for key in new}
+    if not told:
+        search.written(form, list(live), fields)
+        return
+    now = clock.now()
+    _CHANGE.executemany(
+        (
+            now, form.id, i, "update", dialect.dumps({key: [before[i][key], value] for key, value in new.items()}),
+            actor.id, cause.kind, cause.id, cause.depth,
+        )
+        for i, new in live.items()
+    )  # fmt: skip
+    _after(Batch(form, "update", list(live), fields, actor, cause, {i: before[i] for i in live}))
 
 
 def upsert(form: Form, key: str, rows: Sequence[dict[str, Any]], actor: Actor, cause: Cause = USER) -> Written:
@@ -551,6 +603,8 @@ def _prepare(draft: Draft) -> None:
             _resolve(draft, key, f.options["form"])
         elif not f.column:
             _link(draft.form, key).check(draft, values)
+    if draft.action == "create":
+        filling.defaults(draft)
     run_before(draft)
     field_rules.apply(draft)
 
@@ -638,7 +692,7 @@ def _unique_together(draft: Draft, keys: tuple[str, ...], changes: dict[int, dic
 def _stored_rows(form: Form, ids: Sequence[int], actor: Actor, deleted: bool = False) -> dict[int, dict[str, Any]]:
     """The rows as stored, of those that exist and are the actor's to touch."""
     allowed = query.visible_ids(form.key, set(ids), actor, deleted=deleted) if actor is not SYSTEM else set(ids)
-    names = ["id", "version", "created_at", "deleted_at", *form.columns]
+    names = ["id", "version", "created_at", "created_by", "deleted_at", *form.columns]
     wanted = [i for i in ids if i in allowed]
     select = form.table.select(*[form.col(name) for name in names]).where(form.col("deleted_at").is_null(not deleted))
     statement = form.statement(("stored", deleted), lambda: select.where(dialect.any_of(form.col("id"), PARAM)))

@@ -6,7 +6,9 @@ from typing import Any
 
 from flask_babel import gettext as _
 
+from .address import Address
 from .attachments import Attachments, Images
+from .auto_number import AutoNumber
 from .barcode import Barcode
 from .base import Field, FieldError, Spec
 from .cascade import Cascade
@@ -14,14 +16,21 @@ from .choice import Choice, YesNo
 from .clock_time import Duration, Month, Time
 from .color import Color
 from .contact import Email, Phone, Url
+from .formula import Formula
+from .id_card import IdCard
 from .json_value import Json
+from .location import Location
+from .lookup import Lookup
 from .moment import Date, DateTime
 from .multi_choice import MultiChoice
 from .number import Decimal, Integer, Money, Percent
-from .relation import Person, Relation
+from .people import Department, Departments, Owner, Person, Persons
+from .region import Region
+from .relation import Relation
 from .rich import Markdown, RichText
 from .scale import Rating, Slider
 from .relations import Relations
+from .rollup import Rollup
 from .signature import Signature
 from .text import LongText, Text
 
@@ -38,8 +47,9 @@ def register(cls: type[Field]) -> type[Field]:
 
 for _cls in (
     Text, LongText, RichText, Markdown, Integer, Decimal, Money, Percent, Rating, Slider, Date, DateTime, Time, Duration,
-    Month, YesNo, Choice, MultiChoice, Cascade, Color, Json, Barcode, Phone, Email, Url, Relation, Person,
-    Attachments, Images, Signature, Relations,
+    Month, YesNo, Choice, MultiChoice, Cascade, Color, Json, Barcode, Phone, Email, Url, Relation, Person, Persons, Owner, Department, Departments,
+    IdCard, Region, Address, Location,
+    Attachments, Images, Signature, Relations, Formula, Lookup, Rollup, AutoNumber,
 ):  # fmt: skip
     register(_cls)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
 
     from ..conditions import Context
+    from ..hooks import Draft
 
 __all__ = ["ORDERED", "Field", "FieldError", "Setting", "Spec"]
 
@@ -61,6 +62,8 @@ OPERATOR_WORDS = {
     "has_any": _l("含有任一"),
     "has_all": _l("同时含有"),
     "has_none": _l("不含任何"),
+    "ends_with": _l("结尾是"),
+    "near": _l("距离"),
     "under": _l("属于"),
     "not_under": _l("不属于"),
 }
@@ -167,13 +170,16 @@ class Field:
     sortable: ClassVar[bool] = True
     input_template: ClassVar[str] = "forms/fields/text.html"
     value_input: ClassVar[str] = "text"
-    """How the condition builder asks for a value: text, number, date, datetime, choice, person, relation, none."""
+    """How the condition builder asks for a value: text, number, date, datetime, time, month, duration, choice, person,
+    relation, none."""
     aggregates: ClassVar[tuple[str, ...]] = ("count", "distinct")
     operator_words: ClassVar[dict[str, Any]] = {}
     """Words of operators that read differently for this type."""
     multiple: ClassVar[bool] = False
     needs_database: ClassVar[bool] = False
     """Whether ``parse`` asks the database: an import's reader process, which has none, leaves such values alone."""
+    searchable: ClassVar[bool] = True
+    """Whether quick search may look into what is stored."""
     scripts: ClassVar[tuple[str, ...]] = ()
     """Files of ``static/js/inputs`` that the input needs."""
 
@@ -187,6 +193,8 @@ class Field:
     """Whether the value follows from other values (the form shows it while it is filled in)."""
     moves_along: ClassVar[bool] = False
     """Whether the values are rows of their own that go along when a record is merged into another (``forms.merging``)."""
+    can_be_public: ClassVar[bool] = True
+    """Whether strangers can be asked for it: not when the value is chosen from the company's own records or people."""
     can_be_unique: ClassVar[bool] = True
     can_be_indexed: ClassVar[bool] = True
     rules: ClassVar[tuple[str, ...]] = ()
@@ -389,6 +397,9 @@ class Field:
                 out.append(None)
                 errors[i] = str(error)
         return out, errors
+
+    def complete(self, draft: Draft) -> None:
+        """Fills columns of records about to be written (its own, or others that follow from it)."""
 
     def to_api(self, value: Any) -> Any:
         return value

@@ -1,0 +1,171 @@
+"""Says of a formula what it results in, or what is wrong with it and where; used by the designer and by every definition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask_babel import gettext as _
+
+from ...core.errors import UserError
+from ..catalog import Form
+from ..fields.base import Field, FieldError, Spec
+from ..fields.computed import Computed
+from ..fields.formula import Formula, scope
+from ..fields.rollup import Rollup
+from . import compiling
+from .parser import FormulaProblem
+
+
+@dataclass
+class Result:
+    """``type``: what the formula results in, ``None`` when it has problems: sentences with the character they are about."""
+
+    type: str | None
+    problems: list[tuple[str, int]] = field(default_factory=list)
+    fields: list[str] = field(default_factory=list)
+    text: str = ""
+    """The formula as it is stored."""
+    shown: str = ""
+    """The formula as people read it."""
+
+
+def check(form_doc: dict[str, Any], text: str, forms: dict[str, Form], *, key: str = "", default: bool = False) -> Result:
+    """Checks a formula against a form's document, saved or not. ``key``: the field it is for, to find circles; ``default``: it
+    computes a new record's value."""
+    try:
+        form = trial(form_doc, forms, key, text if not default else None)
+    except UserError as error:
+        return Result(None, [(str(error.message), 0)])
+    known, found = scope(form), form.fields.get(key)
+    circle = "" if default or not isinstance(found, Formula) else found.problem
+    try:
+        program = compiling.compile(text, known, form.label, default=default)
+    except FormulaProblem as problem:
+        # A field that leads back to this one "has a problem": it is the circle.
+        return Result(None, [(circle or problem.message, problem.start)])
+    if circle:
+        return Result(None, [(circle, 0)])
+    return Result(
+        program.type, [], list(program.fields), compiling.canonical(text, known), compiling.shown(text, known)
+    )  # fmt: skip
+
+
+def trial(form_doc: dict[str, Any], forms: dict[str, Form], key: str = "", text: str | None = None) -> Form:
+    """A form of a document that need not be saved, bound beside ``forms``. Fields that are wrong in themselves are left out.
+
+    Raises UserError for a document that is none.
+    """
+    from .. import catalog, fields
+
+    form_key = str(form_doc.get("key") or "_")
+    saved = forms.get(form_key)
+    form = Form(
+        saved.id if saved else 0, form_key, form_doc.get("label") or form_key, "table", None, None, {}, False, 0
+    )  # fmt: skip
+    docs = form_doc.get("fields")
+    if not isinstance(docs, list):
+        raise UserError(_("表单要有一列字段。"), "fields")
+    for doc in docs:
+        if isinstance(doc, dict) and text is not None and key and doc.get("key") == key:
+            doc = {**doc, "type": "formula", "formula": text, "result": None}
+        try:
+            f = fields.build(Spec.read(doc))
+        except (FieldError, ValueError, TypeError, AttributeError):
+            continue
+        form.fields[f.key] = f
+    bind({**catalog.unbound(), form_key: form})
+    return form
+
+
+def bind(forms: dict[str, Form]) -> None:
+    """Lets all computed fields find what they are computed from."""
+    for form in forms.values():
+        for f in form.fields.values():
+            f.bind(form, forms)
+
+
+def settle(form_key: str, old: dict[str, Any] | None, known: dict[str, Form]) -> None:
+    """At the end of every change of a form's definition, in its transaction: formulas are stored by key, existing records
+    computed by a job. Raises UserError when a field that it defines, or one that worked before, cannot be computed.
+
+    ``old``: the form's document before, ``known``: all forms before.
+    """
+    from .. import catalog
+
+    forms = catalog.all_forms()
+    form = forms.get(form_key)
+    if form is not None:
+        before = {doc["key"]: doc for doc in (old or {}).get("fields", [])}
+        changed = [f for f in form.fields.values() if f.spec.document() != before.get(f.key)]
+        _refuse(form, changed)
+        _refuse_broken(forms, known)
+        if _store_canonical(form, changed):
+            catalog.touch()
+            forms = catalog.all_forms()
+    if any(f.computed or f.type == "auto_number" for one in forms.values() for f in one.fields.values()):
+        from . import settling
+
+        settling.ask()
+
+
+def _refuse(form: Form, changed: list[Field]) -> None:
+    for f in changed:
+        if isinstance(f, Computed) and f.problem and not (isinstance(f, Rollup) and f.waits):
+            raise UserError(_("「%(field)s」：%(why)s", field=f.label, why=f.problem), f.key)
+
+
+def _refuse_broken(forms: dict[str, Form], known: dict[str, Form]) -> None:
+    """Fields that worked before."""
+    for key, form in forms.items():
+        for f in form.fields.values():
+            was = known[key].fields.get(f.key) if key in known else None
+            if f.problem and isinstance(was, Computed) and not was.problem and was.type == f.type:
+                raise UserError(
+                    _("「%(form)s」的「%(field)s」要用到它：%(why)s", form=form.label, field=f.label, why=f.problem), f.key
+                )
+
+
+def _store_canonical(form: Form, changed: list[Field]) -> bool:
+    from ..models import FieldRow
+
+    stored = False
+    for f in changed:
+        options = dict(f.options)
+        if isinstance(f, Formula):
+            options["formula"] = compiling.canonical(f.text, scope(form))
+        if options.get("default_formula"):
+            options["default_formula"] = _default(form, f)
+        if options != f.options:
+            FieldRow.update(options=options).where(FieldRow.id == f.spec.id).execute()
+            stored = True
+    return stored
+
+
+def problems(form_doc: dict[str, Any], forms: dict[str, Form]) -> dict[str, str]:
+    """What cannot be computed in a form's document, by field: a sentence each."""
+    form = trial(form_doc, forms)
+    found = {f.key: f.problem for f in form.fields.values() if f.problem}
+    for f in form.fields.values():
+        if f.options.get("default_formula"):
+            try:
+                _default(form, f)
+            except UserError as error:
+                found[f.key] = str(error.message)
+    return found
+
+
+def _default(form: Form, f: Field) -> str:
+    text = f.options["default_formula"]
+    if not isinstance(text, str) or f.computed or not f.column:
+        raise UserError(_("「%(field)s」不能用公式作默认值。", field=f.label), f.key)
+    known = scope(form)
+    try:
+        program = compiling.compile(text, known, form.label, default=True)
+        if f.key in program.fields:
+            raise FormulaProblem(_("不能用到它自己。"))
+        if f.formula_type in compiling.RESULTS and program.type != "person":
+            compiling.check_result(program, f.formula_type)
+    except FormulaProblem as problem:
+        raise UserError(_("「%(field)s」的默认值公式：%(why)s", field=f.label, why=problem.message), f.key) from problem
+    return compiling.canonical(text, known)

@@ -21,17 +21,21 @@ def documents(form: Form, record_id: int, actor: Actor, before: int | None, limi
     query = Change.select().where(Change.form_id == form.id, Change.record_id == record_id)
     if before is not None:
         query = query.where(Change.id < before)
-    return [_document(row, seen) for row in query.order_by(Change.id.desc()).limit(limit)]
+    return [_document(form, row, seen) for row in query.order_by(Change.id.desc()).limit(limit)]
 
 
-def _document(row: Any, seen: dict[str, Field]) -> Doc:
+def _document(form: Form, row: Any, seen: dict[str, Field]) -> Doc:
     return {
         "id": row.id,
         "at": clock.iso(row.at, settings.tz()),
         "action": row.action,
         "actor": people.login(row.actor_id) if row.actor_id is not None else None,
         "cause": {"kind": row.cause_kind, "id": row.cause_id},
-        "fields": {key: _value(seen[key], row.action, value) for key, value in row.fields.items() if key in seen},
+        "fields": {
+            key: _value(form.field_at(key, row.id) or seen[key], row.action, value)
+            for key, value in row.fields.items()
+            if key in seen
+        },
     }
 
 

@@ -99,6 +99,19 @@ def document(actor: Actor) -> Doc:
     }
 
 
+def _form_parts() -> Doc:
+    """What a form's document says besides its key and fields."""
+    label = {"anyOf": [{"type": ["string", "null"]}, {"type": "object", "additionalProperties": {"type": "string"}}]}
+    keys = {"type": ["array", "null"], "items": {"type": "string"}}
+    return {
+        "label": label, "icon": {"type": "string"}, "title_field": {"type": ["string", "null"]}, "group": label,
+        "layout": {"type": ["object", "null"], "description": "tabs: [{label, sections: [{label, columns, collapsed, fields}]}]"},
+        "unique": {"type": ["array", "null"], "items": {"type": "array", "items": {"type": "string"}, "minItems": 2}},
+        "color": {"type": ["string", "null"]}, "color_field": {"type": ["string", "null"]}, "search": keys, "columns": keys,
+        "views": {"type": ["object", "null"]},
+    }  # fmt: skip
+
+
 def _common_schemas() -> Doc:
     label = {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]}
     field = _object(
@@ -130,9 +143,25 @@ def _common_schemas() -> Doc:
         },
         "Field": field,
         "File": _object(
-            {"id": ID, "name": {"type": "string"}, "size": {"type": "integer"}, "type": {"type": "string"}}, "id", "name", "size"
+            {"id": ID, "name": {"type": "string"}, "size": {"type": "integer"}, "type": {"type": "string"}},
+            "id",
+            "name",
+            "size",
         ),
-        "Form": _object({"key": {"type": "string"}, "label": label, "fields": fields}, "key", "label", extra=True),
+        "Form": _object(
+            _form_parts() | {"key": {"type": "string"}, "label": label, "fields": fields}, "key", "label", extra=True
+        ),
+        "Conversion": _object(
+            {
+                "converted": {"type": "integer"},
+                "lost": {"type": "integer"},
+                "estimated": {"type": "boolean"},
+                "samples": {"type": "array", "items": {"type": "object"}},
+                "failures": {"type": "array", "items": {"type": "object"}},
+            },
+            "converted",
+            "lost",
+        ),
         "Comment": _object(
             {
                 "id": ID,
@@ -364,7 +393,10 @@ def _definition_paths() -> Doc:
             )
         },
         "/forms": {
-            "get": op("forms.list", "List forms", _ok(listing) | _errors()),
+            "get": op(
+                "forms.list", "List forms", _ok(listing) | _errors(),
+                parameters=[_query("deleted", {"enum": ["1", "0"]}, "1: those in the recycle bin.")],
+            ),
             "post": op(
                 "forms.create", "Make a form", _ok(form, "Created.", "201") | write,
                 parameters=[IDEMPOTENCY], requestBody=_body(form),
@@ -373,12 +405,22 @@ def _definition_paths() -> Doc:
         "/forms/{form}": {
             "parameters": [key],
             "get": op("forms.get", "Read a form", _ok(form) | _errors("404")),
-            "patch": op("forms.update", "Change a form", _ok(form) | write, requestBody=_body({"type": "object"})),
-            "delete": op("forms.delete", "Retire a form", gone | _errors("403", "404", "422")),
+            "patch": op(
+                "forms.update", "Change a form", _ok(form) | write,
+                requestBody=_body(_object(_form_parts())),
+            ),
+            "delete": op("forms.delete", "Move a form with its records to the recycle bin", gone | _errors("403", "404", "422")),
+        },
+        "/forms/{form}:restore": {
+            "parameters": [key],
+            "post": op("forms.restore", "Take a form out of the bin", _ok(form) | _errors("403", "404")),
         },
         "/forms/{form}/fields": {
             "parameters": [key],
-            "get": op("fields.list", "List fields", _ok(fields) | _errors("404")),
+            "get": op(
+                "fields.list", "List fields", _ok(fields) | _errors("403", "404"),
+                parameters=[_query("deleted", {"enum": ["1", "0"]}, "1: those in the recycle bin.")],
+            ),
             "post": op(
                 "fields.create", "Add a field", _ok(field, "Created.", "201") | write,
                 parameters=[IDEMPOTENCY], requestBody=_body(field),
@@ -386,7 +428,27 @@ def _definition_paths() -> Doc:
         },
         "/forms/{form}/fields/{field}": {
             "parameters": [key, field_key],
-            "patch": op("fields.update", "Change a field", _ok(field) | write, requestBody=_body({"type": "object"})),
-            "delete": op("fields.delete", "Retire a field", gone | _errors("403", "404", "422")),
+            "patch": op(
+                "fields.update", "Change a field; another type converts its values",
+                _ok(field) | _ok(field, "The job converts the values.", "202") | write | _errors("409"),
+                requestBody=_body(_object({
+                    "convert": {"type": "boolean", "description": "Values that cannot be converted may become empty."},
+                    "position": {"type": "integer", "minimum": 0},
+                }, extra=True)),
+            ),
+            "delete": op(
+                "fields.delete", "Move a field with its values to the recycle bin", gone | _errors("403", "404", "422")
+            ),
+        },
+        "/forms/{form}/fields/{field}:restore": {
+            "parameters": [key, field_key],
+            "post": op("fields.restore", "Take a field out of the bin", _ok(field) | _errors("403", "404")),
+        },
+        "/forms/{form}/fields/{field}:preview": {
+            "parameters": [key, field_key],
+            "post": op(
+                "fields.preview", "What another type would do to the values",
+                _ok(_ref("Conversion")) | write, requestBody=_body(_object({"type": {"type": "string"}}, extra=True)),
+            ),
         },
     }  # fmt: skip

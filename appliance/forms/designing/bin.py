@@ -95,8 +95,10 @@ def values(form: Form, f: Field) -> int:
 
 
 def _deleted_by(form_id: int, at: int) -> int | None:
-    row = FormVersion.get_or_none(FormVersion.form_id == form_id, FormVersion.at == at)
-    return row.by if row else None
+    """Who made the version in which it is gone."""
+    then = FormVersion.select(FormVersion.by).where(FormVersion.form_id == form_id, FormVersion.at.between(at, at + 1))
+    found: int | None = then.order_by(FormVersion.number.desc()).limit(1).scalar()
+    return found
 
 
 # -- into the bin -------------------------------------------------------------------------------------------------

@@ -7,10 +7,10 @@ empty; a Change keeps it, and going back to the old type puts it back.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import peewee
@@ -161,6 +161,23 @@ class Converter:
         ids = {one for several in lists for one in several}
         titles = query.titles(target, list(ids), SYSTEM) if target else {}
         return [_("、").join(str(titles.get(one, one)) for one in several) for several in lists]
+
+
+def translated(form: Form, key: str, change_id: int, value: Any) -> Any:
+    """What a Change says of a field (``[old, new]`` or ``{"add", "remove"}``) in values of the type it has now; ``None``
+    when they say nothing in it."""
+    then, now = form.field_at(key, change_id), form.fields.get(key)
+    if then is None or now is None or then is now:
+        return value
+    sides = [value.get("remove"), value.get("add")] if isinstance(value, dict) else list(value)
+    new = [_translate(Converter(form, then, now), side) for side in sides]
+    if now.column:
+        return new if isinstance(value, list) else None
+    return {name: side for name, side in (("remove", new[0]), ("add", new[1])) if side}
+
+
+def _translate(converter: Converter, value: Any) -> Any:
+    return None if value in (None, [], {}) else converter.convert([value])[0][0]
 
 
 def examine(form: Form, old: Field, new: Field, seconds: float = SECONDS) -> Conversion:
@@ -430,22 +447,20 @@ class _Work:
             self.copy_changed()
             self._put_back()
             self._demand_unique()
-            job_id = self.job.id if self.job else None
-            self._log_lost(job_id)
-            boundary = records.latest_change()
-            catalog.retype(
-                form, key, self.new.spec, partial(self._rename, job_id), [boundary, self.old.spec.document(), job_id]
-            )
+            number = records.latest_change()
+            self._log_lost(Cause(KIND, number))
+            entry = [records.latest_change(), self.old.spec.document(), number]
+            catalog.retype(form, key, self.new.spec, self._rename, entry)
             _tidy(catalog.get(form.key), key)
         if key in form.search_fields:
             SearchDirty.insert(form_id=form.id, first_id=1, last_id=max(self.after, 1)).execute()
             jobs.enqueue("search.index", {}, unique="search.index")
 
-    def _rename(self, job_id: int | None) -> None:
+    def _rename(self) -> None:
         """The old values step aside (they go for good at night) and the new ones into their place."""
         table = self.form.table_name
         if self.old.column:
-            dialect.rename_column(db, table, self.key, f"_old_{job_id or 0}_{records.latest_change()}_{self.key}")
+            dialect.rename_column(db, table, self.key, f"_old_{secrets.token_hex(4)}_{self.key}")
         elif self.job:
             jobs.enqueue("forms.drop_links", {"form": self.form.id, "field": self.key})
         else:
@@ -468,9 +483,8 @@ class _Work:
                     "unique",
                 )  # fmt: skip
 
-    def _log_lost(self, job_id: int | None) -> None:
+    def _log_lost(self, cause: Cause) -> None:
         """A Change for each record whose value could not be converted, so that its history has it."""
-        cause = Cause(KIND, job_id)
         lost = self._has(self.old, self.key) & dialect.negate(self._has(self.new, _shadow(self.key)))
         if self.old.column:
             pairs = [(self.key, dialect.json_pair(self.form.col(self.key), peewee.Value(None)))]
@@ -491,11 +505,11 @@ class _Work:
         entries = self.form.options.get(RETYPED, {}).get(self.key, [])
         if not entries or not self.new.column:
             return
-        _boundary, doc, job_id = entries[-1]
+        _boundary, doc, number = entries[-1]
         if needed(build(Spec.read(doc)), self.new):
             return
         lost = Change.select(Change.record_id, Change.fields).where(
-            Change.form_id == self.form.id, Change.cause_kind == KIND, Change.cause_id == job_id, Change.id <= _boundary
+            Change.form_id == self.form.id, Change.cause_kind == KIND, Change.cause_id == number
         )
         values = {i: fields[self.key][0] for i, fields in lost.tuples() if isinstance(fields.get(self.key), list)}
         for start in range(0, len(values), BATCH):

@@ -13,6 +13,7 @@ from ...core.db import read, write
 from ...core.errors import Conflict, FieldErrors, NotFound, UserError
 from .. import catalog
 from ..catalog import Form
+from ..fields.base import Field, Spec
 from . import conversion, drafts, plans
 from .drafts import Draft
 from .models import FormDraft, FormVersion
@@ -99,6 +100,57 @@ def _apply_field(form: Form, key: str, doc: Doc, actor: Actor) -> None:
         catalog.update_field(catalog.get(form.key), key, gone | doc, actor)
 
 
+def planned_field(form: Form, key: str, doc: Doc) -> tuple[Field, Field]:
+    """The field as it is and as ``doc`` over its definition would make it. Raises NotFound, UserError."""
+    old = form.fields.get(key)
+    if old is None:
+        raise NotFound(_("没有「%(key)s」这个字段。", key=key))
+    kept = old.spec.document()
+    if doc.get("type", old.type) != old.type:
+        # The options of one type mean nothing to another, unless they are said again.
+        kept = {name: value for name, value in kept.items() if name in (*Spec.PLAIN, "section", "width", "placeholder")}
+        kept.pop("default", None)
+        kept.pop("unique", None)
+    new = catalog.whole_field(form, key, kept | doc)
+    if conversion.needed(old, new) and (why := conversion.impossible(old, new)):
+        raise UserError(why, "type")
+    return old, new
+
+
+def change_field(
+    form: Form, key: str, doc: Doc, actor: Actor, accept: bool = False, position: int | None = None
+) -> int | None:
+    """Changes one field at once, its type too; ``position``: its place among the fields, from 0.
+
+    Returns the job that converts its values, if that takes one. Raises UserError when values would be lost and
+    ``accept`` is false.
+    """
+    old, new = planned_field(form, key, doc)
+    if doc.get("key", key) != key:
+        raise UserError(_("字段的键名不能改。"), "key")
+    job = None
+    with catalog.editing(form.key, actor):
+        if conversion.needed(old, new):
+            found = conversion.Conversion() if accept else conversion.examine(form, old, new)
+            if found.lost:
+                words = _(
+                    '有 %(count)s 条记录的值转换不了，会变为空。确认的话请加上 "convert": true。',
+                    count=f"{found.lost:,}",
+                )
+                raise UserError(words, "convert")
+            if found.estimated:
+                raise UserError(
+                    _("记录太多，无法逐条预先检查。确认转换的话请加上 \"convert\": true。"), "convert"
+                )  # fmt: skip
+            job = conversion.start(form, key, new.spec, actor)
+        elif doc:
+            catalog.update_field(form, key, doc, actor)
+        if position is not None:
+            keys = [k for k in form.fields if k != key]
+            catalog.order_fields(form, [*keys[:position], key, *keys[position:]], actor)
+    return job
+
+
 # -- what was -----------------------------------------------------------------------------------------------------
 
 
@@ -106,9 +158,13 @@ def history(form: Form) -> list[Version]:
     """The published versions, the newest first."""
     with read():
         rows = list(FormVersion.select().where(FormVersion.form_id == form.id).order_by(FormVersion.number))
-    found = []
+    found, gone = [], False
     for n, row in enumerate(rows):
         words = [change.words for change in plans.differences(rows[n - 1].doc, row.doc)] if n else []
+        if n and rows[n - 1].doc == row.doc:
+            # Deleting and restoring a form leaves its definition as it was.
+            gone = not gone
+            words = [_("移到回收站") if gone else _("从回收站恢复")]
         found.append(Version(row.number, row.at, row.by, row.doc, words, n == len(rows) - 1))
     return found[::-1]
 

@@ -43,6 +43,7 @@ PARTS = (
     "forms.importing.undo",
     "forms.importing.export",
     "forms.importing.tidy",
+    "forms.public.pages",
     "customers.identity_field",
     "customers.tag_field",
     "customers.tag_test",

@@ -29,7 +29,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 
-from ..accounts import people, permissions
+from ..accounts import departments, people, permissions
 from ..accounts.actor import Actor
 from . import catalog, conditions, query
 from .catalog import SYSTEM_FIELDS, Form
@@ -47,6 +47,7 @@ def meta(form: Form, actor: Actor) -> dict[str, Any]:
         "form": form.key,
         "forms": {key: _form(other, actor, set(forms)) for key, other in forms.items()},
         "people": [[people.login(user_id), name, user_id] for user_id, name in people.active()],
+        "departments": [[one, name, one] for one, name in departments.choices()],
         "me": actor.login,
         "periods": [[key, str(word)] for key, word in PERIOD_WORDS.items()],
         "spans": [[key, str(word)] for key, word in SPAN_WORDS.items()],
@@ -61,9 +62,9 @@ def reachable(form: Form, actor: Actor) -> dict[str, Form]:
         following: list[Form] = []
         for one in edge:
             targets = [
-                catalog.all_forms().get(str(f.options.get("form"))) for f in one.fields.values() if f.type == "relation"
+                catalog.all_forms().get(f.points_at) for f in one.fields.values() if f.points_at
             ]
-            for other in (*targets, *(o for o, _f in catalog.inverse(one))):
+            for other in (*targets, *(o for o, _f in catalog.pointing(one))):
                 if other is not None and other.key not in found and permissions.can(actor, "see", other.key):
                     found[other.key] = other
                     following.append(other)
@@ -102,9 +103,11 @@ def _field(f: Field, known: set[str]) -> dict[str, Any]:
     unit = getattr(f, "unit", "")
     if unit:
         doc["unit"] = unit
-    if f.type == "relation":
-        doc["form"] = f.options["form"]
-        doc["through"] = f.options["form"] in known
+    if f.value_pick:
+        doc["pick"] = f"/pick/{f.value_pick}"
+    if f.points_at:
+        doc["form"] = f.points_at
+        doc["through"] = f.points_at in known
     return doc
 
 
@@ -124,6 +127,10 @@ def words() -> dict[str, str]:
         "search": _("搜索字段"),
         "nothing": _("没有找到"),
         "me": _("我"),
+        "my_people": _("我部门的人"),
+        "my_department": _("我的部门（含下级）"),
+        "point": _("纬度,经度"),
+        "km": _("公里"),
         "yes": _("是"),
         "no": _("否"),
         "and": _("至"),
@@ -155,12 +162,13 @@ def number_operators() -> list[list[str]]:
 def related_entries(form: Form, actor: Actor) -> list[dict[str, Any]]:
     """The entries of the test ``related``: one for each relation field that points at ``form``."""
     out = []
-    for other, via in catalog.inverse(form):
+    for other, via in catalog.pointing(form):
         fields = query.clear(other, actor)
         if not permissions.can(actor, "see", other.key) or via.key not in fields:
             continue
-        several = len([1 for o, _f in catalog.inverse(form) if o.key == other.key]) > 1
+        several = len([1 for o, _f in catalog.pointing(form) if o.key == other.key]) > 1
         name = _("%(form)s（%(field)s）", form=other.label, field=via.label) if several else other.label
+        name = via.inverse_label or name
         before, _gap, after = _("最近…内").partition("…")
         moment = next((k for k in ("paid_at", "ordered_at") if k in fields), "created_at")
         out.append({

@@ -14,17 +14,20 @@ from ..accounts.guards import requires, requires_admin, requires_login
 from ..core import http, jobs
 from ..core.errors import NotFound, UserError
 from . import (
+    bin_views,
     bulk_actions,
     cell_views,
     choosing,
     comment_views,
     condition_views,
     deleting,
+    duplicate_views,
     file_views,
     finder,
     input_views,
     listing,
     live,
+    printing,
     query,
     quick_views,
     record_views,
@@ -38,19 +41,7 @@ from .bulk_actions import Selection
 from .listing import State
 from .models import View
 
-__all__ = [
-    "board_views",
-    "bp",
-    "cell_views",
-    "choosing",
-    "comment_views",
-    "condition_views",
-    "file_views",
-    "input_views",
-    "live",
-    "quick_views",
-    "record_views",
-]
+__all__ = ["bin_views", "board_views", "bp", "cell_views", "choosing", "comment_views", "condition_views", "duplicate_views", "file_views", "input_views", "live", "printing", "quick_views", "record_views"]
 
 
 def _state(form_key: str) -> State:
@@ -64,6 +55,7 @@ def _links(state: State) -> dict[str, str | None]:
         "import": link("imports.start", form_key=key),
         "export": link("imports.export", form_key=key),
         "design": link("designer.edit", form_key=key),
+        "public": link("public_pages.index", form_key=key),
     }
 
 

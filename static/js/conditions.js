@@ -47,7 +47,8 @@
   var PERIODS = ["this", "last"];
   var LISTS = ["in", "not_in", "has_any", "has_all", "has_none"];
   var NOTHING = ["empty", "not_empty"];
-  var TEXTS = ["contains", "not_contains", "starts_with"];
+  var MEMBERS = { person: "people", department: "departments" };
+  var TEXTS = ["contains", "not_contains", "starts_with", "ends_with"];
 
   function Builder(box) {
     this.box = box;
@@ -139,7 +140,10 @@
   };
 
   proto.single = function (field, value) {
-    if (isObject(value)) return field.input === "person" && value.me === true && Object.keys(value).length === 1;
+    if (isObject(value)) {
+      if (field.input === "person" && value.me === true || MEMBERS[field.input] && value.my_department === true) return Object.keys(value).length === 1;
+      return typeof value.of === "string" && typeof value.km === "number" && Object.keys(value).length === 2;
+    }
     if (Array.isArray(value) || value === null) return false;
     if (field.input === "relation") return Number.isInteger(value) || /^\d+$/.test(value);
     return true;
@@ -436,7 +440,7 @@
 
   function shape(op) {
     return NOTHING.indexOf(op) >= 0 ? "none" : SPANS.indexOf(op) >= 0 ? "span" : PERIODS.indexOf(op) >= 0 ? "period"
-      : LISTS.indexOf(op) >= 0 ? "list" : op === "between" ? "pair" : TEXTS.indexOf(op) >= 0 ? "text" : "one";
+      : LISTS.indexOf(op) >= 0 ? "list" : op === "between" ? "pair" : TEXTS.indexOf(op) >= 0 ? "text" : op === "near" ? "near" : "one";
   }
   function compatible(a, b) { return shape(a) === shape(b); }
 
@@ -570,10 +574,11 @@
       case "list": {
         var list = Array.isArray(value) ? value : [];
         if (field.choices) return this.many(field.choices, list, onchange, field.open);
-        if (field.input === "person") return this.many(this.people(list), list.map(function (v) { return self.personKey(v); }), function (next) { onchange(next.map(personValue)); }, false);
+        if (MEMBERS[field.input]) return this.many(this.people(field, list), list.map(function (v) { return self.personKey(field, v); }), function (next) { onchange(next.map(personValue)); }, false);
         return this.tokens(field, list, onchange);
       }
       case "text": return this.line("text", value, onchange);
+      case "near": return this.near(value, onchange);
     }
     return this.one(field, value, onchange);
   };
@@ -591,12 +596,15 @@
         onchange(chosen ? chosen[0] : next);
       }, field.choices.map(function (o) { return o[1]; }));
     }
-    if (field.input === "person") {
-      return this.select([["", ""]].concat(this.people([value])), value === undefined ? "" : this.personKey(value), w.value, function (next) { onchange(next === "" ? undefined : personValue(next)); });
+    if (MEMBERS[field.input]) {
+      return this.select([["", ""]].concat(this.people(field, [value])), value === undefined ? "" : this.personKey(field, value), w.value, function (next) { onchange(next === "" ? undefined : personValue(next)); });
     }
     if (field.input === "yes_no") {
       var yes = [true, 1, "1", "true", "是", "yes"].indexOf(value) >= 0;
       return this.select([["", ""], ["1", w.yes], ["0", w.no]], value === undefined ? "" : yes ? "1" : "0", w.value, function (next) { onchange(next === "" ? undefined : next === "1"); });
+    }
+    if (field.pick) {
+      return window.guke.picker({ url: field.pick, value: value, placeholder: w.pick, label: w.value, onchange: function (id) { onchange(id || undefined); } });
     }
     if (field.input === "relation") {
       return window.guke.picker({ url: this.box.dataset.pick.replace("FORM", field.form), value: value, placeholder: w.pick, label: w.value, onchange: function (id) { onchange(id ? Number(id) : undefined); } });
@@ -604,19 +612,20 @@
     return this.line(field.input, value, onchange, null, field.unit);
   };
 
-  proto.personKey = function (value) {
-    if (isObject(value)) return "@me";
-    var found = this.meta.people.find(function (p) { return p[0] === value || p[2] === value || String(p[2]) === value; });
+  proto.personKey = function (field, value) {
+    if (isObject(value)) return value.me ? "@me" : "@department";
+    var found = this.meta[MEMBERS[field.input]].find(function (p) { return p[0] === value || p[2] === value || String(p[2]) === value; });
     return found ? found[0] : String(value);
   };
-  function personValue(key) { return key === "@me" ? { me: true } : key; }
+  function personValue(key) { return key === "@me" ? { me: true } : key === "@department" ? { my_department: true } : key; }
 
-  proto.people = function (values) {
+  proto.people = function (field, values) {
     var self = this;
-    var options = [["@me", this.w.me]].concat(this.meta.people.map(function (p) { return [p[0], p[1]]; }));
+    var mine = field.input === "person" ? [["@me", this.w.me], ["@department", this.w.my_people]] : [["@department", this.w.my_department]];
+    var options = mine.concat(this.meta[MEMBERS[field.input]].map(function (p) { return [p[0], p[1]]; }));
     values.forEach(function (v) {
       if (v === undefined) return;
-      var key = self.personKey(v);
+      var key = self.personKey(field, v);
       if (!options.some(function (o) { return o[0] === key; })) options.push([key, key]);
     });
     return options;
@@ -715,17 +724,27 @@
     return el("details", { class: "menu cond-many" }, [summary, list]);
   };
 
+  /* Some kilometres around a point. */
+  proto.near = function (value, onchange) {
+    var w = this.w;
+    var of = el("input", { class: "form-control num", type: "text", value: value ? value.of : "", placeholder: w.point, "aria-label": w.point, autocomplete: "off", oninput: tell });
+    var km = el("input", { class: "form-control num cond-days", type: "number", min: 0, max: 1000, step: "any", value: value ? value.km : 5, "aria-label": w.km, oninput: tell });
+    function tell() { onchange(of.value.trim() && Number(km.value) > 0 ? { of: of.value.trim(), km: Number(km.value) } : undefined); }
+    return el("span", { class: "cond-span" }, [of, km, el("span", { class: "muted", text: w.km })]);
+  };
+
   /* Several values that are typed or looked up. */
   proto.tokens = function (field, values, onchange) {
     var self = this, w = this.w;
     var list = values.slice();
+    var looked = field.pick || (field.input === "relation" ? self.box.dataset.pick.replace("FORM", field.form) : null);
     var box = el("span", { class: "cond-tokens" });
     function draw() {
       var entry;
       var chips = list.map(function (value, index) {
         var text = el("span", { text: String(value) });
-        if (field.input === "relation") {
-          fetch(self.box.dataset.pick.replace("FORM", field.form) + "?id=" + value, { credentials: "same-origin" }).then(function (a) { return a.ok ? a.json() : []; })
+        if (looked) {
+          fetch(looked + "?id=" + value, { credentials: "same-origin" }).then(function (a) { return a.ok ? a.json() : []; })
             .then(function (hits) { if (hits.length) text.textContent = hits[0].title; });
         }
         return el("span", { class: "tag chip" }, [text, el("button", { type: "button", class: "chip-x", "aria-label": w.remove_value, text: "×", onclick: function () {
@@ -734,10 +753,11 @@
           onchange(list.slice());
         } })]);
       });
-      if (field.input === "relation") {
-        entry = window.guke.picker({ url: self.box.dataset.pick.replace("FORM", field.form), placeholder: w.pick, label: w.value, onchange: function (id) {
+      if (looked) {
+        entry = window.guke.picker({ url: looked, placeholder: w.pick, label: w.value, onchange: function (id) {
           if (!id) return;
-          if (list.indexOf(Number(id)) < 0) list.push(Number(id));
+          var value = field.pick ? id : Number(id);
+          if (list.indexOf(value) < 0) list.push(value);
           draw();
           onchange(list.slice());
         } });
@@ -786,7 +806,7 @@
       return list.map(function (f) {
         return { label: f.label, words: (f.label + " " + f.key).toLowerCase(), make: function () {
           var first = f.ops[0][0];
-          var doc = { field: prefix + f.key, op: f.input === "date" || f.input === "datetime" ? "within" : f.input === "text" && f.ops.some(function (o) { return o[0] === "contains"; }) ? "contains" : f.input === "number" && f.ops.some(function (o) { return o[0] === "gte"; }) ? "gte" : first };
+          var doc = { field: prefix + f.key, op: f.input === "date" || f.input === "datetime" ? "within" : (f.input === "text" || f.input === "address") && f.ops.some(function (o) { return o[0] === "contains"; }) ? "contains" : f.input === "number" && f.ops.some(function (o) { return o[0] === "gte"; }) ? "gte" : first };
           if (!f.ops.some(function (o) { return o[0] === doc.op; })) doc.op = first;
           if (doc.op === "within") doc.value = { days: 30 };
           return doc;

@@ -38,7 +38,19 @@
 
   function show(box, hits) {
     var s = state(box);
-    s.list.replaceChildren.apply(s.list, hits.map(function (hit, index) {
+    var group = "";
+    var shown = [];
+    hits.forEach(function (hit, index) {
+      if (hit.group && hit.group !== group) {
+        var head = document.createElement("span");
+        head.className = "picker-group";
+        head.textContent = group = hit.group;
+        shown.push(head);
+      }
+      shown.push(choice(hit, index));
+    });
+    s.list.replaceChildren.apply(s.list, shown);
+    function choice(hit, index) {
       var option = document.createElement("span");
       option.setAttribute("role", "option");
       option.id = s.list.id + "-" + index;
@@ -54,7 +66,7 @@
         option.append(hint);
       }
       return option;
-    }));
+    }
     if (!hits.length) {
       var none = document.createElement("span");
       none.className = "picker-none";

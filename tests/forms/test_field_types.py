@@ -183,7 +183,77 @@ SAMPLES = {
         ["nobody", 999, []],
         [
             ("eq", "bo", {1}), ("eq", {"me": True}, {0}), ("ne", "bo", {0, 3}), ("in", ["amy", "bo"], {0, 1}),
-            ("not_in", ["bo"], {0, 3}),
+            ("not_in", ["bo"], {0, 3}), ("eq", {"my_department": True}, {0}), ("ne", {"my_department": True}, {1, 3}),
+        ],
+    ),
+    "owner": Sample(
+        [("amy", "amy"), (2, "bo")],
+        ["nobody", 999, []],
+        [
+            ("eq", {"me": True}, {0}), ("ne", "bo", {0, 3}), ("in", [{"my_department": True}, "bo"], {0, 1}),
+            ("not_in", [{"me": True}], {1, 3}),
+        ],
+        {"creator": False},
+    ),
+    "persons": Sample(
+        [("amy", ["amy"]), (["bo", 3], ["bo", "cy"]), ("cy、amy", ["cy", "amy"])],
+        ["nobody", ["amy", "nobody"], {"me": True}, True],
+        [
+            ("has_any", ["amy", "bo"], {0, 1, 2}), ("has_any", [{"me": True}], {0, 2}), ("has_all", ["amy", "cy"], {2}),
+            ("has_none", [{"my_department": True}], {1, 3}),
+        ],
+    ),
+    "department": Sample(
+        [("销售部", 1), ("销售部 / 华东组", 2), ({"name": "客服部"}, 3)],
+        ["没有", 99, [], True],
+        [
+            ("eq", "销售部", {0}), ("ne", 1, {1, 2, 3}), ("in", [1, "客服部"], {0, 2}), ("not_in", [1], {1, 2, 3}),
+            ("under", "销售部", {0, 1}), ("not_under", 1, {2, 3}), ("eq", {"my_department": True}, {0, 1}),
+        ],
+    ),
+    "departments": Sample(
+        [("客服部", [3]), (["华东组", 1], [2, 1]), ("销售部、客服部", [1, 3])],
+        ["没有", ["客服部", 99], {"a": 1}, True],
+        [
+            ("has_any", [2], {1}), ("has_any", [{"my_department": True}], {1, 2}), ("has_all", [1, 3], {2}),
+            ("has_none", ["华东组"], {0, 2, 3}),
+        ],
+    ),
+    "region": Sample(
+        [("北京市朝阳区", "110105"), ("浙江 杭州", "330100"), ("浙江/杭州/西湖", "330106")],
+        ["西湖", "没有", "990000", [], True],
+        [
+            ("eq", "330100", {1}), ("ne", "浙江省杭州市", {0, 2, 3}), ("in", ["北京朝阳", "330106"], {0, 2}),
+            ("not_in", ["330106"], {0, 1, 3}), ("under", "浙江", {1, 2}), ("under", "浙江省杭州市西湖区", {2}), ("not_under", "33", {0, 3}),
+        ],
+    ),
+    "address": Sample(
+        [
+            (
+                "张三 13800138000 浙江省杭州市西湖区文三路1号",
+                {"region": "330106", "detail": "文三路1号", "recipient": "张三", "phone": "13800138000",
+                 "text": "浙江省杭州市西湖区文三路1号 张三 13800138000"},
+            ),
+            (
+                {"region": "上海浦东", "detail": "世纪大道 8 号"},
+                {"region": "310115", "detail": "世纪大道 8 号", "recipient": None, "phone": None, "text": "上海市浦东新区世纪大道 8 号"},
+            ),
+        ],
+        [{"region": "没有"}, {"street": "x"}, {"phone": "123"}, ["a"], 5, "x" * 300],
+        [
+            ("contains", "杭州", {0}), ("not_contains", "文三路", {1, 3}), ("under", "浙江", {0}), ("not_under", "上海", {0, 3}),
+        ],
+        {"contact": True},
+    ),
+    "location": Sample(
+        [
+            ("30.274085,120.155070 西湖", {"lat": 30.274085, "lng": 120.15507, "label": "西湖"}),
+            ({"lat": "-33.8568", "lng": 151.2153}, {"lat": -33.8568, "lng": 151.2153, "label": None}),
+        ],
+        ["西湖", "120.15,30.27", "91,0", {"lat": 1}, {"lat": 1, "lng": None}, [], 5],
+        [
+            ("near", {"of": "30.25,120.15", "km": 5}, {0}), ("near", {"of": "30.25,120.15", "km": 0.5}, set()),
+            ("contains", "西", {0}), ("not_contains", "西", {1, 3}),
         ],
     ),
     "relation": Sample(
@@ -197,8 +267,8 @@ SAMPLES = {
     ),
 }  # fmt: skip
 
-ELSEWHERE = {"tags", "identities"}
-"""Types that belong to customers have their tests there."""
+ELSEWHERE = {"tags", "identities", "id_card"}
+"""Types whose tests are elsewhere: those of customers, and the one whose API form nobody can write down."""
 
 
 def test_every_type_has_its_sample() -> None:
@@ -211,6 +281,8 @@ def ids(api: Api, clock: Any, kind: str) -> list[int]:
     clock.set("2026-11-20T12:00:00+08:00")
     for sku in ("P1", "P2"):
         api.post("/forms/product/records", {"values": {"sku": sku, "name": "面霜"}})
+    for name, parent, members in (("销售部", None, ["amy"]), ("华东组", 1, []), ("客服部", None, ["bo"])):
+        api.post("/departments", {"name": name, "parent": parent, "members": members})
     sample = SAMPLES[kind]
     api.post(
         "/forms", {"key": "box", "label": "盒", "fields": [{"key": "v", "label": "值", "type": kind, **sample.options}]}

@@ -172,6 +172,8 @@ class Field:
     value_input: ClassVar[str] = "text"
     """How the condition builder asks for a value: text, number, date, datetime, time, month, duration, choice, person,
     relation, none."""
+    value_pick: ClassVar[str] = ""
+    """What a condition's value is looked up in: a kind of ``choosing``."""
     aggregates: ClassVar[tuple[str, ...]] = ("count", "distinct")
     operator_words: ClassVar[dict[str, Any]] = {}
     """Words of operators that read differently for this type."""

@@ -9,10 +9,58 @@ from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
 
 from ...core import dialect
-from .base import Field, FieldError
+from ...core.i18n import label as i18n_label
+from .base import Field, FieldError, Setting, is_label
 
 if TYPE_CHECKING:
+    from ..catalog import Form
     from ..conditions import Context
+
+
+def read_inverse(field: Field) -> dict[str, Any]:
+    """The option ``inverse``: ``{"key", "label"}``, or the label alone. Raises FieldError."""
+    inverse = field.options.get("inverse") or {}
+    if isinstance(inverse, str):
+        return {"label": inverse}
+    if not isinstance(inverse, dict) or not is_label(inverse.get("label")) or not isinstance(inverse.get("key", ""), str):
+        raise FieldError(_('「%(field)s」的反向名称要写成文字，或 {"key": …, "label": …}。', field=field.label))
+    return inverse
+
+
+def scripts_of(form_key: str) -> list[str]:
+    """What the dialog for a new record of that form needs."""
+    from .. import catalog
+
+    form = catalog.all_forms().get(form_key)
+    return [name for f in form.fields.values() for name in f.scripts] if form else []
+
+
+def read_reference(raw: Any) -> Any:
+    """An id, or ``{"<unique field>": value}``; blank gives ``None``. Raises FieldError."""
+    if raw is None or raw == "" or raw == {}:
+        return None
+    if isinstance(raw, bool):
+        raise FieldError(_("这里要填关联的记录。"))
+    if isinstance(raw, int) and 0 < raw < 2**53:
+        return raw
+    if isinstance(raw, float) and raw.is_integer():
+        return int(raw)
+    if isinstance(raw, str) and raw.strip().isdecimal() and len(raw.strip()) < 16:
+        return read_reference(int(raw))
+    if isinstance(raw, dict) and isinstance(raw.get("id"), int):
+        return read_reference(raw["id"])
+    if isinstance(raw, dict) and all(isinstance(v, (str, int)) and v != "" for v in raw.values()):
+        return raw
+    raise FieldError(_('这里要填记录的编号，或 {"字段": "值"}。'))
+
+
+def find_reference(form_key: str, reference: Any) -> int | None:
+    """The id that a condition's value stands for; a reference that names nobody matches nothing."""
+    if isinstance(reference, dict):
+        from ..relations import find
+
+        return find(form_key, reference) or 0
+    return None if reference is None else int(reference)
 
 
 class Relation(Field):
@@ -29,6 +77,16 @@ class Relation(Field):
     operators = ("eq", "ne", "in", "not_in", "empty", "not_empty")
     value_input = "relation"
     input_template = "forms/fields/relation.html"
+    can_be_public = False
+    scripts = ("relations.js",)
+    group = "relation"
+
+    @classmethod
+    def settings(cls) -> tuple[Setting, ...]:
+        return (
+            Setting("form", "form", _l("关联哪个表单")),
+            Setting("inverse", "text", _l("在对方页面上的名称"), help=_l("例如订单关联客户时，客户页面上这一列叫“订单”。")),
+        )  # fmt: skip
 
     def check_options(self) -> None:
         target = self.options.get("form")
@@ -36,31 +94,32 @@ class Relation(Field):
             raise FieldError(_("「%(field)s」要指明关联哪个表单。", field=self.label))
         self.target = target
 
+        self.inverse = read_inverse(self)
+
+    def input_scripts(self) -> tuple[str, ...]:
+        return (*self.scripts, *scripts_of(self.target))
+
+    @property
+    def points_at(self) -> str | None:
+        return self.target
+
+    @property
+    def inverse_label(self) -> str:
+        return i18n_label(self.inverse.get("label")) if self.inverse else ""
+
+    def pointing(self, form: Form, source: Any, targets: Any) -> Any:
+        """An expression: the record in ``source`` points at one of ``targets`` (a select of ids)."""
+        return form.col(self.key, source).in_(targets)
+
+    def pairs(self, form: Form, source: Any) -> tuple[Any, Any]:
+        """``source`` so that each row is a record with one that it points at, and the column with that one's id."""
+        return source, form.col(self.key, source)
+
     def parse(self, raw: Any) -> Any:
-        if raw is None or raw == "" or raw == {}:
-            return None
-        if isinstance(raw, bool):
-            raise FieldError(_("这里要填关联的记录。"))
-        if isinstance(raw, int) and 0 < raw < 2**53:
-            return raw
-        if isinstance(raw, float) and raw.is_integer():
-            return int(raw)
-        if isinstance(raw, str) and raw.strip().isdecimal() and len(raw.strip()) < 16:
-            return self.parse(int(raw))
-        if isinstance(raw, dict) and isinstance(raw.get("id"), int):
-            return self.parse(raw["id"])
-        if isinstance(raw, dict) and all(isinstance(v, (str, int)) and v != "" for v in raw.values()):
-            return raw
-        raise FieldError(_('这里要填记录的编号，或 {"字段": "值"}。'))
+        return read_reference(raw)
 
     def operand(self, value: Any, ctx: Context) -> int | None:
-        reference = self.parse(value)
-        if isinstance(reference, dict):
-            from ..relations import find
-
-            # A reference that names nobody matches nothing.
-            return find(self.target, reference) or 0
-        return reference
+        return find_reference(self.target, self.parse(value))
 
     def render(self, value: Any, record: Any = None) -> Markup:
         if value is None:
@@ -72,54 +131,6 @@ class Relation(Field):
 
     def formula_value(self, value: Any) -> Any:
         return value
-
-    def schema(self) -> dict[str, Any]:
-        return {"type": ["integer", "string", "object", "null"]}
-
-
-class Person(Field):
-    """A user of this Guke: stored as the user's id. Given as an id, a login or ``{"login": …}``."""
-
-    type = "person"
-    name = _l("人员")
-    icon = "user"
-    column = dialect.INTEGER
-    operators = ("eq", "ne", "in", "not_in", "empty", "not_empty")
-    value_input = "person"
-    needs_database = True
-    input_template = "forms/fields/person.html"
-
-    def parse(self, raw: Any) -> int | None:
-        from ...accounts import people
-
-        if raw is None or raw == "":
-            return None
-        if isinstance(raw, dict):
-            raw = raw.get("id") or raw.get("login")
-        if isinstance(raw, bool) or not isinstance(raw, (int, str)):
-            raise FieldError(_("这里要填人员。"))
-        found = people.find(raw)
-        if found is None:
-            raise FieldError(_("没有叫「%(name)s」的人员。", name=str(raw)[:40]))
-        return found
-
-    def operand(self, value: Any, ctx: Context) -> int | None:
-        if isinstance(value, dict) and value.get("me"):
-            return ctx.actor.id if ctx.actor.id is not None else 0
-        return self.parse(value)
-
-    def to_api(self, value: Any) -> Any:
-        from ...accounts import people
-
-        return None if value is None else people.login(value)
-
-    def format(self, value: Any) -> str:
-        from ...accounts import people
-
-        return "" if value is None else people.name(value)
-
-    def form_value(self, value: Any) -> str:
-        return "" if value is None else str(value)
 
     def schema(self) -> dict[str, Any]:
         return {"type": ["integer", "string", "object", "null"]}

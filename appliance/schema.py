@@ -58,7 +58,9 @@ PARTS = (
     "automation.undo",
     "automation.explain",
     "automation.ready_made",
+    "automation.uses",
     "reports.builtin",
+    "reports.uses",
     "api.limits",
     "ops.backup",
 )

@@ -41,6 +41,12 @@ ACTIONS = {
     "form.restored": _l("恢复表单"),
     "form.purged": _l("彻底删除表单"),
     "field.purged": _l("彻底删除字段"),
+    "public_page.created": _l("新建公开表单"),
+    "public_page.changed": _l("修改公开表单"),
+    "public_page.deleted": _l("删除公开表单"),
+    "public_page.restored": _l("恢复公开表单"),
+    "public_page.renewed": _l("更换公开表单的链接"),
+    "records.purged": _l("彻底删除记录"),
 }
 """What the log calls an action; one that is not here shows its own name."""
 
@@ -60,6 +66,8 @@ WORDS = {
     "form": _l("表单"),
     "record": _l("记录编号"),
     "field": _l("字段"),
+    "page": _l("页面编号"),
+    "active": _l("开放"),
 }
 """What the log calls the keys of ``detail``; settings show their own label."""
 

@@ -224,6 +224,9 @@ class Identities(LinkField):
     def released(self, ids: list[int]) -> None:
         identities.set_active(ids, False)
 
+    def purged(self, ids: list[int]) -> None:
+        Identity.delete().where(dialect.among(Identity.customer_id, ids)).execute()
+
     def reclaimed(self, ids: list[int]) -> dict[int, str]:
         wanted = {i: list(keys) for i, keys in identities.of(ids).items()}
         held = identities.owners({key for keys in wanted.values() for key in keys})

@@ -173,6 +173,9 @@ class Tags(LinkField):
             names[tag_id] = name
         return found
 
+    def purged(self, ids: list[int]) -> None:
+        CustomerTag.delete().where(dialect.among(CustomerTag.customer_id, ids)).execute()
+
     def created(self, record_id: Any) -> Any:
         names = (
             CustomerTag.select(dialect.json_list(Tag.name))

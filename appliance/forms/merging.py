@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from flask import url_for
 from flask_babel import gettext as _
 
 from ..accounts import people, permissions
@@ -352,6 +353,14 @@ def _reversed(deltas: list[dict[str, Any]]) -> dict[str, list[Any]]:
         "add": [one for one in removed if one not in added],
         "remove": [one for one in added if one not in removed],
     }
+
+
+def url_of(merge_id: int) -> str | None:
+    """The page of a merge, for links from histories."""
+    with read():
+        form_id = Merge.select(Merge.form_id).where(Merge.id == merge_id).scalar()
+    form = catalog.by_id(form_id) if form_id else None
+    return url_for("forms.show_merge", form_key=form.key, merge_id=merge_id) if form else None
 
 
 def done_to(form: Form, record_id: int) -> list[Merge]:

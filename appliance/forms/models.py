@@ -10,6 +10,7 @@ from .designing.models import TABLES as DESIGNING_TABLES
 from .file_models import TABLES as FILE_TABLES
 from .formula.models import TABLES as FORMULA_TABLES
 from .importing.models import TABLES as IMPORT_TABLES
+from .public.models import TABLES as PUBLIC_TABLES
 
 
 class FormRow(Model):

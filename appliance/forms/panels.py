@@ -64,6 +64,8 @@ class Action:
     icon: str | None = None
     method: str = "get"
     danger: bool = False
+    menu: bool = False
+    """Whether it stands in the menu and not beside it."""
 
 
 Actions = Callable[["Record", "Actor"], list[Action]]
@@ -137,14 +139,22 @@ def template_of(record: Record, actor: Actor) -> tuple[str, dict[str, Any]]:
 class RecordPage:
     """Everything a record's page shows; made by ``record_pages.build``.
 
-    ``sections``: ``(label, [Shown])``; ``facts``: the fields of the header; ``related``: lists of records that point here.
+    ``tabs``: the fields where the layout has them; ``facts``: the fields of the header; ``related``: lists of records that
+    point here.
     """
 
     record: Record
     actor: Actor
-    sections: list[tuple[str, list[Any]]]
+    tabs: list[Any]
     facts: list[Any]
     related: list[Any]
     panels: list[Panel]
     actions: list[Action]
     rights: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def scripts(self) -> list[str]:
+        """Files of ``static/js/inputs`` that the inputs of the related records need besides the form's own."""
+        own = {name for f in self.record.form.fields.values() for name in f.input_scripts()}
+        others = [f for item in self.related for f in item.form.fields.values()]
+        return [name for name in dict.fromkeys(name for f in others for name in f.input_scripts()) if name not in own]

@@ -12,9 +12,8 @@ from markupsafe import Markup
 
 from ..accounts import permissions
 from ..accounts.actor import Actor
-from ..core.i18n import label
-from . import catalog, listing, panels, query
-from .catalog import Form
+from . import catalog, layout, listing, live, panels, query
+from .catalog import SYSTEM_FIELDS, Form
 from .fields.base import Field
 from .panels import RecordPage
 from .query import Page, Record
@@ -23,21 +22,83 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
 
 RELATED_ROWS = 8
-RELATED_COLUMNS = 5
+RELATED_COLUMNS = 8
 FACTS = 4
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A field's value on a page. ``editable``: by this person, here."""
+    """A field's value on a page. ``editable``: by this person, here and now."""
 
     field: Field
     html: Markup
     editable: bool
 
     @property
-    def wide(self) -> bool:
-        return not self.field.sortable and self.field.column is not None
+    def width(self) -> str:
+        return width_of(self.field)
+
+
+def width_of(f: Field) -> str:
+    """How much of its section a field takes: full, half, third, or as much as the section's columns say."""
+    named = f.options.get("width")
+    if named in ("full", "half", "third"):
+        return str(named)
+    return "full" if f.column is not None and not f.sortable else ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A block of fields. ``fields``: :class:`Shown` on a page, :class:`Input` on an edit page."""
+
+    label: str
+    columns: int
+    collapsed: bool
+    fields: list[Any]
+
+
+@dataclass(frozen=True)
+class Tab:
+    label: str
+    sections: list[Section]
+
+    @property
+    def wrong(self) -> int:
+        """How many of its inputs hold something that cannot be saved."""
+        return sum(bool(one.error) for section in self.sections for one in section.fields if isinstance(one, Input))
+
+    @property
+    def asks(self) -> bool:
+        """Whether it holds a field on which two people disagree."""
+        fields = [one for section in self.sections for one in section.fields]
+        return any(isinstance(one, Input) and one.theirs is not None for one in fields)
+
+
+def arranged(form: Form, fields: Mapping[str, Any]) -> list[Tab]:
+    """``fields`` by key, put where the form's layout has them. Empty sections and tabs are left out."""
+    found = [
+        Tab(
+            tab.label,
+            [
+                Section(section.label or _("基本信息"), section.columns, section.collapsed, here)
+                for section in tab.sections
+                if (here := [fields[key] for key in section.fields if key in fields])
+            ],
+        )
+        for tab in _layout(form).tabs
+    ]
+    return [tab for tab in found if tab.sections]
+
+
+def _layout(form: Form) -> layout.Layout:
+    """The form's own layout; else sections that its fields name, and last what Guke keeps itself."""
+    if form.options.get("layout"):
+        return layout.read(form.options["layout"], form.fields, SYSTEM_FIELDS)
+    kept = [key for key, f in form.fields.items() if f.readonly and not f.computed]
+    found = layout.read(None, {key: f for key, f in form.fields.items() if key not in kept}, SYSTEM_FIELDS)
+    if kept:
+        found.tabs[-1].sections.append(layout.Section(_("固客统计"), fields=kept))
+    return found
 
 
 @dataclass(frozen=True)
@@ -47,23 +108,37 @@ class Related:
     form: Form
     via: Field
     may_create: bool
+    may_edit: bool = False
+
+    @property
+    def may_unlink(self) -> bool:
+        return self.may_edit and not self.via.required
 
     @property
     def key(self) -> str:
         return f"{self.form.key}-{self.via.key}"
 
+    @property
+    def label(self) -> str:
+        return self.via.inverse_label or self.form.label
+
 
 def build(record: Record, actor: Actor) -> RecordPage:
     """Everything but what is fetched later (related lists, panels, history)."""
     return RecordPage(
-        record, actor, sections(record, actor), facts(record, actor), related(record.form, actor),
+        record, actor, tabs(record, actor), facts(record, actor), related(record.form, actor),
         panels.of(record, actor), panels.actions_of(record, actor), listing.rights(record.form, actor),
     )  # fmt: skip
 
 
-def shown(record: Record, key: str, actor: Actor) -> Shown:
-    f = record.form.fields[key]
-    return Shown(f, record.cell(key), editable(record.form, f, actor))
+def shown(record: Record, key: str, actor: Actor, locked: bool | None = None) -> Shown:
+    """``locked``: whether the form's own conditions lock the field; asked for when it is not said."""
+    f = record.form.field(key)
+    assert f is not None
+    may = key in record.form.fields and editable(record.form, f, actor)
+    if may and locked is None and (state := live.states_of(record.form, record.id).get(key)):
+        locked = state.locked
+    return Shown(f, record.whole(key), may and not locked)
 
 
 def editable(form: Form, f: Field, actor: Actor, verb: str = "edit") -> bool:
@@ -74,21 +149,15 @@ def editable(form: Form, f: Field, actor: Actor, verb: str = "edit") -> bool:
     )
 
 
-def sections(record: Record, actor: Actor) -> list[tuple[str, list[Shown]]]:
-    """The fields by section: those that the form names, the rest, and last what Guke keeps itself."""
-    found: dict[str, list[Shown]] = {}
-    kept: list[Shown] = []
-    for key, f in query.readable(record.form, actor).items():
-        one = shown(record, key, actor)
-        if f.readonly:
-            kept.append(one)
-        else:
-            found.setdefault(section_of(f), []).append(one)
-    return [*found.items(), *([(_("固客统计"), kept)] if kept else [])]
-
-
-def section_of(f: Field) -> str:
-    return label(f.options.get("section")) or _("基本信息")
+def tabs(record: Record, actor: Actor) -> list[Tab]:
+    """The fields where the layout has them; those whose condition does not hold are left out."""
+    states = live.states_of(record.form, record.id)
+    found = {}
+    for key in (*query.readable(record.form, actor), *SYSTEM_FIELDS):
+        state = states.get(key)
+        if state is None or state.shown:
+            found[key] = shown(record, key, actor, bool(state and state.locked))
+    return arranged(record.form, found)
 
 
 def facts(record: Record, actor: Actor) -> list[Shown]:
@@ -104,8 +173,8 @@ def facts(record: Record, actor: Actor) -> list[Shown]:
 def related(form: Form, actor: Actor) -> list[Related]:
     """The forms whose records point at this one, as far as the person may see them and the field that points."""
     return [
-        Related(other, f, permissions.can(actor, "create", other.key))
-        for other, f in catalog.inverse(form)
+        Related(other, f, permissions.can(actor, "create", other.key), editable(other, f, actor))
+        for other, f in catalog.pointing(form)
         if permissions.can(actor, "see", other.key) and f.key in query.clear(other, actor)
     ]
 
@@ -114,14 +183,13 @@ def related_page(item: Related, record_id: int, actor: Actor, cursor: str | None
     """The columns and a page of a related list, the latest first."""
     keys = [k for k in listing.default_columns(item.form, actor) if k != item.via.key and k != item.form.title_field]
     fields = [f for k in keys if (f := query.readable(item.form, actor).get(k))][:RELATED_COLUMNS]
-    pointing = {"field": item.via.key, "op": "eq", "value": record_id}
-    found = query.Query(item.form, actor).where(pointing)
+    found = query.Query(item.form, actor).where(item.via.naming(record_id))
     return fields, found.page(RELATED_ROWS, cursor, [f.key for f in fields])
 
 
 def related_where(item: Related, record_id: int) -> str:
     """The filter of the list that shows them all."""
-    return json.dumps({"field": item.via.key, "op": "eq", "value": record_id}, separators=(",", ":"))
+    return json.dumps(item.via.naming(record_id), separators=(",", ":"))
 
 
 # -- inputs ---------------------------------------------------------------------------------------------------------
@@ -129,7 +197,11 @@ def related_where(item: Related, record_id: int) -> str:
 
 @dataclass
 class Input:
-    """One field as an edit page shows it. ``value``: what the input holds; ``theirs``: what somebody else saved meanwhile."""
+    """One field as an edit page shows it. ``value``: what the input holds; ``theirs``: what somebody else saved meanwhile.
+
+    ``computed``: there is no input, only the value as text, which follows from the others. ``hidden``: the form does not
+    ask for it as things stand.
+    """
 
     field: Field
     value: Any
@@ -138,10 +210,20 @@ class Input:
     theirs: str | None = None
     theirs_title: str = ""
     stored: Any = None
+    computed: bool = False
+    hidden: bool = False
+    required: bool = False
+
+    def __post_init__(self) -> None:
+        self.required = self.required or self.field.required
 
     @property
     def name(self) -> str:
         return self.field.key
+
+    @property
+    def width(self) -> str:
+        return width_of(self.field)
 
 
 @dataclass
@@ -149,7 +231,7 @@ class Editing:
     """An edit page. ``base``: what the inputs held when the page was opened; new records have none."""
 
     form: Form
-    sections: list[tuple[str, list[Input]]]
+    tabs: list[Tab]
     record: Record | None = None
     version: int | None = None
     base: dict[str, str] = field(default_factory=dict)
@@ -158,10 +240,25 @@ class Editing:
     conflict: bool = False
 
     @property
+    def inputs(self) -> list[Input]:
+        return [one for tab in self.tabs for section in tab.sections for one in section.fields]
+
+    @property
     def other_errors(self) -> list[str]:
         """Errors of fields that have no input on the page."""
-        here = {one.name for _label, inputs in self.sections for one in inputs}
+        here = {one.name for one in self.inputs}
         return [message for key, message in self.errors.items() if key not in here]
+
+    @property
+    def open_tab(self) -> int:
+        """The tab to open first: where something is to be mended."""
+        wanted = [i for i, tab in enumerate(self.tabs) if tab.wrong or tab.asks]
+        return wanted[0] if wanted else 0
+
+    @property
+    def lively(self) -> bool:
+        """Whether the form answers while it is filled in."""
+        return live.needed(self.form)
 
 
 def inputs_of(form: Form, actor: Actor, verb: str) -> list[Field]:
@@ -176,20 +273,46 @@ def editing(
     errors: Mapping[str, str] | None = None,
 ) -> Editing:
     """The edit page of a record, or of a new one. ``typed``: what was typed already, by key."""
-    verb = "edit" if record else "create"
     base = base_of(form, actor, record) if record else {}
-    found: dict[str, list[Input]] = {}
-    for f in inputs_of(form, actor, verb):
+    said = _live(form, actor, record, typed or {})
+    found: dict[str, Input] = {}
+    for f in inputs_of(form, actor, "edit" if record else "create"):
         stored = record.values.get(f.key) if record else f.default()
         value = typed[f.key] if typed is not None and f.key in typed else f.form_value(stored)
-        one = Input(f, value, (errors or {}).get(f.key, ""), title_of(f, value, actor), stored=stored)
-        found.setdefault(section_of(f), []).append(one)
-    return Editing(form, list(found.items()), record, record.version if record else None, base, dict(errors or {}))
+        state = said["states"].get(f.key, {})
+        found[f.key] = Input(
+            f, value, (errors or {}).get(f.key, ""), title_of(f, value, actor), stored=stored,
+            hidden=not state.get("shown", True), required=state.get("required", False),
+        )  # fmt: skip
+    for key, value in said["values"].items():
+        found.setdefault(key, Input(form.fields[key], value["text"], computed=True))
+    version = record.version if record else None
+    return Editing(form, arranged(form, found), record, version, base, dict(errors or {}))
+
+
+def _live(form: Form, actor: Actor, record: Record | None, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """What the form says of its fields as the page opens."""
+    if not live.needed(form):
+        return {"states": {}, "values": {}}
+    row = live.read_row(form, typed, record.id if record else None, actor)
+    return live.answer(form, [row], actor)[0]
 
 
 def base_of(form: Form, actor: Actor, record: Record) -> dict[str, str]:
     """What the inputs of a record hold, for telling later what was changed."""
     return {f.key: f.form_value(record.values.get(f.key)) for f in inputs_of(form, actor, "edit")}
+
+
+def copy_of(record: Record, actor: Actor) -> dict[str, Any]:
+    """What a new record starts with that is made after this one: everything that need not be its own."""
+    clear = query.clear(record.form, actor)
+    fields = [f for f in inputs_of(record.form, actor, "create") if f.key in clear]
+    alone = {key for keys in record.form.unique_sets for key in keys}
+    return {
+        f.key: f.form_value(record.values.get(f.key))
+        for f in fields
+        if not f.unique and not f.moves_along and f.key not in alone and f.type != "identities"
+    }
 
 
 def title_of(f: Field, value: Any, actor: Actor) -> str:
@@ -224,5 +347,5 @@ def overlap(current: dict[str, str], base: Mapping[str, str], changed: Mapping[s
 def count_words(item: Related, record_id: int, actor: Actor) -> str:
     """How many related records there are; large numbers end in ``+``."""
     cap = 999
-    found = query.Query(item.form, actor).where({"field": item.via.key, "op": "eq", "value": record_id}).count(cap)
+    found = query.Query(item.form, actor).where(item.via.naming(record_id)).count(cap)
     return f"{cap}+" if found > cap else str(found)

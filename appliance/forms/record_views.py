@@ -14,9 +14,10 @@ from ..accounts.actor import current_actor
 from ..accounts.guards import requires
 from ..core import http
 from ..core.errors import Conflict, FieldErrors, Forbidden, NotFound, UserError
-from . import history, panels, query, record_pages, records
+from . import history, live, panels, query, record_pages, records
 from .blueprint import bp, open_form, open_record
 from .catalog import Form
+from .hooks import Cause
 from .listing import State
 from .record_pages import Editing, Input, Related
 
@@ -51,6 +52,15 @@ def record_header(form_key: str, record_id: int) -> str:
     record = open_record(form_key, record_id)
     page = record_pages.build(record, current_actor())
     return render_template("forms/_record_header.html", page=page, record=record, form=record.form)
+
+
+@bp.get("/forms/<form_key>/records/<int:record_id>/sections")
+@requires("see")
+def record_sections(form_key: str, record_id: int) -> str:
+    """The record's fields, after one was changed on which others depend."""
+    record = open_record(form_key, record_id)
+    page = record_pages.build(record, current_actor())
+    return render_template("forms/_sections.html", page=page, record=record, form=record.form)
 
 
 @bp.get("/forms/<form_key>/records/<int:record_id>/neighbours")
@@ -103,16 +113,139 @@ def _related(form: Form, other_key: str, via_key: str) -> Related:
     return found[0]
 
 
+RELATED = "/forms/<form_key>/records/<int:record_id>/related/<other_key>/<via_key>"
+
+
+@bp.get(f"{RELATED}/link")
+@requires("see")
+def choose_related(form_key: str, record_id: int, other_key: str, via_key: str) -> str:
+    """Which existing record shall point here: a dialog."""
+    record = open_record(form_key, record_id)
+    return _link_dialog(record, _pointing(record.form, other_key, via_key))
+
+
+def _link_dialog(record: query.Record, item: Related, error: str = "") -> str:
+    return render_template("forms/_link_related.html", form=record.form, record=record, item=item, error=error)
+
+
+def _pointing(form: Form, other_key: str, via_key: str) -> Related:
+    """Raises NotFound, Forbidden for one who may not change what points here."""
+    item = _related(form, other_key, via_key)
+    if not item.may_edit:
+        raise Forbidden(_("您不能修改「%(field)s」。", field=item.via.label))
+    return item
+
+
+@bp.post(f"{RELATED}/link")
+@requires("see")
+def link_related(form_key: str, record_id: int, other_key: str, via_key: str) -> AnyResponse:
+    """Lets an existing record (``other``) point here; ``undo`` names where it pointed before."""
+    record, actor = open_record(form_key, record_id), current_actor()
+    item = _pointing(record.form, other_key, via_key)
+    other_id = request.values.get("other", 0, type=int)
+    if not other_id:
+        return make_response(_link_dialog(record, item, _("请先选择一条记录。")), 422)
+    other = open_record(other_key, other_id)
+    before = other.values.get(via_key)
+    try:
+        records.update(item.form, other_id, {via_key: record_id}, actor)
+    except UserError as error:
+        return make_response(_link_dialog(record, item, next(iter(error.errors.values()), error.message)), 422)
+    undo = url_for("forms.save_pointer", form_key=other_key, record_id=other_id, via_key=via_key, to=before)
+    return http.trigger(_saved_in_dialog(_("已关联「%(title)s」", title=other.title), undo), "guke:done")
+
+
+@bp.post(f"{RELATED}/unlink/<int:other_id>")
+@requires("see")
+def unlink_related(form_key: str, record_id: int, other_key: str, via_key: str, other_id: int) -> AnyResponse:
+    record = open_record(form_key, record_id)
+    item = _pointing(record.form, other_key, via_key)
+    other = open_record(other_key, other_id)
+    records.update(item.form, other_id, {via_key: None}, current_actor())
+    undo = url_for("forms.save_pointer", form_key=other_key, record_id=other_id, via_key=via_key, to=record_id)
+    return _saved_in_dialog(_("已取消关联「%(title)s」", title=other.title), undo)
+
+
+@bp.post("/forms/<form_key>/records/<int:record_id>/pointer/<via_key>")
+@requires("edit")
+def save_pointer(form_key: str, record_id: int, via_key: str) -> AnyResponse:
+    """Undoes linking and unlinking: ``to`` is where the record pointed, or nothing."""
+    record = open_record(form_key, record_id)
+    _editable(record, via_key)
+    records.update(record.form, record_id, {via_key: request.args.get("to")}, current_actor(), cause=Cause("undo"))
+    return _saved_in_dialog(_("已撤销"))
+
+
 @bp.get("/forms/<form_key>/records/<int:record_id>/history")
 @requires("see")
 def record_history(form_key: str, record_id: int) -> str:
-    """Who changed what, when and why."""
-    record = open_record(form_key, record_id)
-    before = request.args.get("before", type=int)
-    entries, following = history.of(record.form, record_id, current_actor(), before)
+    """Who changed what, when and why; ``field`` and ``who`` narrow it down."""
+    record, actor, args = open_record(form_key, record_id), current_actor(), request.args
+    before = args.get("before", type=int)
+    only = history.Filter(args.get("field", ""), args.get("who", type=int))
+    entries, following = history.of(record.form, record_id, actor, before, only)
     return render_template(
-        "forms/_history.html", form=record.form, record=record, entries=entries, following=following, before=before
+        "forms/_history.html",
+        form=record.form,
+        record=record,
+        entries=entries,
+        following=following,
+        before=before,
+        only=only,
+        fields=history.fields_of(record.form, actor),
+        authors=history.authors(record.form, record_id),
+        may_restore=bool(history.restorable(record.form, actor)),
     )
+
+
+RESTORE = "/forms/<form_key>/records/<int:record_id>/history/<int:change_id>"
+
+
+@bp.get(RESTORE)
+@requires("edit")
+def restore_preview(form_key: str, record_id: int, change_id: int) -> str:
+    """What going back to a version (with ``field``: undoing one field of a change) would change."""
+    record, actor = open_record(form_key, record_id), current_actor()
+    key = request.args.get("field") or None
+    values = history.earlier(record, change_id, actor, key)
+    return render_template(
+        "forms/_restore.html",
+        form=record.form,
+        record=record,
+        change_id=change_id,
+        key=key,
+        steps=history.preview(record, values, actor),
+        error="",
+    )
+
+
+@bp.post(RESTORE)
+@requires("edit")
+def restore_version(form_key: str, record_id: int, change_id: int) -> AnyResponse:
+    record, actor = open_record(form_key, record_id), current_actor()
+    key = request.values.get("field") or None
+    values = history.earlier(record, change_id, actor, key)
+    try:
+        last = history.go_back(record, change_id, values, actor)
+    except UserError as error:
+        why = next(iter(error.errors.values()), error.message)
+        return make_response(
+            render_template(
+                "forms/_restore.html",
+                form=record.form,
+                record=record,
+                change_id=change_id,
+                key=key,
+                steps=history.preview(record, values, actor),
+                error=why,
+            ),
+            422,
+        )
+    undo = url_for("forms.restore_version", form_key=form_key, record_id=record_id, change_id=last) if last else None
+    response = http.toast(Response(status=204), _("已恢复"), undo)
+    for event in ("guke:done", "guke:sections", "guke:saved"):
+        http.trigger(response, event)
+    return response
 
 
 # -- one field ------------------------------------------------------------------------------------------------------
@@ -181,6 +314,8 @@ def save_field(form_key: str, record_id: int, field_key: str) -> AnyResponse:
         message = error.errors.get(field_key) or error.message
         return make_response(_field_input(record, field_key, typed, message), 422)
     response = make_response(_field_shown(open_record(form_key, record_id), field_key))
+    if live.needed(record.form):
+        http.trigger(response, "guke:sections")
     return http.trigger(response, "guke:saved", field_key)
 
 
@@ -188,9 +323,10 @@ def save_field(form_key: str, record_id: int, field_key: str) -> AnyResponse:
 
 
 def _edit_page(editing: Editing, status: int = 200) -> AnyResponse:
+    """The page, or with ``dialog=1`` the dialog that other pages open."""
     record = editing.record
     return http.render(
-        "forms/edit.html",
+        "forms/_edit_dialog.html" if _in_dialog() else "forms/edit.html",
         status=status,
         form=editing.form,
         editing=editing,
@@ -200,13 +336,26 @@ def _edit_page(editing: Editing, status: int = 200) -> AnyResponse:
     )
 
 
+def _in_dialog() -> bool:
+    return request.values.get("dialog") == "1"
+
+
+def _saved_in_dialog(message: str, undo: str | None = None) -> AnyResponse:
+    """Closes the dialog; the lists of the page behind it read themselves again."""
+    response = http.toast(Response(status=204), message, undo)
+    return http.trigger(http.trigger(response, "guke:done"), "guke:related")
+
+
 @bp.get("/forms/<form_key>/new")
 @requires("create")
 def new_record(form_key: str) -> AnyResponse:
-    """An empty record; the query fills in fields by key."""
+    """An empty record; the query fills in fields by key, ``copy`` with what another record holds."""
     form, actor = open_form(form_key), current_actor()
     known = {f.key for f in record_pages.inputs_of(form, actor, "create")}
-    given = {k: v for k, v in request.args.items() if k in known}
+    given: dict[str, Any] = {k: v for k, v in request.args.items() if k in known}
+    copied = request.args.get("copy", type=int)
+    if copied:
+        given = record_pages.copy_of(open_record(form_key, copied), actor) | given
     return _edit_page(record_pages.editing(form, actor, None, given))
 
 
@@ -219,11 +368,24 @@ def create_record(form_key: str) -> AnyResponse:
         record_id = records.create(form, {k: v for k, v in typed.items() if v not in ("", [], {})}, actor)
     except FieldErrors as error:
         return _edit_page(record_pages.editing(form, actor, None, typed, error.errors), 422)
+    if _in_dialog():
+        undo = url_for("forms.take_back_new", form_key=form_key, record_id=record_id)
+        may = permissions.can(actor, "delete", form_key)
+        return _saved_in_dialog(_("已新建"), undo if may else None)
     if request.form.get("next") == "new":
         flash(_("已保存，可以继续新建。"), "success")
         return redirect(url_for("forms.new_record", form_key=form_key), 303)
     flash(_("已新建"), "success")
     return redirect(url_for("forms.show_record", form_key=form_key, record_id=record_id), 303)
+
+
+@bp.post("/forms/<form_key>/records/<int:record_id>/take-back")
+@requires("delete")
+def take_back_new(form_key: str, record_id: int) -> AnyResponse:
+    """Undoes making a record: it goes to the recycle bin."""
+    record = open_record(form_key, record_id)
+    records.delete(record.form, record_id, current_actor(), Cause("undo"))
+    return http.trigger(http.toast(Response(status=204), _("已撤销")), "guke:related")
 
 
 @bp.get("/forms/<form_key>/records/<int:record_id>/edit")
@@ -244,10 +406,8 @@ def save_record(form_key: str, record_id: int) -> AnyResponse:
     fields = record_pages.inputs_of(form, actor, "edit")
     typed = record_pages.typed_values(fields, request.form)
     base, now = _base(), record_pages.base_of(form, actor, record)
-    taken = request.form.get("take")
-    if taken:
-        # "Use theirs": the field goes back to what is saved, the page stays open.
-        return _edit_page(record_pages.editing(form, actor, record, {k: v for k, v in typed.items() if k != taken}))
+    # "Theirs" was chosen: what is saved stays.
+    typed = {key: value for key, value in typed.items() if request.form.get(f"choose.{key}") != "theirs"}
     changed = record_pages.changed_values(fields, typed, base or now)
     both = [
         k
@@ -255,14 +415,17 @@ def save_record(form_key: str, record_id: int) -> AnyResponse:
         if record_pages.changed_values([form.fields[k]], typed, now)
     ]
     if both:
-        return _conflict_page(record_pages.editing(form, actor, record, typed), both)
+        # What this person left alone shows what is saved by now, so that saving does not take others' work back.
+        return _conflict_page(record_pages.editing(form, actor, record, changed), both)
     try:
         records.update(form, record_id, changed, actor, version=record.version)
     except FieldErrors as error:
-        return _edit_page(record_pages.editing(form, actor, record, typed, error.errors), 422)
+        return _edit_page(record_pages.editing(form, actor, record, changed, error.errors), 422)
     except Conflict:
         # Somebody saved between our reading and writing: look again.
         return save_record(form_key, record_id)
+    if _in_dialog():
+        return _saved_in_dialog(_("已保存"))
     merged = base and record.version != request.form.get("version", type=int)
     flash(_("已保存。这期间别人改的其他内容也保留了。") if merged else _("已保存"), "success")
     return redirect(url_for("forms.show_record", form_key=form_key, record_id=record_id), 303)
@@ -279,10 +442,9 @@ def _base() -> dict[str, str]:
 def _conflict_page(editing: Editing, both: list[str]) -> AnyResponse:
     assert editing.record is not None
     editing.conflict = True
-    for _label, inputs in editing.sections:
-        for one in inputs:
-            if one.name in both:
-                one.theirs = editing.record.text(one.name) or _("空")
+    for one in editing.inputs:
+        if one.name in both:
+            one.theirs = editing.record.text(one.name) or _("空")
     return _edit_page(editing, 409)
 
 

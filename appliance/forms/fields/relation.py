@@ -22,7 +22,11 @@ def read_inverse(field: Field) -> dict[str, Any]:
     inverse = field.options.get("inverse") or {}
     if isinstance(inverse, str):
         return {"label": inverse}
-    if not isinstance(inverse, dict) or not is_label(inverse.get("label")) or not isinstance(inverse.get("key", ""), str):
+    if (
+        not isinstance(inverse, dict)
+        or not is_label(inverse.get("label"))
+        or not isinstance(inverse.get("key", ""), str)
+    ):
         raise FieldError(_('「%(field)s」的反向名称要写成文字，或 {"key": …, "label": …}。', field=field.label))
     return inverse
 

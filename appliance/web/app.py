@@ -23,6 +23,8 @@ BLUEPRINTS = (
     "accounts.department_views",
     "forms.views",
     "forms.importing.views",
+    "forms.public.views",
+    "forms.designing.views",
     "customers.views",
     "automation.views",
     "reports.views",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,16 +9,23 @@ from typing import Any
 from flask import render_template
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 
 from ...accounts import people, permissions
 from ...accounts.actor import Actor
 from ...core import i18n
 from ...core.errors import UserError
-from .. import builder, catalog, listing
+from .. import builder, catalog, layout
 from .. import fields as types
 from ..catalog import SYSTEM_FIELDS, Form
 from ..fields.base import Field, Spec
+from ..formula import compiling
+from ..formula import functions as formulas
 from ..record_pages import Input
+from .conversion import Conversion
+from .drafts import Draft
+
+EXAMPLES = 5
 
 GROUPS = {
     "basic": _l("基础"),
@@ -47,11 +52,72 @@ RULE_WORDS = {
 }
 
 ICONS = tuple(
-    "table users user user-plus address-book building-store shopping-cart package box truck credit-card coin-yuan "
-    "receipt file-text files notes clipboard-list checklist list-check calendar clock phone mail message message-circle "
-    "headset tool ticket tag tags star heart gift trophy crown target bolt bulb book school home map-pin "
-    "world device-mobile camera photo video microphone chart-bar chart-pie flag bell shield lock key bug "
-    "briefcase building certificate cake shirt paw leaf flame".split()
+    [
+        "table",
+        "users",
+        "user",
+        "user-plus",
+        "address-book",
+        "building-store",
+        "shopping-cart",
+        "package",
+        "box",
+        "truck",
+        "credit-card",
+        "coin-yuan",
+        "receipt",
+        "file-text",
+        "files",
+        "notes",
+        "clipboard-list",
+        "checklist",
+        "list-check",
+        "calendar",
+        "clock",
+        "phone",
+        "mail",
+        "message",
+        "message-circle",
+        "headset",
+        "tool",
+        "ticket",
+        "tag",
+        "tags",
+        "star",
+        "heart",
+        "gift",
+        "trophy",
+        "crown",
+        "target",
+        "bolt",
+        "bulb",
+        "book",
+        "school",
+        "home",
+        "map-pin",
+        "world",
+        "device-mobile",
+        "camera",
+        "photo",
+        "video",
+        "microphone",
+        "chart-bar",
+        "chart-pie",
+        "flag",
+        "bell",
+        "shield",
+        "lock",
+        "key",
+        "bug",
+        "briefcase",
+        "building",
+        "certificate",
+        "cake",
+        "shirt",
+        "paw",
+        "leaf",
+        "flame",
+    ]
 )
 """What a form's icon is chosen from."""
 
@@ -76,19 +142,6 @@ def sounds(text: str) -> str:
 
     parts = lazy_pinyin(text)
     return "".join(parts) + " " + "".join(part[:1] for part in parts)
-
-
-def key_of(text: str, taken: Iterable[str]) -> str:
-    """A free key made of a label: 客户姓名 → ``ke_hu_xing_ming``."""
-    from pypinyin import lazy_pinyin
-
-    words = re.findall(r"[a-z0-9]+", " ".join(lazy_pinyin(text)).casefold())
-    key = "_".join(words)[:40].strip("_")
-    key = key if key[:1].isalpha() else f"field_{key}".strip("_")
-    used = {*taken, *catalog.RESERVED}
-    if key not in used:
-        return key
-    return next(found for n in range(2, len(used) + 3) if (found := f"{key}_{n}") not in used)
 
 
 # -- types ----------------------------------------------------------------------------------------------------------
@@ -118,8 +171,10 @@ def _type_doc(cls: type[Field]) -> dict[str, Any]:
         "unique": cls.can_be_unique,
         "indexed": cls.can_be_indexed,
         "rules": list(cls.rules),
-        "value": cls.group != "computed" and cls.type not in TYPED,
+        "value": not cls.computed and cls.type not in TYPED,
+        "computed": cls.computed,
         "typed": cls.value_input in ("text", "number"),
+        "wide": cls.column is not None and not cls.sortable,
         "settings": [
             {
                 "key": s.key,
@@ -191,18 +246,20 @@ def build(doc: dict[str, Any]) -> tuple[Form, dict[str, str]]:
 
 def laid_out(doc: dict[str, Any]) -> dict[str, Any]:
     """The document with a layout that names every field once, as pages show it."""
-    keys = [f["key"] for f in doc.get("fields") or []]
-    known = {*keys, *SYSTEM_FIELDS}
-    tabs = [_tab(tab, known) for tab in (doc.get("layout") or {}).get("tabs") or []]
-    placed = {key for tab in tabs for section in tab["sections"] for key in section["fields"]}
-    rest = [f for f in doc.get("fields") or [] if f["key"] not in placed]
+    fields = [f for f in doc.get("fields") or [] if isinstance(f, dict) and isinstance(f.get("key"), str)]
+    known = {*(f["key"] for f in fields), *SYSTEM_FIELDS}
+    given = doc.get("layout") or {}
+    tabs = [_tab(tab, known) for tab in given.get("tabs") or []]
+    hidden = [key for key in given.get("hidden") or [] if key in known]
+    placed = {*hidden, *(key for tab in tabs for section in tab["sections"] for key in section["fields"])}
+    rest = [f for f in fields if f["key"] not in placed]
     tabs = tabs or [{"label": "", "sections": []}]
     sections = tabs[-1]["sections"]
     if placed and rest:
-        sections.append(_section(_("其他"), [f["key"] for f in rest]))
+        sections.append(_section(dict(layout.REST), [f["key"] for f in rest]))
     elif rest or not sections:
         sections += _by_option(rest) or [_section("", [])]
-    return doc | {"layout": {"tabs": tabs}}
+    return doc | {"fields": fields, "layout": {"tabs": tabs} | ({"hidden": hidden} if hidden else {})}
 
 
 def _tab(tab: dict[str, Any], known: set[str]) -> dict[str, Any]:
@@ -219,10 +276,19 @@ def _section(text: Any, keys: list[str]) -> dict[str, Any]:
 
 def _by_option(docs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     found: dict[str, tuple[Any, list[str]]] = {}
+    kept = [doc["key"] for doc in docs if doc.get("readonly") and not _computed(doc)]
     for doc in docs:
+        if doc["key"] in kept:
+            continue
         text = doc.get("section") or ""
         found.setdefault(i18n.label(text), (text, []))[1].append(doc["key"])
-    return [_section(text, keys) for text, keys in found.values()]
+    sections = [_section(text, keys) for text, keys in found.values()]
+    return sections + ([_section(_("固客统计"), kept)] if kept else [])
+
+
+def _computed(doc: dict[str, Any]) -> bool:
+    cls = types.TYPES.get(str(doc.get("type")))
+    return cls is not None and cls.computed
 
 
 # -- inputs ---------------------------------------------------------------------------------------------------------
@@ -268,10 +334,64 @@ def condition_meta(form: Form, actor: Actor) -> dict[str, Any]:
     return meta | {"forms": {form.key: own}}
 
 
-def records_of(form: Form) -> str:
-    """How many records a form has, cut off at the cap of lists."""
-    from ..query import Query
-    from ...accounts.actor import SYSTEM
+def people_list() -> list[tuple[int, str]]:
+    """Whom a person's input offers."""
+    return people.active()
 
-    found = Query(form, SYSTEM).count(listing.COUNT_CAP)
-    return f"{listing.COUNT_CAP:,}+" if found > listing.COUNT_CAP else f"{found:,}"
+
+def scripts() -> list[str]:
+    """The scripts of every type's input: any of them may come onto the canvas."""
+    return list(dict.fromkeys(name for cls in types.TYPES.values() for name in cls.scripts))
+
+
+def choice_values(items: Any) -> list[str]:
+    """Every value of a list or tree of choices: records may hold them."""
+    found: list[str] = []
+    for item in items if isinstance(items, list) else []:
+        doc = item if isinstance(item, dict) else {"value": item}
+        found += [str(doc.get("value")), *choice_values(doc.get("children"))]
+    return found
+
+
+def groups() -> list[str]:
+    """The groups that forms are in already."""
+    return list(dict.fromkeys(text for f in catalog.all() if (text := i18n.label(f.group))))
+
+
+def seen_by(draft: Draft) -> str:
+    """Whom a change of the form reaches, in words."""
+    if draft.form is None:
+        return _("发布之后，能看见全部表单的人会在左边的导航里看到它。")
+    count = len([user for user in people.active() if user])
+    return ngettext(
+        "发布之后，所有看得到这个表单的人（共 %(num)s 位同事）立刻用新的样子；已经打开的页面刷新后才变。",
+        "发布之后，所有看得到这个表单的人（共 %(num)s 位同事）立刻用新的样子；已经打开的页面刷新后才变。",
+        count,
+    )
+
+
+def conversion_examples(found: Conversion | None) -> list[str]:
+    """A few values that would not survive, with the reason; else a few as they would read."""
+    if found is None:
+        return []
+    shown = found.failures or found.samples
+    return [f"{old} → {new}" for old, new in shown[:EXAMPLES]]
+
+
+# -- formulas -------------------------------------------------------------------------------------------------------
+
+
+def functions() -> list[dict[str, str]]:
+    """What a formula can call."""
+    return [
+        {"name": f.name, "label": f"{f.name}  {f.help}", "example": f.example} for f in formulas.FUNCTIONS.values()
+    ]  # fmt: skip
+
+
+def check_formula(text: str, form: Form, default: bool = False) -> dict[str, str]:
+    """``{"error": sentence}``, or ``{"words": what it results in}``."""
+    try:
+        program = compiling.compile(text, form.fields, form.label, default=default)
+    except ValueError as error:
+        return {"error": str(error)}
+    return {"words": _("结果是%(type)s", type=compiling.WORDS[program.type])}

@@ -58,7 +58,7 @@ def dimensions(form: Form, actor: Actor) -> Options:
     for key, f in plain.items():
         options.add(form.label, {"field": key}, f.label)
     for key, f in [*seen.items(), ("created_at", SYSTEM_FIELDS["created_at"])]:
-        if isinstance(f, Moment):
+        if isinstance(f.inner, Moment):
             for size, name in _periods(f):
                 group = _("%(field)s（时间）", field=f.label)
                 options.add(group, {"field": key, "bucket": size}, f"{f.label} · {name}")
@@ -73,7 +73,7 @@ def dimensions(form: Form, actor: Actor) -> Options:
 
 def _periods(f: Field) -> list[tuple[str, str]]:
     sizes = [(AUTO, _("自动"))] + [(size, str(name)) for size, name in periods.NAMES.items()]
-    return [s for s in sizes if s[0] != "hour" or isinstance(f, DateTime)]
+    return [s for s in sizes if s[0] != "hour" or isinstance(f.inner, DateTime)]
 
 
 def measures(form: Form, actor: Actor) -> Options:
@@ -84,10 +84,10 @@ def measures(form: Form, actor: Actor) -> Options:
     for key, f in query.clear(form, actor).items():
         if not f.column:
             continue
-        for agg in ("sum", "avg", "max", "min") if isinstance(f, Number) else ("distinct",) * (f.type == "relation"):
+        for agg in ("sum", "avg", "max", "min") if isinstance(f.inner, Number) else ("distinct",) * (f.type == "relation"):
             measure = Measure.read({"agg": agg, "of": key})
             title = _("不同的%(field)s数", field=f.label) if agg == "distinct" else measure.title(form)
-            options.add(f.label if isinstance(f, Number) else form.label, {"agg": agg, "of": key}, title)
+            options.add(f.label if isinstance(f.inner, Number) else form.label, {"agg": agg, "of": key}, title)
     return options
 
 
@@ -141,7 +141,7 @@ class Editor:
     @property
     def time_options(self) -> list[tuple[str, str]]:
         """Dates that a range of days can apply to; one that goes through relations stays when it is chosen."""
-        found = [(k, f.label) for k, f in self.form.fields.items() if isinstance(f, Moment)]
+        found = [(k, f.label) for k, f in self.form.fields.items() if isinstance(f.inner, Moment)]
         found.append(("created_at", SYSTEM_FIELDS["created_at"].label))
         chosen = self.definition.time
         if chosen and chosen not in dict(found):
@@ -161,7 +161,7 @@ def _chosen(options: Options, doc: dict[str, Any], title: str) -> str:
 
 def starting(form: Form) -> Definition:
     """What the editor of a new report begins with: how many records over time."""
-    moment = next((k for k, f in form.fields.items() if isinstance(f, DateTime) and f.indexed), "created_at")
+    moment = next((k for k, f in form.fields.items() if isinstance(f.inner, DateTime) and f.indexed), "created_at")
     return Definition(form.key, dimensions=(Dimension(moment, AUTO, moment),), chart="bar")
 
 

@@ -61,7 +61,7 @@ def reader(measure: Measure, form: Form) -> Reader:
         return Reader(Percent(Spec(measure.name, "", "percent")), 10_000)
     if measure.agg in ("count", "distinct") or measure.of is None:
         return Reader(Integer(Spec(measure.name, "", "integer")))
-    field = end_of(form, measure.of)
+    field = end_of(form, measure.of).inner
     if measure.agg == "avg" and isinstance(field, Number) and not field.digits:
         return Reader(Decimal(Spec(field.key, "", "decimal")), 100)
     return Reader(field)

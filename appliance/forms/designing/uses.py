@@ -60,7 +60,9 @@ def named(doc: Any, over: Form) -> set[tuple[str, str | None]]:
     return _named(doc, over)
 
 
-_PATHS = frozenset(("field", "of", "on", "changed", "sort", "by", "start", "end", "title", "image", "parent"))
+_TEMPLATE = re.compile(r"\brecord\.([a-z][a-z0-9_.]*)")
+"""A field in a text that is filled in: ``{{ record.name }}``."""
+_PATHS = frozenset(("field", "of", "on", "date", "changed", "sort", "by", "start", "end", "title", "image", "parent"))
 _LISTS = frozenset(("fields", "columns", "updated", "keys"))
 
 
@@ -70,6 +72,9 @@ def _named(doc: Any, over: Form) -> set[tuple[str, str | None]]:
         for item in doc:
             found |= _named(item, over)
         return found
+    if isinstance(doc, str):
+        for path in _TEMPLATE.findall(doc):
+            found |= _path(path.rstrip("."), over)
     if not isinstance(doc, dict):
         return found
     inner = over
@@ -85,8 +90,8 @@ def _named(doc: Any, over: Form) -> set[tuple[str, str | None]]:
             for one in value:
                 found |= _path(one, inner) if isinstance(one, str) else _named(one, inner)
         elif name in ("set", "values") and isinstance(value, dict):
-            found |= {(inner.key, key) for key in value}
-        elif isinstance(value, (dict, list)):
+            found |= {(inner.key, key) for key in value} | _named(value, over)
+        else:
             found |= _named(value, inner)
     return found
 

@@ -148,7 +148,7 @@ def link_related(form_key: str, record_id: int, other_key: str, via_key: str) ->
     other = open_record(other_key, other_id)
     before = other.values.get(via_key)
     try:
-        records.update(item.form, other_id, {via_key: record_id}, actor)
+        records.update(item.form, other_id, {via_key: item.via.linked(before, record_id)}, actor)
     except UserError as error:
         return make_response(_link_dialog(record, item, next(iter(error.errors.values()), error.message)), 422)
     undo = url_for("forms.save_pointer", form_key=other_key, record_id=other_id, via_key=via_key, to=before)
@@ -161,8 +161,9 @@ def unlink_related(form_key: str, record_id: int, other_key: str, via_key: str, 
     record = open_record(form_key, record_id)
     item = _pointing(record.form, other_key, via_key)
     other = open_record(other_key, other_id)
-    records.update(item.form, other_id, {via_key: None}, current_actor())
-    undo = url_for("forms.save_pointer", form_key=other_key, record_id=other_id, via_key=via_key, to=record_id)
+    before = other.values.get(via_key)
+    records.update(item.form, other_id, {via_key: item.via.unlinked(before, record_id)}, current_actor())
+    undo = url_for("forms.save_pointer", form_key=other_key, record_id=other_id, via_key=via_key, to=before)
     return _saved_in_dialog(_("已取消关联「%(title)s」", title=other.title), undo)
 
 
@@ -171,8 +172,8 @@ def unlink_related(form_key: str, record_id: int, other_key: str, via_key: str, 
 def save_pointer(form_key: str, record_id: int, via_key: str) -> AnyResponse:
     """Undoes linking and unlinking: ``to`` is where the record pointed, or nothing."""
     record = open_record(form_key, record_id)
-    _editable(record, via_key)
-    records.update(record.form, record_id, {via_key: request.args.get("to")}, current_actor(), cause=Cause("undo"))
+    to = request.args.getlist("to") if _editable(record, via_key).multiple else request.args.get("to")
+    records.update(record.form, record_id, {via_key: to}, current_actor(), cause=Cause("undo"))
     return _saved_in_dialog(_("已撤销"))
 
 

@@ -127,6 +127,18 @@ def test_the_other_side_lists_them_under_its_own_name(api: Api, client: Client, 
     assert "所在的组" in client.get("/forms/member/conditions").text or made
 
 
+def test_one_is_linked_and_unlinked_from_the_other_side(api: Api, client: Client, people: dict[str, int]) -> None:
+    made = team(api, "一组", [people["甲"]])
+    path = f"/forms/team/records/{made['id']}"
+    related = f"/forms/member/records/{people['乙']}/related/team/members"
+    client.post(f"{related}/link", data={"other": made["id"]}, htmx=True)
+    assert api.get(path)["values"]["members"] == [people["甲"], people["乙"]]
+    gone = client.post(f"{related}/unlink/{made['id']}", htmx=True)
+    assert api.get(path)["values"]["members"] == [people["甲"]]
+    client.post(json.loads(gone.headers["HX-Trigger"])["guke:toast"]["undo"], htmx=True)
+    assert api.get(path)["values"]["members"] == [people["甲"], people["乙"]]
+
+
 def test_pages_show_titles_and_take_the_list_back(api: Api, client: Client, people: dict[str, int]) -> None:
     made = team(api, "一组", [people["甲"], people["乙"]])
     path = f"/forms/team/records/{made['id']}"

@@ -180,6 +180,8 @@ class Field:
     multiple: ClassVar[bool] = False
     needs_database: ClassVar[bool] = False
     """Whether ``parse`` asks the database: an import's reader process, which has none, leaves such values alone."""
+    revealable: ClassVar[bool] = False
+    """Whether the value is masked for everybody, and shown whole on demand (``forms.revealing``)."""
     searchable: ClassVar[bool] = True
     """Whether quick search may look into what is stored."""
     scripts: ClassVar[tuple[str, ...]] = ()
@@ -356,6 +358,14 @@ class Field:
         """The condition on records of this field's form that point at one record."""
         return {"field": self.key, "op": "eq", "value": record_id}
 
+    def linked(self, held: Any, record_id: int) -> Any:
+        """The value of one that holds ``held`` and shall point at the record."""
+        return record_id
+
+    def unlinked(self, held: Any, record_id: int) -> Any:
+        """The same, when it shall no longer point there."""
+        return None
+
     def input_scripts(self) -> tuple[str, ...]:
         """Every script that a page with this field's input must load."""
         return self.scripts
@@ -399,6 +409,10 @@ class Field:
                 out.append(None)
                 errors[i] = str(error)
         return out, errors
+
+    def reveal(self, value: Any) -> str | None:
+        """The whole of a masked value, of types that are ``revealable``; ``None``: there is none to be had."""
+        return None
 
     def complete(self, draft: Draft) -> None:
         """Fills columns of records about to be written (its own, or others that follow from it)."""

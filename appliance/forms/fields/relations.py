@@ -67,6 +67,12 @@ class Relations(ManyValues):
     def naming(self, record_id: int) -> dict[str, Any]:
         return {"field": self.key, "op": "has_any", "value": [record_id]}
 
+    def linked(self, held: Any, record_id: int) -> Any:
+        return [*(held or []), record_id]
+
+    def unlinked(self, held: Any, record_id: int) -> Any:
+        return [one for one in held or [] if one != record_id]
+
     # -- in and out ---------------------------------------------------------------------------------------------
 
     def parse_item(self, raw: Any) -> Any:

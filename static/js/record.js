@@ -31,7 +31,7 @@
   /* A click beside a value edits it. */
   document.addEventListener("click", function (event) {
     var value = event.target.closest(".can-edit > .prop-value");
-    if (!value || event.target.closest("a, button") || String(window.getSelection())) return;
+    if (!value || event.target.closest("a, button, summary, details") || String(window.getSelection())) return;
     value.parentElement.querySelector(".prop-edit").click();
   });
 

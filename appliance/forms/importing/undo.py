@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,12 +10,12 @@ import peewee
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from ...accounts.actor import SYSTEM, Actor
+from ...accounts.actor import Actor
 from ...core import clock, jobs
 from ...core.db import db, write
 from ...core.errors import Conflict
 from ...core.jobs import Job
-from .. import catalog, records
+from .. import catalog, records, reversing
 from ..catalog import Form
 from ..hooks import Cause
 from ..models import Change
@@ -166,40 +165,12 @@ class _Undo:
     def _put_back(self, form: Form, ids: list[int]) -> None:
         """Each field gets its value from before the import, if it still holds what the import wrote."""
         made = set(self._made(form, ids))
-        changes: dict[int, dict[str, list[Any]]] = defaultdict(dict)
-        query = (
-            Change.select(Change.record_id, Change.fields)
-            .where(
-                _by(self.row)
-                & (Change.form_id == form.id)
-                & (Change.action == "update")
-                & Change.record_id.in_([i for i in ids if i not in made])
-            )
-            .order_by(Change.id)
+        mine = _by(self.row) & (Change.form_id == form.id)
+        undone = reversing.reverse(
+            form, reversing.nets(mine, [i for i in ids if i not in made]), self.actor, self.cause
         )
-        for record_id, fields in query.tuples().execute():
-            for key, change in fields.items():
-                changes[record_id].setdefault(key, []).append(change)
-        now = {record.id: record.values for record in records.query.Query(form, SYSTEM).get_many(list(changes))}
-        rows: dict[int, dict[str, Any]] = {}
-        for record_id, fields in changes.items():
-            if record_id not in now:
-                continue
-            for key, steps in fields.items():
-                field = form.fields.get(key)
-                if field is None or field.readonly:
-                    continue
-                if isinstance(steps[0], list):
-                    if now[record_id].get(key) == steps[-1][1]:
-                        rows.setdefault(record_id, {})[key] = steps[0][0]
-                    else:
-                        self.done.kept_fields += 1
-                else:
-                    rows.setdefault(record_id, {})[key] = _reversed(steps)
-        if rows:
-            written = records.update_many(form, rows, self.actor, self.cause, parsed=True)
-            self.done.restored += len(written.changed)
-            self.done.kept_fields += sum(map(len, written.errors.values()))
+        self.done.restored += len(undone.changed)
+        self.done.kept_fields += sum(len(keys - {"_missing"}) for keys in undone.kept.values())
 
     def _made(self, form: Form, ids: list[int]) -> list[int]:
         query = Change.select(Change.record_id).where(
@@ -220,13 +191,3 @@ def _referred(form: Form, ids: list[int]) -> set[int]:
         query = other.table.select(column).where(column.in_(ids), other.col("deleted_at").is_null()).distinct()
         found |= {record_id for (record_id,) in query.tuples().execute(db)}
     return found
-
-
-def _reversed(deltas: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """The delta that takes back what the import added to a multi-valued field, and adds what it removed."""
-    added = [entry for delta in deltas for entry in delta.get("add", [])]
-    removed = [entry for delta in deltas for entry in delta.get("remove", [])]
-    return {
-        "add": [entry for entry in removed if entry not in added],
-        "remove": [entry for entry in added if entry not in removed],
-    }

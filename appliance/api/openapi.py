@@ -10,7 +10,7 @@ from ..accounts.actor import Actor
 from ..core import settings
 from ..forms import catalog
 from ..forms.catalog import Form
-from ..forms.query import readable
+from ..forms.query import clear, readable
 from .body import MAX_LIMIT
 
 Doc = dict[str, Any]
@@ -81,7 +81,7 @@ def document(actor: Actor) -> Doc:
     paths: Doc = _definition_paths() | _department_paths()
     for form in forms:
         schemas |= _form_schemas(form, actor)
-        paths |= _form_paths(form)
+        paths |= _form_paths(form) | _reveal_paths(form, actor)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -304,6 +304,28 @@ def _form_paths(form: Form) -> Doc:
                 parameters=[IDEMPOTENCY], requestBody=_body(upsert_body),
             )
         },
+        f"{root}:merge": {
+            "post": op(
+                "merge", "Make one record of two",
+                _ok(_object({"merge": ID, "record": {"anyOf": [record, {"type": "null"}]}}, "merge"))
+                | _errors(*write_errors, "409"),
+                parameters=[IDEMPOTENCY],
+                requestBody=_body(_object(
+                    {
+                        "keep": ID, "merge": ID,
+                        "choose": {"type": "object", "additionalProperties": {"enum": ["keep", "merge", "both"]}},
+                    }, "keep", "merge",
+                )),
+            )
+        },
+        f"/forms/{form.key}/merges/{{id}}:undo": {
+            "parameters": [_id_parameter()],
+            "post": op(
+                "unmerge", "Take a merge back",
+                _ok(_object({"kept_values": {"type": "integer"}}, "kept_values")) | _errors(*write_errors, "409"),
+                parameters=[IDEMPOTENCY], requestBody=_body(_object({})),
+            ),
+        },
         f"{root}:count": {
             "post": op(
                 "count", "Count records",
@@ -327,6 +349,25 @@ def _form_paths(form: Form) -> Doc:
                 "query", "List records by a condition", _ok(page) | _errors("400", "404", "413", "415", "422"),
                 requestBody=_body(_object(search_body)),
             )
+        },
+    }  # fmt: skip
+
+
+def _reveal_paths(form: Form, actor: Actor) -> Doc:
+    """Only forms with values that are shown whole on demand have this."""
+    keys = [key for key, f in clear(form, actor).items() if f.revealable]
+    if not keys:
+        return {}
+    key = {"name": "field", "in": "path", "required": True, "schema": {"enum": keys}}
+    whole = _object({"value": {"type": "string"}}, "value")
+    return {
+        f"/forms/{form.key}/records/{{id}}/{{field}}:reveal": {
+            "parameters": [_id_parameter(), key],
+            "post": {
+                "operationId": f"{form.key}.reveal", "tags": [form.key],
+                "summary": "A masked value whole; the audit log says who looked",
+                "responses": _ok(whole) | _errors("404"),
+            },
         },
     }  # fmt: skip
 

@@ -101,7 +101,7 @@ def read_address() -> Response:
     return jsonify({"region": parts.region, "detail": parts.detail, "recipient": parts.recipient, "phone": parts.phone})
 
 
-@bp.post("/forms/<form_key>/records/<int:record_id>/<field_key>/reveal")
+@bp.post("/forms/<form_key>/records/<int:record_id>/fields/<field_key>/reveal")
 @requires("see")
 def reveal(form_key: str, record_id: int, field_key: str) -> str:
     """A masked value whole; the audit log says who looked."""

@@ -207,7 +207,7 @@ def search(text: str, limit: int = 20, level: str = "district") -> list[str]:
         hits = [code for code in names if code.startswith(wanted)]
     else:
         code, rest = take(wanted)
-        inside = [code] + _book().below.get(code, []) if code and not rest else []
+        inside = [code, *_book().below.get(code, [])] if code and not rest else []
         hits = inside + [one for one, text_ in names.items() if wanted in text_ and one not in inside]
         if code and rest:
             # ``浙江西``: what begins so inside the part that was understood.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..accounts import audit
 from ..accounts.actor import Actor
 from ..core.errors import NotFound
@@ -14,11 +12,10 @@ from .catalog import Form
 def reveal(form: Form, record_id: int, key: str, actor: Actor) -> str:
     """The whole value of one field of one record. Raises NotFound for what may not be seen and for what is not masked."""
     f = query.clear(form, actor).get(key)
-    read: Any = getattr(f, "reveal", None)
-    if f is None or read is None:
+    if f is None or not f.revealable:
         raise NotFound()
-    value = read(query.Query(form, actor).get(record_id).values.get(key))
+    value = f.reveal(query.Query(form, actor).get(record_id).values.get(key))
     if value is None:
         raise NotFound()
     audit.note("record.revealed", {"form": form.label, "record": record_id, "field": f.label}, actor)
-    return str(value)
+    return value

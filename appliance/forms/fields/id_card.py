@@ -129,6 +129,7 @@ class IdCard(Field):
     operator_words = {"ends_with": _l("最后四位是")}  # noqa: RUF012 (a class's own words, never changed)
     sortable = False
     searchable = False
+    revealable = True
     formula_type = None
     # The key is not the reader process's to have.
     needs_database = True
@@ -158,7 +159,8 @@ class IdCard(Field):
             return None
         if isinstance(raw, (bool, float, list, dict)):
             raise FieldError(_("身份证号要是 18 位，最后一位可以是 X。"))
-        if isinstance(raw, str) and SEALED.fullmatch(raw) and unseal(raw):
+        if isinstance(raw, str) and SEALED.fullmatch(raw):
+            # What another key sealed stays as it is, so that the rest of its record can still be edited.
             return raw
         text = raw_text(raw)
         return seal(normal(text)) if text else None
@@ -179,7 +181,7 @@ class IdCard(Field):
         """With a button that shows the whole number: only who sees the field unmasked gets here."""
         if value is None or record is None:
             return self.render(value, record)
-        url = f"/forms/{record.form.key}/records/{record.id}/{self.key}/reveal"
+        url = f"/forms/{record.form.key}/records/{record.id}/fields/{self.key}/reveal"
         return Markup(
             '<span class="sealed">{} <button type="button" class="btn btn-ghost btn-sm" hx-post="{}" hx-target="closest .sealed" '
             'hx-swap="outerHTML" title="{}">{}</button></span>'

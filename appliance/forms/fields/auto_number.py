@@ -31,7 +31,6 @@ class AutoNumber(Text):
     icon = "number"
     group: ClassVar[str] = "computed"
     rules = ()
-    can_be_unique = False
     input_template = "forms/fields/auto_number.html"
 
     @classmethod

@@ -32,6 +32,7 @@ PARTS = (
     "forms.formula.settling",
     "forms.filling",
     "forms.deleting",
+    "forms.bulk_edit",
     "forms.duplicates",
     "forms.purging",
     "forms.designing.conversion",

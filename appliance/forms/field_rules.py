@@ -6,6 +6,7 @@ The same conditions hold on the screen while a person types (``live``) and here,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,12 +41,24 @@ def states(form: Form, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Stat
     """By row of stored values, the state of each field that has such a condition."""
     out: list[dict[str, State]] = [{} for _row in rows]
     for f in ruled(form):
-        shown = conditions.met_by(f.show_if, form, rows)
-        needed = conditions.met_by(f.require_if, form, rows) if f.require_if else [f.required] * len(rows)
-        locked = conditions.met_by(f.lock_if, form, rows) if f.lock_if else [False] * len(rows)
+        shown = _met(f.show_if, form, rows, True)
+        needed = _met(f.require_if, form, rows, False)
+        locked = _met(f.lock_if, form, rows, False)
         for i in range(len(rows)):
             out[i][f.key] = State(shown[i], shown[i] and (f.required or needed[i]), locked[i])
     return out
+
+
+def _met(
+    condition: dict[str, Any] | None, form: Form, rows: Sequence[Mapping[str, Any]], otherwise: bool
+) -> list[bool]:
+    """``otherwise``: without a condition, or with one about a field that has been deleted since."""
+    if condition is not None:
+        try:
+            return conditions.met_by(condition, form, rows)
+        except conditions.ConditionError:
+            pass
+    return [otherwise] * len(rows)
 
 
 def apply(draft: Draft) -> None:
@@ -100,7 +113,11 @@ def _merged(draft: Draft, old: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _decisive(form: Form, f: Field) -> set[str]:
     """The fields that decide how ``f`` stands."""
-    return set().union(*[conditions.fields_used(c, form) for c in (f.show_if, f.require_if, f.lock_if)])
+    found: set[str] = set()
+    for condition in (f.show_if, f.require_if, f.lock_if):
+        with suppress(conditions.ConditionError):
+            found |= conditions.fields_used(condition, form)
+    return found
 
 
 def _concerns(draft: Draft, keys: set[str], index: int) -> bool:

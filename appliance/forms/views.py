@@ -347,6 +347,29 @@ def bulk_action(form_key: str, action_key: str) -> AnyResponse:
     return http.trigger(response, "guke:refresh")
 
 
+@bp.post("/forms/<form_key>/bulk/<action_key>/preview")
+@requires("see")
+def bulk_preview(form_key: str, action_key: str) -> str:
+    """What the action would do with the inputs of its dialog as they stand."""
+    selection = _selection(form_key)
+    action = bulk_actions.find(selection.form, current_actor(), action_key)
+    if action is None:
+        raise NotFound()
+    try:
+        return action.preview(selection, request.form) or ""
+    except UserError as error:
+        # While the inputs are being filled in, what is still missing is a hint and no refusal.
+        return render_template("forms/_bulk_hint.html", message=error.message)
+
+
+@bp.get("/forms/<form_key>/bulk/input")
+@requires("bulk")
+def bulk_input(form_key: str) -> str:
+    """The input of the field that a bulk edit writes."""
+    key = request.args.get("field", "")
+    return bulk_edit.inputs(open_form(form_key), current_actor(), key) if key else ""
+
+
 def _bulk_dialog(
     action: bulk_actions.BulkAction, selection: Selection, dialog: str, count: int, error: UserError | None = None
 ) -> Response:
@@ -366,6 +389,8 @@ def bulk_progress(form_key: str, job_id: int) -> AnyResponse:
     if not job.finished:
         return response
     http.trigger(response, "guke:refresh")
+    if job.kind in bulk_undo.WRITING and job.status in ("done", "cancelled"):
+        return http.toast(response, bulk_undo.words(job), bulk_undo.undo_url(job))
     if job.status != "done":
         return http.toast(response, job.error or _("已取消"), kind="error" if job.error else "info")
     if job.kind == "forms.delete":
@@ -373,6 +398,8 @@ def bulk_progress(form_key: str, job_id: int) -> AnyResponse:
         return http.toast(response, deleting.deleted_words((job.result or {}).get("deleted", 0)), undo)
     if job.kind == "forms.undelete":
         return http.toast(response, deleting.restored_words((job.result or {}).get("restored", 0)))
+    if job.kind == "forms.bulk_undo":
+        return http.toast(response, bulk_undo.undone_words(job.result or {}))
     return http.toast(response, _("已完成"))
 
 
@@ -401,6 +428,21 @@ def undo_delete(form_key: str, job_id: int) -> AnyResponse:
         raise NotFound()
     again = jobs.enqueue("forms.undelete", job.payload | {"of": job.id}, actor_id=current_actor().id)
     response = http.toast(Response(status=204), _("正在恢复记录…"), kind="info")
+    return http.trigger(response, "guke:progress", url_for("forms.bulk_progress", form_key=form_key, job_id=again))
+
+
+@bp.post("/forms/<form_key>/bulk/revert/<int:job_id>")
+@requires("bulk")
+def undo_bulk(form_key: str, job_id: int) -> AnyResponse:
+    """Takes a bulk operation back, at once while it was small."""
+    job = _own_job(form_key, job_id)
+    again = bulk_undo.ask(job, current_actor())
+    if (job.result or job.state or {}).get("changed", 0) <= bulk_edit.AT_ONCE:
+        done = jobs.work_on(again)
+        if done is not None and done.status == "done":
+            response = http.toast(Response(status=204), bulk_undo.undone_words(done.result or {}))
+            return http.trigger(response, "guke:refresh")
+    response = http.toast(Response(status=204), _("正在撤销…"), kind="info")
     return http.trigger(response, "guke:progress", url_for("forms.bulk_progress", form_key=form_key, job_id=again))
 
 

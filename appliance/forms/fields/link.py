@@ -28,6 +28,7 @@ class LinkField(Field):
     sortable = False
     multiple = True
     needs_database = True
+    can_be_public = False
 
     def check(self, draft: Draft, values: list[Any]) -> None:
         """Adds to ``draft.errors`` what cannot be stored (a value that belongs to another record). May be a no-op."""

@@ -23,6 +23,7 @@ class MultiChoice(ManyValues):
     value_input = "choice"
     input_template = "forms/fields/multi_choice.html"
     needs_database = False
+    can_be_public = True
 
     @classmethod
     def settings(cls) -> tuple[Setting, ...]:

@@ -91,6 +91,7 @@ class _OfPeople(Field):
     group = "people"
     value_input = "person"
     needs_database = True
+    can_be_public = False
 
     def meant(self, value: Any, ctx: Context) -> list[int] | None:
         """The ids that a value about the asker stands for; ``None`` for any other value."""

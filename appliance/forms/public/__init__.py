@@ -1,0 +1,1 @@
+"""Form pages that anybody with the link can fill in: registrations, members, questionnaires."""

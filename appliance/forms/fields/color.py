@@ -50,6 +50,11 @@ class Color(Field):
                 return "#{:02x}{:02x}{:02x}".format(*parts)
         raise FieldError(_("「%(value)s」不是颜色，请写成 #1f6fd6 这样。", value=text[:40]))
 
+    def well(self, typed: Any) -> str:
+        """What the colour well shows beside the text: white until there is a colour."""
+        text = str(typed or "").strip().lower()
+        return text if len(text) == 7 and HEX.fullmatch(text) else "#ffffff"
+
     def palette(self) -> list[str]:
         """What the input offers to start from."""
         return list(dict.fromkeys(NAMES.values()))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from appliance.forms import fields
 from appliance.forms.fields.base import OPERATOR_WORDS
+from appliance.web import help as web_help
 from tests.support.http import Api
 
 
@@ -381,3 +383,22 @@ def test_required_unique_and_default_are_kept(api: Api) -> None:
     api.patch("/forms/box/fields/v", {"unique": False, "required": False})
     api.post("/forms/box/records", {"values": {"v": "a"}})
     assert api.patch("/forms/box/fields/v", {"unique": True}, expect=422)["errors"][0]["field"] == "unique"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_manual_has_a_heading_for_every_type(language: str) -> None:
+    page = Path(web_help.FOLDER, language, "fields.md").read_text(encoding="utf-8")
+    told = {line.rsplit(" ", 1)[-1] for line in page.splitlines() if line.startswith("## ")}
+    assert set(fields.TYPES) - ELSEWHERE <= told
+
+
+def test_every_type_tells_the_designer_what_it_is() -> None:
+    groups = {"basic", "number", "time", "choice", "people", "contact", "relation", "file", "computed"}
+    kinds = {"text", "long_text", "number", "yes_no", "choice", "choices_editor", "form", "field", "fields", "formula",
+             "condition", "pattern", "color", "tree"}  # fmt: skip
+    for name, cls in fields.TYPES.items():
+        assert cls.group in groups and cls.icon and str(cls.name), name
+        assert set(cls.rules) <= {"min", "max", "min_length", "max_length", "pattern"}, name
+        for setting in cls.settings():
+            assert setting.kind in kinds and str(setting.label), (name, setting.key)
+            assert bool(setting.choices) == (setting.kind == "choice"), (name, setting.key)

@@ -323,7 +323,7 @@ def _form_paths(form: Form) -> Doc:
             "post": op(
                 "unmerge", "Take a merge back",
                 _ok(_object({"kept_values": {"type": "integer"}}, "kept_values")) | _errors(*write_errors, "409"),
-                parameters=[IDEMPOTENCY], requestBody=_body(_object({})),
+                parameters=[IDEMPOTENCY],
             ),
         },
         f"{root}:count": {

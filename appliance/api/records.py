@@ -9,7 +9,8 @@ from flask_babel import gettext as _
 
 from ..accounts.actor import current_actor
 from ..accounts.guards import requires_login
-from ..core.errors import FieldErrors, UserError
+from ..core import http
+from ..core.errors import Conflict, FieldErrors, UserError
 from ..forms import catalog, records
 from ..forms.query import Aggregation, Query, Record
 from . import body, changes
@@ -113,7 +114,12 @@ def update_record(form_key: str, record_id: int) -> Response:
     query = _query(form_key)
     values = body.object_(doc, "values", required=True)
     version = body.whole(doc, "version")
-    records.update(query.form, record_id, values, current_actor(), version=version, cause=CAUSE)
+    try:
+        records.update(query.form, record_id, values, current_actor(), version=version, cause=CAUSE)
+    except Conflict as error:
+        # The second writer sees both versions: theirs, and what is there now.
+        now = query.get(record_id).document()
+        return http.problem(409, _("内容已被别人修改"), error.message, record=now)
     return _answer(_read_back(query, record_id))
 
 

@@ -179,9 +179,9 @@ class Identities(LinkField):
         evidence = f"{cause.kind}:{cause.id}" if cause.id is not None else cause.kind
         newest = Identity.select(peewee.fn.MAX(Identity.customer_id)).scalar() or 0
         if min(values) > newest and not any(map(_is_special, values.values())):
-            # New customers, made in this transaction: their create Change says it all.
+            # Nobody here holds anything yet.
             identities.add_plain(_flat(values), evidence)
-            return {}
+            return {i: {"add": [key.text() for key in keys_of(value)]} for i, value in values.items() if value}
         held = identities.of(i for i in values if i <= newest)
         added: list[tuple[int, Key]] = []
         removed: list[tuple[int, Key]] = []
@@ -190,8 +190,10 @@ class Identities(LinkField):
             if not value:
                 continue
             if customer_id > newest:
-                # Made in this transaction: its create Change says it all.
-                added += [(customer_id, key) for key in self.named(value)]
+                keys = self.named(value)
+                added += [(customer_id, key) for key in keys]
+                if keys:
+                    deltas[customer_id] = {"add": [key.text() for key in keys]}
                 continue
             new, old = self._delta(value, held.get(customer_id, {}))
             added += [(customer_id, key) for key in new]

@@ -167,7 +167,9 @@ def undo_merge(form_key: str, merge_id: int) -> AnyResponse:
         flash(error.message, "error")
     else:
         flash(
-            _("已撤销合并。有 %(count)d 个值后来又改过，保留了现在的。", count=kept) if kept else _("已撤销合并，两条记录都回来了。"),
+            _("已撤销合并。有 %(count)d 个值后来又改过，保留了现在的。", count=kept)
+            if kept
+            else _("已撤销合并，两条记录都回来了。"),
             "success",
         )
     return http.go(url_for("forms.show_merge", form_key=form_key, merge_id=merge_id))

@@ -273,7 +273,9 @@ def earlier(record: Record, change_id: int, actor: Actor, key: str | None = None
         fields = {key: fields[key]}
     since = Change.id >= change_id if key is not None else Change.id > change_id
     steps: dict[str, list[Any]] = defaultdict(list)
-    for (values,) in Change.select(Change.fields).where(mine, since, Change.action == "update").order_by(Change.id).tuples():
+    for (values,) in (
+        Change.select(Change.fields).where(mine, since, Change.action == "update").order_by(Change.id).tuples()
+    ):
         for name, change in values.items():
             if name in fields:
                 steps[name].append(change)

@@ -338,7 +338,9 @@ def _put_back(form: Form, row: Merge, actor: Actor, cause: Cause) -> int:
 
 def _write(form: Form, record_id: int, values: dict[str, Any], actor: Actor, cause: Cause) -> None:
     """Gives a record stored values; its history says that it was merged even when nothing of it changes."""
-    written = records.update_many(form, {record_id: values}, actor, cause, parsed=True) if values else records.Written([])
+    written = (
+        records.update_many(form, {record_id: values}, actor, cause, parsed=True) if values else records.Written([])
+    )
     if written.errors:
         raise FieldErrors(written.errors[0])
     if record_id not in written.changed:

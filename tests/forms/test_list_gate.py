@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 import pytest
+from peewee import fn
 
 from appliance.accounts import permissions, tokens, users
 from appliance.accounts.actor import SYSTEM
-from appliance.forms import catalog, query, records
+from appliance.forms import catalog, comments, query, records
+from appliance.forms.models import Change, Duplicate
 from tests.support.http import Api
 from tests.support.people import BO
 
@@ -52,6 +54,7 @@ ROLES = {
 class Scene:
     mine: int
     others: int
+    first: int
     client: object
     api: Api
 
@@ -94,7 +97,17 @@ def scene(app, staff_client, role):
     mine = diary(MINE, bo.id, others)
     records.update(form, others, {"title": f"{OTHERS}TITLE2", "secret": f"{OTHERS}-{HIDDEN}2"}, SYSTEM)
     records.update(form, mine, {"secret": f"{MINE}-{HIDDEN}2", "half": f"{MINE}-{MASKED}2"}, SYSTEM)
-    return Scene(mine, others, staff_client, Api(app.test_client(), tokens.create(bo.id, "gate")))
+    for record_id, word in ((mine, MINE), (others, OTHERS)):
+        record = query.get(form, record_id, SYSTEM)
+        comments.add(record, f"{word}TITLE-comment", SYSTEM, "/")
+    Duplicate.insert(form_id=form.id, one_id=mine, other_id=others, why="secret", found_at=1).execute()
+    return Scene(
+        mine,
+        others,
+        Change.select(fn.MIN(Change.id)).where(Change.form_id == form.id).scalar(),
+        staff_client,
+        Api(app.test_client(), tokens.create(bo.id, "gate")),
+    )
 
 
 def where(**doc):
@@ -121,6 +134,27 @@ EXITS = {
     "another's record's edit page": "/forms/diary/records/{others}/edit",
     "my history": "/forms/diary/records/{mine}/history",
     "another's history": "/forms/diary/records/{others}/history",
+    "my history of a hidden field": "/forms/diary/records/{mine}/history?field=secret",
+    "my history of a masked field": "/forms/diary/records/{mine}/history?field=half",
+    "my record's versions": "/forms/diary/records/{mine}/history/{first}",
+    "another's record's versions": "/forms/diary/records/{others}/history/{first}",
+    "my sections": "/forms/diary/records/{mine}/sections",
+    "another's sections": "/forms/diary/records/{others}/sections",
+    "my comments": "/forms/diary/records/{mine}/comments",
+    "another's comments": "/forms/diary/records/{others}/comments",
+    "my comments' panel": "/forms/diary/records/{mine}/panels/comments",
+    "another's comments' panel": "/forms/diary/records/{others}/panels/comments",
+    "people for another's record": "/forms/diary/records/{others}/people?q=",
+    "my record on paper": "/forms/diary/records/{mine}/print",
+    "another's record on paper": "/forms/diary/records/{others}/print",
+    "another's code": "/forms/diary/records/{others}/code",
+    "a copy of mine": "/forms/diary/new?copy={mine}",
+    "a copy of another's": "/forms/diary/new?copy={others}",
+    "an edit dialog of another's": "/forms/diary/records/{others}/edit?dialog=1",
+    "duplicates": "/forms/diary/duplicates",
+    "merging mine with another's": "/forms/diary/merge?a={mine}&b={others}",
+    "choosing what to merge another's with": "/forms/diary/records/{others}/merge",
+    "linking to another's": "/forms/diary/records/{others}/related/diary/diary/link",
     "my record's related": "/forms/diary/records/{mine}/related/diary/diary",
     "another's record's related": "/forms/diary/records/{others}/related/diary/diary",
     "my neighbours": "/forms/diary/records/{mine}/neighbours",
@@ -140,6 +174,8 @@ EXITS = {
     "what the builder offers": "/forms/diary/conditions/meta",
     "API list": "/api/v1/forms/diary/records",
     "API one of mine": "/api/v1/forms/diary/records/{mine}",
+    "API comments of mine": "/api/v1/forms/diary/records/{mine}/comments",
+    "API comments of another's": "/api/v1/forms/diary/records/{others}/comments",
     "API one of another's": "/api/v1/forms/diary/records/{others}",
     "export": "/forms/diary/export?format=csv",
     "export of every column": "/forms/diary/export?format=csv&columns=title,secret,half,owner,amount",
@@ -153,7 +189,7 @@ WORDS = [f"{MINE}TITLE", f"{OTHERS}TITLE"] + [
 def test_no_exit_shows_what_the_role_may_not_see(scene, role):
     leaks = {}
     for name, pattern in EXITS.items():
-        url = pattern.format(mine=scene.mine, others=scene.others)
+        url = pattern.format(mine=scene.mine, others=scene.others, first=scene.first)
         api = url.startswith("/api")
         answer = scene.api.raw("GET", url.removeprefix("/api/v1")) if api else scene.client.get(url)
         assert answer.status_code < 500, name
@@ -165,10 +201,26 @@ def test_no_exit_shows_what_the_role_may_not_see(scene, role):
 
 def test_every_exit_shows_an_administrator_what_is_there(client, scene, role):
     """The words that the other tests look for do stand on these pages."""
-    silent = ("columns", "totals", "bin", "builder", "neighbours", "API", "related", "new record", "cond")
+    silent = (
+        "columns",
+        "totals",
+        "bin",
+        "builder",
+        "neighbours",
+        "API",
+        "related",
+        "new record",
+        "cond",
+        "people",
+        "code",
+        "choosing",
+        "linking",
+        "duplicates",
+        "versions",
+    )
     for name, pattern in EXITS.items():
         if not any(word in name for word in silent):
-            text = client.get(pattern.format(mine=scene.mine, others=scene.others)).text
+            text = client.get(pattern.format(mine=scene.mine, others=scene.others, first=scene.first)).text
             assert any(word in text for word in WORDS), name
 
 

@@ -12,6 +12,7 @@ from appliance.accounts import users
 from appliance.accounts.actor import SYSTEM
 from appliance.forms import catalog, panels, query, records
 from appliance.forms.hooks import Cause
+from appliance.forms.models import Change
 from tests.support.people import BO
 
 
@@ -178,13 +179,29 @@ def test_edits_of_one_field_by_two_people_are_shown_side_by_side(client, custome
     held = inputs(client.get(url(customer, "/edit")).text)
     records.update(catalog.get("customer"), customer, {"city": "宁波"}, SYSTEM)
     answer = client.post(url(customer, "/edit"), data=held | {"city": "苏州", "remark": "新"})
-    assert answer.status_code == 409 and "对方改成了「宁波」" in answer.text
+    assert answer.status_code == 409 and ">宁波</div>" in answer.text
     kept = inputs(answer.text)
     assert (kept["city"], kept["remark"]) == ("苏州", "新") and stored(customer).values["city"] == "宁波"
-    taken = client.post(url(customer, "/edit"), data=kept | {"take": "city"})
-    assert inputs(taken.text)["city"] == "宁波" and inputs(taken.text)["remark"] == "新"
-    assert client.post(url(customer, "/edit"), data=kept).status_code == 303
+    assert client.post(url(customer, "/edit"), data=kept | {"choose.city": "theirs"}).status_code == 303
+    assert (stored(customer).values["city"], stored(customer).values["remark"]) == ("宁波", "新")
+    client.post(
+        url(customer, "/edit"), data=kept | {"choose.city": "mine", "base": json.dumps(json.loads(kept["base"]))}
+    )
     assert stored(customer).values["city"] == "苏州"
+
+
+def test_choosing_between_two_versions_does_not_take_back_what_others_did_elsewhere(client, customer):
+    held = inputs(client.get(url(customer, "/edit")).text)
+    records.update(catalog.get("customer"), customer, {"city": "宁波", "level": "vip"}, SYSTEM)
+    answer = client.post(url(customer, "/edit"), data=held | {"city": "苏州"})
+    client.post(url(customer, "/edit"), data=inputs(answer.text) | {"choose.city": "mine"})
+    assert (stored(customer).values["city"], stored(customer).values["level"]) == ("苏州", "vip")
+
+
+def test_the_api_answers_a_stale_version_with_what_is_there_now(api, customer):
+    records.update(catalog.get("customer"), customer, {"city": "宁波"}, SYSTEM)
+    answer = api.patch(f"/forms/customer/records/{customer}", {"values": {"city": "苏州"}, "version": 1}, expect=409)
+    assert answer["record"]["values"]["city"] == "宁波" and answer["record"]["version"] == 2
 
 
 # -- deleting ---------------------------------------------------------------------------------------------------------
@@ -252,3 +269,166 @@ def test_the_json_of_pickers_and_the_base_of_forms_survive_quotes(client, app):
     assert json.loads(held["base"])["name"] == 'O\'Neil "<b>"'
     assert client.post(url(made, "/edit"), data=held).status_code == 303
     assert stored(made).version == 1
+
+
+# -- going back -------------------------------------------------------------------------------------------------------
+
+
+def changes_of(record_id, form="customer"):
+    found = Change.select().where(Change.form_id == catalog.get(form).id, Change.record_id == record_id)
+    return list(found.order_by(Change.id))
+
+
+def test_a_version_is_restored_as_a_whole_after_showing_what_it_would_change(client, customer):
+    form = catalog.get("customer")
+    records.update(form, customer, {"city": "宁波", "tags": ["新客"]}, SYSTEM)
+    records.update(
+        form, customer, {"city": "苏州", "tags": {"add": ["回头客"], "remove": ["新客"]}, "level": "vip"}, SYSTEM
+    )
+    then = changes_of(customer)[1]
+    shown = client.get(url(customer, f"/history/{then.id}"), htmx=True).text
+    assert "苏州" in shown and "宁波" in shown and "新客" in shown
+    answer = client.post(url(customer, f"/history/{then.id}"), htmx=True)
+    assert answer.status_code == 204 and "guke:saved" in answer.headers["HX-Trigger"]
+    now = stored(customer).values
+    assert (now["city"], now["level"], now["tags"]) == ("宁波", None, ["新客"])
+    assert changes_of(customer)[-1].cause_kind == "restore"
+    undo = json.loads(answer.headers["HX-Trigger"])["guke:toast"]["undo"]
+    client.post(undo, htmx=True)
+    now = stored(customer).values
+    assert (now["city"], now["level"], now["tags"]) == ("苏州", "vip", ["回头客"])
+
+
+def test_one_old_value_is_put_back_and_the_rest_stays(client, app):
+    form = catalog.get("order")
+    order = records.create(form, {"number": "A1", "amount": "199.50", "remark": "一"}, SYSTEM)
+    records.update(form, order, {"amount": "1", "remark": None}, SYSTEM)
+    change = changes_of(order, "order")[-1]
+    client.post(f"/forms/order/records/{order}/history/{change.id}?field=amount", htmx=True)
+    now = stored(order, "order").values
+    assert (now["amount"], now["remark"]) == (19950, None)
+
+
+def test_the_history_is_narrowed_to_a_field_or_a_person(client, customer):
+    form = catalog.get("customer")
+    for n in range(30):
+        records.update(form, customer, {"city": f"城{n}"}, SYSTEM)
+    records.update(form, customer, {"level": "vip"}, users.actor_of(users.by_login(BO.login).id))
+    only = client.get(url(customer, "/history?field=level"), htmx=True).text
+    assert only.count('class="change ') == 1 and "城2" not in only
+    bo = users.by_login(BO.login).id
+    assert client.get(url(customer, f"/history?who={bo}"), htmx=True).text.count('class="change ') == 1
+    assert client.get(url(customer, "/history?field=nothing")).status_code == 404
+
+
+def test_nobody_restores_what_they_may_not_change(client, staff_client, customer):
+    form = catalog.get("customer")
+    records.update(form, customer, {"city": "宁波", "level": "vip"}, SYSTEM)
+    role = {"forms": {"*": {"verbs": ["see", "edit"], "fields": {"city": "read"}}}}
+    users.add_role("careful", "小心", users.Rights.open(role))
+    users.update(users.by_login(BO.login).id, SYSTEM, role="careful")
+    change = changes_of(customer)[-1]
+    assert staff_client.post(url(customer, f"/history/{change.id}?field=city")).status_code == 404
+    staff_client.post(url(customer, f"/history/{changes_of(customer)[0].id}"))
+    assert (stored(customer).values["city"], stored(customer).values["level"]) == ("宁波", None)
+
+
+# -- layout, related records, paper -----------------------------------------------------------------------------------
+
+
+LAID_OUT = {
+    "key": "repair",
+    "label": "维修",
+    "title_field": "title",
+    "fields": [
+        {"key": "title", "label": "标题", "type": "text", "required": True},
+        {"key": "kind", "label": "类型", "type": "text"},
+        {
+            "key": "reason",
+            "label": "退货原因",
+            "type": "text",
+            "show_if": {"field": "kind", "op": "eq", "value": "退货"},
+        },
+        {"key": "done", "label": "完成日", "type": "date", "width": "full"},
+        {"key": "customer", "label": "客户", "type": "relation", "form": "customer"},
+        {"key": "inner", "label": "内部号", "type": "text"},
+    ],
+    "layout": {
+        "tabs": [
+            {"label": "单据", "sections": [{"label": "来由", "columns": 3, "fields": ["title", "kind", "reason"]}]},
+            {
+                "label": "处理",
+                "sections": [
+                    {"label": "结果", "columns": 1, "collapsed": True, "fields": ["done", "customer", "created_at"]}
+                ],
+            },
+        ],
+        "hidden": ["inner"],
+    },
+}
+
+
+@pytest.fixture
+def repair(app, customer):
+    form = catalog.create_form(LAID_OUT)
+    return records.create(form, {"title": "杯子", "kind": "维修", "customer": customer, "inner": "X99"}, SYSTEM)
+
+
+def test_a_page_follows_the_forms_layout(client, repair):
+    page = client.get(f"/forms/repair/records/{repair}").text
+    page = page[page.index('id="sections"') :]
+    assert page.index("单据") < page.index("处理") and 'data-columns="3"' in page and "<details" in page
+    assert "prop-full" in page and "创建时间" in page and "X99" not in page
+    assert "退货原因" not in page.split('id="panel-comments"')[0].split('id="history"')[0]
+    edit = client.get(f"/forms/repair/records/{repair}/edit").text
+    assert 'data-live="' in edit and 'role="tab"' in edit and "创建时间" not in edit
+    assert re.search(r'data-field="reason" hidden', edit)
+
+
+def test_a_field_whose_condition_comes_true_appears(client, repair):
+    held = inputs(client.get(f"/forms/repair/records/{repair}/fields/kind?edit=1", htmx=True).text)
+    answer = client.post(f"/forms/repair/records/{repair}/fields/kind", data=held | {"kind": "退货"}, htmx=True)
+    assert "guke:sections" in answer.headers["HX-Trigger"]
+    assert "退货原因" in client.get(f"/forms/repair/records/{repair}/sections", htmx=True).text
+
+
+def test_a_related_record_is_made_and_changed_without_leaving_the_page(client, repair, customer):
+    dialog = client.get(f"/forms/repair/new?dialog=1&customer={customer}", htmx=True).text
+    assert "<html" not in dialog and inputs(dialog)["customer"] == str(customer)
+    wrong = client.post("/forms/repair/new", data=inputs(dialog), htmx=True)
+    assert wrong.status_code == 422 and 'id="f-title-error"' in wrong.text and "<html" not in wrong.text
+    made = client.post("/forms/repair/new", data=inputs(dialog) | {"title": "壶"}, htmx=True)
+    assert made.status_code == 204 and "guke:related" in made.headers["HX-Trigger"]
+    rows = client.get(url(customer, "/related/repair/customer")).text
+    assert "壶" in rows and ">2</span>" in rows
+    client.post(json.loads(made.headers["HX-Trigger"])["guke:toast"]["undo"], htmx=True)
+    assert "壶" not in client.get(url(customer, "/related/repair/customer")).text
+
+
+def test_an_existing_record_is_linked_unlinked_and_that_taken_back(client, repair, customer):
+    form = catalog.get("repair")
+    other = records.create(form, {"title": "盘"}, SYSTEM)
+    base = url(customer, "/related/repair/customer")
+    assert client.post(f"{base}/link", data={}, htmx=True).status_code == 422
+    linked = client.post(f"{base}/link", data={"other": other}, htmx=True)
+    assert stored(other, "repair").values["customer"] == customer
+    client.post(json.loads(linked.headers["HX-Trigger"])["guke:toast"]["undo"], htmx=True)
+    assert stored(other, "repair").values["customer"] is None
+    gone = client.post(f"{base}/unlink/{repair}", htmx=True)
+    assert stored(repair, "repair").values["customer"] is None
+    client.post(json.loads(gone.headers["HX-Trigger"])["guke:toast"]["undo"], htmx=True)
+    assert stored(repair, "repair").values["customer"] == customer
+
+
+def test_a_record_goes_onto_paper_and_into_a_code(client, repair):
+    page = client.get(f"/forms/repair/records/{repair}/print").text
+    assert "杯子" in page and "单据" in page and "处理" in page and "topbar" not in page
+    assert client.get(f"/forms/repair/records/{repair}/code.svg").data.startswith(b"<svg")
+    assert "/code.svg" in client.get(f"/forms/repair/records/{repair}/code", htmx=True).text
+    assert client.get("/forms/repair/records/999/print").status_code == 404
+
+
+def test_a_copy_takes_all_but_what_must_be_its_own(client, app, customer):
+    order = records.create(catalog.get("order"), {"number": "A1", "customer": customer, "amount": "5"}, SYSTEM)
+    held = inputs(client.get(f"/forms/order/new?copy={order}").text)
+    assert (held["number"], held["amount"], held["customer"]) == ("", "5.00", str(customer))

@@ -23,7 +23,7 @@ nav.add(
     "settings_departments.page",
     "sitemap",
     "admin",
-    order=22,
+    order=20,
     words="department team org zuzhi bumen 组织架构",
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -24,6 +24,7 @@ PARTS = ("region", "detail", "recipient", "phone")
 LENGTHS = {"detail": 200, "recipient": 40}
 _PHONE = re.compile(r"(?<![\d-])(?:(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}|0\d{2,3}-\d{7,8})(?:转\d{1,6})?(?!\d)")
 _LABEL = re.compile(
+    r"(?:联系电话|手机号码|手机号|手机|电话)\s*[:：]?\s*(?=\+?\d)|"
     r"(?:收货人|收件人|联系人|姓名|联系电话|手机号码|手机号|手机|电话|所在地区|详细地址|收货地址|收件地址|地址|地区)\s*[:：]\s*"
 )
 _GAP = re.compile(r"[\s,，;；、|]+")
@@ -98,7 +99,7 @@ class Address(Field):
     icon = "map-pin"
     group = "contact"
     operators = ("contains", "not_contains", "under", "not_under", "empty", "not_empty")
-    operator_words = {"under": _l("位于"), "not_under": _l("不位于")}  # noqa: RUF012 (a class's own words, never changed)
+    operator_words: ClassVar[dict[str, Any]] = {"under": _l("位于"), "not_under": _l("不位于")}
     sortable = False
     can_be_unique = False
     value_input = "address"

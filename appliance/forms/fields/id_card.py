@@ -14,7 +14,7 @@ import datetime as dt
 import hashlib
 import hmac
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -126,7 +126,7 @@ class IdCard(Field):
     icon = "id"
     group = "contact"
     operators = ("eq", "ne", "in", "not_in", "ends_with", "empty", "not_empty")
-    operator_words = {"ends_with": _l("最后四位是")}  # noqa: RUF012 (a class's own words, never changed)
+    operator_words: ClassVar[dict[str, Any]] = {"ends_with": _l("最后四位是")}
     sortable = False
     searchable = False
     revealable = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from flask_babel import gettext as _
@@ -67,7 +67,11 @@ class Location(Field):
     icon = "current-location"
     group = "contact"
     operators = ("near", "contains", "not_contains", "empty", "not_empty")
-    operator_words = {"contains": _l("名称包含"), "not_contains": _l("名称不包含")}  # noqa: RUF012 (never changed)
+    operator_words: ClassVar[dict[str, Any]] = {
+        "near": _l("位于"),
+        "contains": _l("名称包含"),
+        "not_contains": _l("名称不包含"),
+    }
     sortable = False
     can_be_unique = False
     input_template = "forms/fields/location.html"

@@ -118,6 +118,8 @@ class _OfPeople(Field):
         return super().compile(column, *self.spelled(op, value, ctx), ctx)
 
     def _word(self, value: Any) -> str:
+        if isinstance(value, dict) and value.get("me"):
+            return _("我")
         if isinstance(value, dict) and value.get("my_department"):
             return _("我部门的人")
         return super()._word(value)

@@ -33,6 +33,8 @@ class Identities(LinkField):
     type = "identities"
     name = _l("平台身份")
     icon = "id"
+    only_forms = ("customer",)
+    addable = False
     operators = ("has_any", "has_none", "eq", "empty", "not_empty")
     input_template = "customers/fields/identities.html"
 

@@ -44,6 +44,8 @@ class Tags(LinkField):
     type = "tags"
     name = _l("标签")
     icon = "tags"
+    only_forms = ("customer",)
+    addable = False
     operators = ("has_any", "has_all", "has_none", "empty", "not_empty")
     input_template = "customers/fields/tags.html"
     value_input = "tags"

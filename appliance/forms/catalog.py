@@ -50,6 +50,15 @@ def _system_fields() -> dict[str, Field]:
 SYSTEM_FIELDS = _system_fields()
 
 
+@dataclass(frozen=True)
+class PartOf:
+    """The form and the field whose line items a form's records are, and the relation by which they point there."""
+
+    form: str
+    field: str
+    via: str
+
+
 @dataclass
 class Form:
     """A kind of record. ``fields`` are the company's, in order; ``field()`` finds system fields too."""
@@ -99,6 +108,12 @@ class Form:
     def columns(self) -> dict[str, Field]:
         """The fields that are columns of the table."""
         return {key: f for key, f in self.fields.items() if f.column}
+
+    @property
+    def part_of(self) -> PartOf | None:
+        """For a form that was made for the line items of one field: whose they are."""
+        doc = self.options.get(PART_OF)
+        return PartOf(doc["form"], doc["field"], doc["via"]) if doc else None
 
     @cached_property
     def unique_sets(self) -> list[tuple[str, ...]]:
@@ -192,6 +207,8 @@ class Form:
         ]  # fmt: skip
 
 
+PART_OF = "_part_of"
+"""Key of ``form.options``: see :attr:`Form.part_of`."""
 CONVERTING, RETYPED = "_converting", "_retyped"
 """Keys of ``form.options`` that are no part of the definition. The first: field → the job that converts it. The second:
 field → ``[[last Change, the field's document until then, the cause of
@@ -402,6 +419,8 @@ def create_form(doc: dict[str, Any], actor: Actor = SYSTEM) -> Form:
             _index_set(form, keys)
         if form.search_fields:
             dialect.create_search_table(db, form.search_table, form.search_fields)
+        for f in built:
+            f.installed(form, actor)
     return get(key)
 
 
@@ -526,6 +545,8 @@ def add_field(form: Form, doc: dict[str, Any], actor: Actor = SYSTEM, position: 
         last = FieldRow.select(peewee.fn.MAX(FieldRow.position)).where(FieldRow.form == form.id).scalar()
         _store_field(form.id, spec, position if position is not None else -1 if last is None else last + 1)
         _index(form.key, f)
+        touch()
+        f.installed(get(form.key), actor)
     return get(form.key).fields[spec.key]
 
 
@@ -551,6 +572,14 @@ def update_form(form: Form, doc: dict[str, Any], actor: Actor = SYSTEM) -> Form:
         row.options = {key: value for key, value in options.items() if value not in (None, [], {})}
         row.save()
     return get(form.key)
+
+
+def set_field_options(form: Form, key: str, options: dict[str, Any]) -> None:
+    """Adds what a field has found out itself to its options. Only inside ``write()``."""
+    row = FieldRow.get(FieldRow.form == form.id, FieldRow.key == key)
+    row.options = row.options | options
+    row.save()
+    touch()
 
 
 def set_option(form_id: int, key: str, value: Any) -> None:
@@ -587,6 +616,8 @@ def update_field(form: Form, key: str, doc: dict[str, Any], actor: Actor = SYSTE
         if f.unique != current.unique or f.indexed != current.indexed:
             _unindex(form.key, key)
             _index(form.key, f)
+        touch()
+        f.installed(get(form.key), actor)
     return get(form.key).fields[key]
 
 
@@ -739,7 +770,9 @@ def delete_form(form: Form, actor: Actor = SYSTEM) -> None:
     if form.system:
         raise UserError(_("「%(form)s」是固客自带的表单，不能删除。", form=form.label))
     with editing(form.key, actor, "form.deleted"):
-        FormRow.update(deleted_at=clock.now()).where(FormRow.id == form.id).execute()
+        # The rows of its line items go along.
+        ids = [form.id, *(part.id for part in parts_of(form))]
+        FormRow.update(deleted_at=clock.now()).where(FormRow.id.in_(ids)).execute()
         touch()
 
 
@@ -757,8 +790,21 @@ def restore_form(key: str, actor: Actor = SYSTEM) -> Form:
         raise NotFound(_("回收站里没有「%(key)s」这个表单。", key=key))
     with editing(key, actor, "form.restored"):
         FormRow.update(deleted_at=None).where(FormRow.key == key).execute()
+        for row in deleted_parts(key):
+            FormRow.update(deleted_at=None).where(FormRow.id == row.id).execute()
         touch()
     return get(key)
+
+
+def parts_of(form: Form) -> list[Form]:
+    """The forms that were made for the line items of ``form``."""
+    return [other for other in all_forms().values() if other.part_of and other.part_of.form == form.key]
+
+
+def deleted_parts(key: str) -> list[FormRow]:
+    """The same of a form in the recycle bin."""
+    rows = FormRow.select().where(FormRow.deleted_at.is_null(False))
+    return [row for row in rows if (row.options.get(PART_OF) or {}).get("form") == key]
 
 
 def restore_field(form: Form, key: str, actor: Actor = SYSTEM) -> Field:

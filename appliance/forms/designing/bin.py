@@ -17,8 +17,9 @@ from ...core.errors import Forbidden, NotFound, UserError
 from ...core.i18n import label as i18n_label
 from .. import catalog, conditions
 from ..catalog import Form
-from ..fields import build, many
+from ..fields import build
 from ..fields.base import Field
+from ..fields.link import LinkField
 from ..models import Change, FieldRow, FormRow, View
 from . import uses
 from .models import FormDraft, FormVersion
@@ -82,7 +83,7 @@ def forms(actor: Actor) -> list[DeletedForm]:
                 FieldRow.select().where(FieldRow.form == row.id, FieldRow.deleted_at.is_null()).count(),
             )
             for row in rows.order_by(FormRow.deleted_at.desc(), FormRow.id.desc())
-            if permissions.can(actor, "design", row.key)
+            if permissions.can(actor, "design", row.key) and catalog.PART_OF not in row.options
         ]  # fmt: skip
 
 
@@ -185,20 +186,25 @@ def purge_form(key: str, word: str, actor: Actor) -> int:
         raise NotFound(_("回收站里没有「%(key)s」这个表单。", key=key))
     _demand_word(word, i18n_label(row.label))
     with write():
-        form = catalog.shell(row)
-        count = catalog.count(form, deleted=None)
-        for f in form.fields.values():
-            if not f.column:
-                _drop_links(form, f)
-        dialect.drop_table(db, form.table_name)
-        dialect.drop_table(db, form.search_table)
-        View.delete().where(View.form == row.id).execute()
-        FormDraft.delete().where(FormDraft.form_id == row.id).execute()
-        FormVersion.delete().where(FormVersion.form_id == row.id).execute()
-        catalog.forget(row)
-        jobs.enqueue("forms.forget", {"form": row.id})
+        count = catalog.count(catalog.shell(row), deleted=None)
+        for part in [*catalog.deleted_parts(key), row]:
+            _drop_form(part)
         audit.note("form.purged", {"form": key, "records": count}, actor)
     return count
+
+
+def _drop_form(row: Any) -> None:
+    form = catalog.shell(row)
+    for f in form.fields.values():
+        if not f.column:
+            _drop_links(form, f)
+    dialect.drop_table(db, form.table_name)
+    dialect.drop_table(db, form.search_table)
+    View.delete().where(View.form == row.id).execute()
+    FormDraft.delete().where(FormDraft.form_id == row.id).execute()
+    FormVersion.delete().where(FormVersion.form_id == row.id).execute()
+    catalog.forget(row)
+    jobs.enqueue("forms.forget", {"form": row.id})
 
 
 def _demand_purge(actor: Actor, form_key: str) -> None:
@@ -212,12 +218,11 @@ def _demand_word(word: str, label: str) -> None:
 
 
 def _drop_links(form: Form, f: Field) -> None:
-    """What a field keeps outside the form's table: values in link tables and files."""
-    dropped = getattr(f, "dropped", None)
-    if dropped is not None:
-        dropped()
-    elif isinstance(f, many.ManyValues) and f.spec.id is not None:
-        many.drop(f.spec.id)
+    """What a field keeps outside the form's table: values in link tables, files."""
+    assert isinstance(f, LinkField)
+    ids = [row[0] for row in form.table.select(form.col("id")).tuples().execute(db)]
+    for start in range(0, len(ids), BATCH):
+        f.purged(ids[start : start + BATCH])
 
 
 @jobs.handler("forms.forget", label=_l("清理已删除表单的历史"))

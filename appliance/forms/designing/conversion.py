@@ -262,7 +262,7 @@ def start(form: Form, key: str, spec: Spec, actor: Actor) -> int | None:
             work.swap()
             return None
         payload = {"form": form.id, "field": key, "doc": doc, "actor": actor.id, "mark": mark}
-        job_id = jobs.enqueue("forms.convert", payload, actor_id=actor.id)
+        job_id = jobs.enqueue("forms.convert", payload, actor_id=actor.id, unique=_one_at_a_time(form, key))
         catalog.set_option(form.id, CONVERTING, form.converting | {key: job_id})
         return job_id
 
@@ -285,8 +285,12 @@ def cancel(form: Form, key: str, actor: Actor) -> None:
         raise NotFound(_("「%(key)s」没有在转换。", key=key))
     with write():
         jobs.cancel(job_id)
-        if not running(form, key):
-            _tidy(form, key)
+        # It runs when the cancelled one has ended, however that ends.
+        jobs.enqueue("forms.unconvert", {"form": form.id, "field": key}, unique=_one_at_a_time(form, key))
+
+
+def _one_at_a_time(form: Form, key: str) -> str:
+    return f"forms.convert:{form.id}:{key}"
 
 
 def _tidy(form: Form, key: str) -> None:
@@ -317,7 +321,7 @@ def convert(job: jobs.Job) -> dict[str, Any]:
         work.run()
     except (jobs.JobCancelled, UserError):
         with write():
-            work.give_up()
+            jobs.enqueue("forms.unconvert", {"form": form.id, "field": key})
         raise
     return {"converted": work.done}
 
@@ -376,11 +380,6 @@ class _Work:
         else:
             many.drop(_id(self.old))
         self.ready = True
-
-    def give_up(self) -> None:
-        if not self.new.column:
-            many.drop(_id(self.old))
-        _tidy(catalog.get(self.form.key), self.key)
 
     # -- values -----------------------------------------------------------------------------------------------------
 
@@ -553,6 +552,18 @@ def drop_old(job: jobs.Job) -> None:
                 with write():
                     dialect.drop_column(db, form.table_name, name)
                 job.check()
+
+
+@jobs.handler("forms.unconvert", label=_l("取消转换字段类型"))
+def unconvert(job: jobs.Job) -> None:
+    """Takes away what a conversion that was cancelled or could not be finished has made."""
+    form, key = catalog.by_id(job.payload["form"]), job.payload["field"]
+    if form is None or key not in form.fields or running(form, key):
+        return
+    with write():
+        _tidy(form, key)
+        if form.fields[key].column:
+            jobs.enqueue("forms.drop_links", {"form": form.id, "field": key})
 
 
 @jobs.handler("forms.drop_links", label=_l("清理转换前的值"))

@@ -104,7 +104,7 @@ def _path(path: str, form: Form) -> set[tuple[str, str | None]]:
             break
         found.add((at.key, part))
         f = at.fields.get(part)
-        at = catalog.all_forms().get(f.options.get("form", "")) if f else None
+        at = catalog.all_forms().get(f.points_at or "") if f else None
     return found
 
 
@@ -120,31 +120,40 @@ def _fields(form: Form, key: str | None) -> Iterator[Use]:
                 continue
             if key is None and other.key == form.key:
                 continue
+            if other.part_of and other.part_of.form == form.key:
+                continue
             if (form.key, key) in _named_by_field(f.options, other, form, key):
-                yield Use(_("%(form)s的字段「%(field)s」", form=other.label, field=f.label), f.group == "computed")
+                yield Use(_("%(form)s的字段「%(field)s」", form=other.label, field=f.label), f.computed)
 
 
 def _named_by_field(options: dict[str, Any], other: Form, form: Form, key: str | None) -> set[tuple[str, str | None]]:
+    """What a field's options name: of the form it belongs to, and of the one it points at or looks through to."""
     found: set[tuple[str, str | None]] = set()
-    if isinstance(options.get("form"), str):
-        found.add((options["form"], None))
-    via = other.fields.get(options.get("relation") or options.get("through") or options.get("via") or "")
-    over = catalog.all_forms().get(via.options.get("form", "")) if via else None
+    target = options.get("form")
+    relation = options.get("relation")
+    if isinstance(target, str):
+        found.add((target, None))
+    if isinstance(relation, str):
+        found |= _path(relation, other)
+        target = other.fields[relation].points_at if relation in other.fields else None
+    over = catalog.all_forms().get(target) if isinstance(target, str) else None
     for name, value in options.items():
         if name in ("show_if", "require_if", "lock_if"):
             found |= named(value, other)
-        elif name in ("relation", "through", "via") and isinstance(value, str):
-            found |= _path(value, other)
-        elif name in ("field", "of", "on", "where") and over:
-            found |= named({name: value}, over)
+        elif name in ("via", "field", "of", "on") and isinstance(value, str) and over:
+            found |= _path(value, over)
+        elif name == "where" and over:
+            found |= named(value, over)
         elif name in ("formula", "default_formula") and isinstance(value, str) and key and other.key == form.key:
-            found |= {(form.key, key)} if _in_formula(value, key, form.fields[key].label) else set()
+            found |= {(form.key, key)} & _in_formula(value, form)
     return found
 
 
-def _in_formula(text: str, key: str, label: str) -> bool:
-    """Whether a formula names a field, by key or in braces by label."""
-    return bool(re.search(rf"(?<![\w]){re.escape(key)}(?![\w])", text)) or f"{{{label}}}" in text
+def _in_formula(text: str, form: Form) -> set[tuple[str, str | None]]:
+    """The fields that a formula names, by key or label, in braces."""
+    labels = {f.label: key for key, f in form.fields.items()}
+    first = {name.partition(".")[0].strip() for name in re.findall(r"\{([^{}]+)\}", text)}
+    return {(form.key, labels.get(name, name)) for name in first}
 
 
 @finder

@@ -94,6 +94,27 @@ def create_many(
         return Written(ids, draft.errors, {i for i in ids if i is not None}, set(good))
 
 
+def problems(
+    form: Form, rows: Sequence[dict[str, Any]], actor: Actor, cause: Cause, ids: list[int] | None = None
+) -> dict[int, dict[str, str]]:
+    """Why rows of stored values would be refused, by index and field; nothing is written. ``ids``: the records that they
+    would change, else new ones. Only inside ``write()``. Raises Forbidden."""
+    if not rows:
+        return {}
+    _may(actor, "create" if ids is None else "edit", form)
+    columns, size = _to_columns(rows, missing=None if ids is None else UNSET)
+    draft = Draft(form, "create" if ids is None else "update", size, columns, actor, cause, ids=ids)
+    _check_keys(draft)
+    if ids is None:
+        _defaults(draft)
+    else:
+        draft.before = _stored_rows(form, ids, actor)
+    _prepare(draft)
+    _required(draft)
+    _unique(draft, None if ids is None else _differences(draft, draft.before))
+    return draft.errors
+
+
 def _insert(draft: Draft, good: list[int], first: int) -> None:
     form, now, actor_id = draft.form, clock.now(), draft.actor.id
     filling.fill_new(draft, good, first, now)
@@ -431,6 +452,10 @@ def write_derived(form: Form, assignments: dict[str, Any], where: Any, source: A
         return len(ids)
 
 
+def _computed_update(form: Form, keys: tuple[str, ...]) -> Any:
+    return peewee.Update(form.table, {form.col(key): PARAM for key in keys}).where(form.col("id") == PARAM)
+
+
 def write_computed(
     form: Form,
     before: dict[int, dict[str, Any]],
@@ -449,9 +474,7 @@ def write_computed(
     for record_id, new in changes.items():
         shapes[tuple(sorted(new))].append(record_id)
     for keys, ids in shapes.items():
-        assignments = {form.col(key): PARAM for key in keys}
-        update = peewee.Update(form.table, assignments).where(form.col("id") == PARAM)
-        statement = form.statement(("computed", *keys), lambda query=update: query)  # type: ignore[misc]
+        statement = form.statement(("computed", *keys), partial(_computed_update, form, keys))
         statement.executemany([*[changes[i][key] for key in keys], i] for i in ids)
     live = {i: new for i, new in changes.items() if before[i]["deleted_at"] is None}
     if not live:

@@ -16,6 +16,8 @@ from ..core.errors import NotFound, UserError
 from . import (
     bin_views,
     bulk_actions,
+    bulk_edit,
+    bulk_undo,
     cell_views,
     choosing,
     comment_views,
@@ -38,10 +40,11 @@ from .boards import kinds
 from .boards import views as board_views
 from .boards.calendar import WEEKDAYS
 from .bulk_actions import Selection
+from .formula import views as formula_views
 from .listing import State
 from .models import View
 
-__all__ = ["bin_views", "board_views", "bp", "cell_views", "choosing", "comment_views", "condition_views", "duplicate_views", "file_views", "input_views", "live", "printing", "quick_views", "record_views"]
+__all__ = ["bin_views", "board_views", "bp", "cell_views", "choosing", "comment_views", "condition_views", "duplicate_views", "file_views", "formula_views", "input_views", "live", "printing", "quick_views", "record_views"]
 
 
 def _state(form_key: str) -> State:

@@ -19,7 +19,6 @@ from .. import builder, catalog, layout
 from .. import fields as types
 from ..catalog import SYSTEM_FIELDS, Form
 from ..fields.base import Field, Spec
-from ..formula import compiling
 from ..formula import functions as formulas
 from ..record_pages import Input
 from .conversion import Conversion
@@ -301,7 +300,7 @@ def inputs(docs: list[dict[str, Any]], whole: dict[str, Any]) -> dict[str, dict[
     for doc in docs:
         key = str(doc.get("key"))
         f = form.fields.get(key)
-        out[key] = {"html": input_html(f)} if f else {"error": errors.get(key, "")}
+        out[key] = {"html": input_html(f, form)} if f else {"error": errors.get(key, "")}
     return out
 
 
@@ -313,12 +312,12 @@ def _merged(docs: list[dict[str, Any]], whole: dict[str, Any]) -> list[dict[str,
     return [newer.get(f.get("key"), f) for f in known] + rest
 
 
-def input_html(f: Field, prefix: str = "canvas-", value: Any = None, error: str = "") -> str:
+def input_html(f: Field, form: Form, prefix: str = "canvas-", value: Any = None, error: str = "") -> str:
     """The input of one field, holding its default or ``value`` (what the input holds)."""
     stored = f.default()
     shown = f.form_value(stored) if value is None else value
     one = Asked(f, shown, error, stored=stored, prefix=prefix)
-    return render_template("forms/designer/_input.html", one=one, people=people.active())
+    return render_template("forms/designer/_input.html", one=one, form=form, record=None, people=people.active())
 
 
 # -- conditions -----------------------------------------------------------------------------------------------------
@@ -386,12 +385,3 @@ def functions() -> list[dict[str, str]]:
     return [
         {"name": f.name, "label": f"{f.name}  {f.help}", "example": f.example} for f in formulas.FUNCTIONS.values()
     ]  # fmt: skip
-
-
-def check_formula(text: str, form: Form, default: bool = False) -> dict[str, str]:
-    """``{"error": sentence}``, or ``{"words": what it results in}``."""
-    try:
-        program = compiling.compile(text, form.fields, form.label, default=default)
-    except ValueError as error:
-        return {"error": str(error)}
-    return {"words": _("结果是%(type)s", type=compiling.WORDS[program.type])}

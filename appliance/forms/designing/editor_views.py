@@ -19,6 +19,7 @@ from ..catalog import SYSTEM_FIELDS, Form
 from ..conditions import ConditionError
 from ..fields import patterns
 from ..fields.base import Field
+from ..formula import checking
 from . import canvas, drafts, keys, plans, publishing
 from .blueprint import bp, url_of, who
 from .drafts import Draft
@@ -225,8 +226,13 @@ def pattern(draft_id: int) -> Response:
 def formula(draft_id: int) -> Response:
     """``error``: what is wrong with a formula over the fields given, else ``words``: what it comes to."""
     body, draft = _body(), _draft(draft_id)
-    form, _errors = canvas.build(draft.doc | {"fields": body.get("fields") or []})
-    return jsonify(canvas.check_formula(str(body.get("formula") or ""), form, body.get("name") == "default_formula"))
+    doc = draft.doc | {"fields": body.get("fields") or []}
+    found = checking.answer(
+        doc, str(body.get("formula") or ""), current_actor(), key=str(body.get("key") or ""),
+        default=body.get("name") == "default_formula",
+    )  # fmt: skip
+    problem = next(iter(found["problems"]), {"message": "", "position": 0})
+    return jsonify({"error": problem["message"], "position": problem["position"], "words": found["words"]})
 
 
 def _field(doc: Any, key: str = DEFAULT_KEY) -> Field:
@@ -240,9 +246,9 @@ def _field(doc: Any, key: str = DEFAULT_KEY) -> Field:
 @requires("design")
 def default_input(draft_id: int) -> Response:
     """The field's own input, for its default value."""
-    _draft(draft_id)
+    form, _errors = canvas.build(_draft(draft_id).doc | {"fields": []})
     try:
-        return jsonify({"html": canvas.input_html(_field(_body().get("field")), prefix="")})
+        return jsonify({"html": canvas.input_html(_field(_body().get("field")), form, prefix="")})
     except UserError as error:
         return _said(error, html="")
 
@@ -344,6 +350,7 @@ def _values(draft: Draft, form: Form, record_id: int) -> dict[str, Any]:
         return {}
     record = query.get(draft.form, record_id, current_actor())
     same = [f for k, f in form.fields.items() if (old := draft.form.fields.get(k)) and old.type == f.type]
+    same = [f for f in same if f.group != "file" and not f.computed]
     shown = query.clear(draft.form, current_actor())
     return {f.key: f.form_value(record.values.get(f.key)) for f in same if f.key in shown}
 
@@ -373,6 +380,7 @@ def publish(draft_id: int) -> str:
         plan=plan,
         problems=[(_place(path), _name(draft, path), sentence) for path, sentence in plan.problems.items()],
         word=_word(draft),
+        names=[i18n.label(f.get("label")) or f.get("key") for f in draft.doc.get("fields") or []],
         seen_by=canvas.seen_by(draft),
     )
 

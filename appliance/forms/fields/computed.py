@@ -66,6 +66,8 @@ class Computed(Field):
         self.needs = Needs()
         self.moving = False
         """Whether the values change as time goes by."""
+        self.speaks = False
+        """Whether the values have words of the company's language in them."""
         self.waits = False
         """Whether the problem is a form that is not there yet."""
         super().__init__(spec)
@@ -117,7 +119,7 @@ class Computed(Field):
         return None
 
     def fill(self, rows: list[Values], env: Env) -> None:
-        """Computes the field of each row of stored values, in place. Those it needs are there."""
+        """Computes the field of each row of stored values, in place. Those it needs are there. Inside ``compiling.running``."""
         raise NotImplementedError
 
     def signature(self) -> str:

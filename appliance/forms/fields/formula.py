@@ -73,7 +73,7 @@ class Formula(Computed):
             result = "text"
         compiling.check_result(self.program, result)
         self.be(result)
-        self.moving = self.program.moving
+        self.moving, self.speaks = self.program.moving, self.program.speaks or self.program.type == "yes_no"
         self.needs = Needs(own=set(self.program.fields))
         read = [known[key] for key in self.program.fields]
         self._signature = [describe(f) for f in read]
@@ -86,13 +86,12 @@ class Formula(Computed):
         run, keep, key = self.program.run, self._inner.from_formula, self.key
         if self._inner.column == dialect.TEXT and self._inner.type == "text" and self.program.type != "text":
             run = compiling.text_of(compiling.Typed(self.program.type, run, self.program.tree))
-        with compiling.running():
-            for row in rows:
-                try:
-                    value = run(row, env)
-                    row[key] = None if value is None else keep(value)
-                except (ArithmeticError, ValueError, RecursionError):
-                    row[key] = None
+        for row in rows:
+            try:
+                value = run(row, env)
+                row[key] = None if value is None else keep(value)
+            except (ArithmeticError, ValueError, RecursionError):
+                row[key] = None
 
     def signature(self) -> str:
         return dialect.dumps(["formula", self.text, self._inner.type, getattr(self._inner, "digits", 0), self._signature])

@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 from peewee import fn
 
 from ...core import dialect
-from ...core.db import db
+from ...core.db import PARAM, Statement
 from .base import Field, FieldError, Setting, Spec
 from .computed import OPEN, Computed, Needs, Values, describe, reach
 from .number import Decimal, Integer, Number
@@ -60,6 +60,7 @@ class Rollup(Computed):
         if not isinstance(self.options.get("where") or {}, dict):
             raise FieldError(_("条件要写成一个对象。"))
         self.where = self.options.get("where") or {}
+        self._statement: Statement | None = None
 
     def find(self, form: Form, forms: dict[str, Form]) -> None:
         child = forms.get(self.options["form"])
@@ -157,21 +158,27 @@ class Rollup(Computed):
 
     def _figures(self, ids: list[int]) -> dict[int, Any]:
         """By id, for those that anything points at."""
+        # A condition over the last days reads differently every day.
+        statement = Statement(self._query()) if self.moving else self._statement
+        if statement is None:
+            statement = self._statement = Statement(self._query())
+        rows = statement.execute(dialect.dumps(ids)).fetchall()
+        return {row[0]: self._average(*row[1:]) if self.agg == "avg" else row[1] for row in rows}
+
+    def _query(self) -> Any:
         from .. import conditions
 
         child = self.child
         source = child.table.alias("r")
         owner = child.col(str(self.needs.via), source)
-        tests = [dialect.among(owner, ids), child.col("deleted_at", source).is_null()]
+        tests = [dialect.any_of(owner, PARAM), child.col("deleted_at", source).is_null()]
         only = conditions.compile(self.where, child, None, source)
         if only is not None:
             tests.append(only)
         if self.agg == "latest":
             return self._latest(source, owner, tests)
         value = child.col(self.of, source) if self.of else None
-        query = peewee.Select([source], [owner, *self._columns(value)]).where(*tests).group_by(owner)
-        rows = query.tuples().execute(db)
-        return {row[0]: self._average(*row[1:]) if self.agg == "avg" else row[1] for row in rows}
+        return peewee.Select([source], [owner, *self._columns(value)]).where(*tests).group_by(owner)
 
     def _columns(self, value: Any) -> list[Any]:
         if self.agg == "count":
@@ -189,7 +196,7 @@ class Rollup(Computed):
         lift = getattr(self._inner, "digits", 0) - getattr(of.inner if of else None, "digits", 0)
         return int((D(total).scaleb(lift) / count).to_integral_value(ROUND_HALF_UP))
 
-    def _latest(self, source: Any, owner: Any, tests: list[Any]) -> dict[int, Any]:
+    def _latest(self, source: Any, owner: Any, tests: list[Any]) -> Any:
         value, on, row_id = (self.child.col(key, source) for key in (str(self.of), self.on, "id"))
         place = fn.ROW_NUMBER().over(
             partition_by=[owner], order_by=[on.is_null(), on.desc(), row_id.desc()]
@@ -200,8 +207,7 @@ class Rollup(Computed):
             .alias("ranked")
         )
         column = {name: peewee.Column(ranked, name) for name in ("owner", "value", "place")}
-        query = peewee.Select([ranked], [column["owner"], column["value"]]).where(column["place"] == 1)
-        return dict(query.tuples().execute(db))
+        return peewee.Select([ranked], [column["owner"], column["value"]]).where(column["place"] == 1)
 
     def signature(self) -> str:
         return dialect.dumps(["rollup", *self._signature])

@@ -7,13 +7,14 @@ from typing import Any
 
 from flask_babel import gettext as _
 
+from ...accounts.actor import Actor
 from ...core.errors import UserError
 from ..catalog import Form
 from ..fields.base import Field, FieldError, Spec
 from ..fields.computed import Computed
 from ..fields.formula import Formula, scope
 from ..fields.rollup import Rollup
-from . import compiling
+from . import compiling, filling, graph
 from .parser import FormulaProblem
 
 
@@ -169,3 +170,56 @@ def _default(form: Form, f: Field) -> str:
     except FormulaProblem as problem:
         raise UserError(_("「%(field)s」的默认值公式：%(why)s", field=f.label, why=problem.message), f.key) from problem
     return compiling.canonical(text, known)
+
+
+def answer(
+    form_doc: dict[str, Any], text: str, actor: Actor, *, key: str = "", default: bool = False
+) -> dict[str, Any]:
+    """What the designer shows beside a formula while it is written: ``{"type", "words", "problems": [{"message", "position"}],
+    "fields", "text", "shown", "sample"}``. ``sample``: the result on the latest record that the actor sees, with its title."""
+    from .. import catalog
+
+    found = check(form_doc, text, catalog.all_forms(), key=key, default=default)
+    out: dict[str, Any] = {
+        "type": found.type,
+        "problems": [{"message": message, "position": position} for message, position in found.problems],
+        "fields": found.fields, "text": found.text, "shown": found.shown, "words": "", "sample": None,
+    }  # fmt: skip
+    if found.type is not None:
+        out["words"] = _("结果是%(type)s", type=compiling.WORDS[found.type])
+        out["sample"] = _sample(form_doc, text, actor, key, default)
+        if out["sample"]:
+            out["words"] += _("；%(record)s：%(value)s", record=out["sample"]["title"], value=out["sample"]["value"])
+    return out
+
+
+def _sample(form_doc: dict[str, Any], text: str, actor: Actor, key: str, default: bool) -> dict[str, str] | None:
+    """The formula on the latest record: fields that are new are empty there."""
+    from .. import catalog, query
+
+    saved = catalog.all_forms().get(str(form_doc.get("key") or ""))
+    if saved is None:
+        return None
+    latest = query.Query(saved, actor).page(1).records
+    if not latest:
+        return None
+    record = latest[0]
+    form = trial(form_doc, catalog.all_forms(), key, None if default else text)
+    # Nobody learns by a formula what they do not see.
+    if any(f.key not in query.clear(saved, actor) for f in _read_by(form, text, default) if f.key in saved.fields):
+        return None
+    row = {**record.values, "id": record.id, "created_at": record.created_at, "created_by": record.created_by}
+    ordered = [f for f in graph.build({form.key: form}).order.get(form.key, []) if f.needs.form is None and f.key != key]
+    filling.complete([row], ordered)
+    program = compiling.compile(text, scope(form), form.label, default=default)
+    env = compiling.environment(actor.id)
+    with compiling.running():
+        why = compiling.reason(program, row, env)
+        typed = compiling.Typed(program.type, program.run, program.tree)
+        value = why or compiling.text_of(typed)(row, env)
+    return {"title": record.title, "value": value or _("（空）")}
+
+
+def _read_by(form: Form, text: str, default: bool) -> list[Field]:
+    known = scope(form)
+    return [known[key] for key in compiling.compile(text, known, form.label, default=default).fields]

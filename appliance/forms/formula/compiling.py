@@ -9,8 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +52,9 @@ class Program:
     fields: tuple[str, ...]
     moving: bool
     personal: bool
+    speaks: bool
+    """Whether values become words of the company's language on the way."""
     run: Run
-    problems: list[FormulaProblem] = field(default_factory=list)
 
 
 @dataclass
@@ -126,7 +127,7 @@ def compile(text: str, fields: Mapping[str, Field], form_label: str = "", *, def
     called = {f.name for c in calls(tree) if (f := functions.find(c.function))}
     moving = any(functions.FUNCTIONS[name].moving for name in called)
     return Program(
-        text, tree, whole.type, tuple(dict.fromkeys(compiler.used)), moving, "ME" in called, whole.run
+        text, tree, whole.type, tuple(dict.fromkeys(compiler.used)), moving, "ME" in called, compiler.speaks, whole.run
     )  # fmt: skip
 
 
@@ -135,6 +136,7 @@ class _Compiler:
         self.scope = scope
         self.default = default
         self.used: list[str] = []
+        self.speaks = False
 
     def node(self, node: Node) -> Typed:
         if isinstance(node, Literal):
@@ -166,6 +168,7 @@ class _Compiler:
                 _("「%(field)s」是%(type)s，不能用在公式里。", field=f.label, type=f.name), node.start, node.end
             )
         self.used.append(f.key)
+        self.speaks = self.speaks or (kind in ("text", "yes_no") and f.inner.type not in ("text", "long_text"))
         return Typed(kind, reader(f), node)
 
     # -- operators ----------------------------------------------------------------------------------------------
@@ -174,6 +177,7 @@ class _Compiler:
         parts = [self.node(part) for part in node.operands]
         sign = node.sign
         if sign == "&":
+            self.speaks = self.speaks or any(part.type == "yes_no" for part in parts)
             left, right = (text_of(part) for part in parts)
             run = lambda row, env: functions.within(left(row, env) + right(row, env))  # noqa: E731
             return Typed("text", run, node)
@@ -275,6 +279,8 @@ class _Compiler:
         args = [self.node(arg) for arg in node.args]
         if function.name == "SWITCH":
             args = [args[0], *(self.choice(a, args[0]) if i % 2 == 0 else a for i, a in enumerate(args[1:]))]
+        if function.group == "text":
+            self.speaks = self.speaks or any(arg.type == "yes_no" for arg in args)
         for i, arg in enumerate(args):
             self.fits(function, i, arg, len(args))
         result = function.result
@@ -492,9 +498,9 @@ def speaking() -> Iterator[None]:
 
 
 @contextmanager
-def running() -> Iterator[None]:
-    """Numbers are computed with enough digits, texts written in the company's language."""
-    with speaking(), decimal.localcontext(CONTEXT):
+def running(speaks: bool = True) -> Iterator[None]:
+    """Numbers are computed with enough digits; with ``speaks`` words are the company's language."""
+    with speaking() if speaks else nullcontext(), decimal.localcontext(CONTEXT):
         yield
 
 

@@ -24,8 +24,9 @@ def complete(rows: list[Row], fields: Sequence[Computed], env: Env | None = None
     """Computes ``fields``, in this order, of rows of stored values, in place."""
     if rows and fields:
         now = env or compiling.environment()
-        for f in fields:
-            f.fill(rows, now)
+        with compiling.running(speaks=any(f.speaks for f in fields)):
+            for f in fields:
+                f.fill(rows, now)
 
 
 def fill_new(draft: Draft, good: list[int], first: int, now: int) -> None:

@@ -326,7 +326,24 @@ def live(form: Form, source: Any, ctx: Context) -> Any:
         inside = compile(scope, form, Context(now=ctx.now, tz=ctx.tz, level=ctx.level + 1, actor=SYSTEM), source)
         if inside is not None:
             expression = expression & inside
+        whose = of_parent(form, source, ctx)
+        if whose is not None:
+            expression = expression & whose
     return expression
+
+
+def of_parent(form: Form, source: Any, ctx: Context) -> Any:
+    """For line items: that the actor sees the record and the field which they belong to. Nothing for other forms."""
+    part = form.part_of
+    if part is None or ctx.actor is SYSTEM or ctx.actor.is_admin:
+        return None
+    parent = catalog.all_forms().get(part.form)
+    if parent is None or permissions.field_access(ctx.actor, part.form, part.field) in ("hidden", "masked"):
+        return peewee.Value(1) == 0
+    inner = ctx.inner()
+    owner = parent.table.alias(f"o{inner.level}_{parent.key}")
+    there = (parent.col("id", owner) == form.col(part.via, source)) & live(parent, owner, inner)
+    return fn.EXISTS(owner.select(peewee.Value(1)).where(there))
 
 
 def alias(form: Form, ctx: Context) -> Any:

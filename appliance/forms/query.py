@@ -143,6 +143,8 @@ class Query:
             # The scope is the company's own words: it may use fields that its subject does not see.
             as_system = conditions.Context(now=self._ctx.now, tz=self._ctx.tz, actor=_seeing_all(actor))
             self._add(conditions.compile(permissions.scope(actor, form.key), form, as_system))
+            if not deleted:
+                self._add(conditions.of_parent(form, form.table, self._ctx))
 
     def _add(self, expression: Any) -> None:
         if expression is not None:

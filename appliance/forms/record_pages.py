@@ -15,6 +15,7 @@ from ..accounts.actor import Actor
 from . import catalog, layout, listing, live, panels, query
 from .catalog import SYSTEM_FIELDS, Form
 from .fields.base import Field
+from .fields.sub_form import SubForm
 from .panels import RecordPage
 from .query import Page, Record
 
@@ -171,11 +172,14 @@ def facts(record: Record, actor: Actor) -> list[Shown]:
 
 
 def related(form: Form, actor: Actor) -> list[Related]:
-    """The forms whose records point at this one, as far as the person may see them and the field that points."""
+    """The forms whose records point at this one, as far as the person may see them and the field that points. Line items
+    stand among the fields already."""
+    here = {(f.child.key, f.via) for f in query.readable(form, actor).values() if isinstance(f, SubForm) and f.child}
     return [
         Related(other, f, permissions.can(actor, "create", other.key), editable(other, f, actor))
         for other, f in catalog.pointing(form)
-        if permissions.can(actor, "see", other.key) and f.key in query.clear(other, actor)
+        if (other.key, f.key) not in here
+        and permissions.can(actor, "see", other.key) and f.key in query.clear(other, actor)
     ]
 
 

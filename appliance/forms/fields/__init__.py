@@ -32,6 +32,7 @@ from .scale import Rating, Slider
 from .relations import Relations
 from .rollup import Rollup
 from .signature import Signature
+from .sub_form import SubForm
 from .text import LongText, Text
 
 TYPES: dict[str, type[Field]] = {}
@@ -49,7 +50,7 @@ for _cls in (
     Text, LongText, RichText, Markdown, Integer, Decimal, Money, Percent, Rating, Slider, Date, DateTime, Time, Duration,
     Month, YesNo, Choice, MultiChoice, Cascade, Color, Json, Barcode, Phone, Email, Url, Relation, Person, Persons, Owner, Department, Departments,
     IdCard, Region, Address, Location,
-    Attachments, Images, Signature, Relations, Formula, Lookup, Rollup, AutoNumber,
+    Attachments, Images, Signature, Relations, SubForm, Formula, Lookup, Rollup, AutoNumber,
 ):  # fmt: skip
     register(_cls)
 

@@ -317,6 +317,9 @@ class Field:
     def bind(self, form: Any, forms: dict[str, Any]) -> None:
         """Called when all forms are known: a computed field finds what it is computed from, or says its ``problem``."""
 
+    def installed(self, form: Any, actor: Any) -> None:
+        """Called inside the transaction that adds the field to ``form`` or changes it: what it needs besides is made."""
+
     @property
     def show_if(self) -> dict[str, Any] | None:
         """The condition over the record's own fields under which the field is asked for; ``None``: always."""

@@ -184,7 +184,9 @@ class Relations(ManyValues):
         """Turns references into ids; what the writer does not see of the old links stays."""
         from .. import query
 
-        named = [i for i, value in enumerate(values) if value is not None and value is not UNSET]
+        named = [i for i, value in enumerate(values) if value is not UNSET]
+        for i in named:
+            values[i] = [] if values[i] is None else values[i]
         self._resolve(draft, values, named)
         given = {one for i in named for part in _lists(values[i]) for one in part if isinstance(one, int)}
         held = self.load([draft.ids[i] for i in named]) if draft.ids else {}

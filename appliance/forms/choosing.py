@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from ..accounts import departments, people
 from ..accounts.actor import current_actor
-from ..accounts.guards import requires, requires_login
+from ..accounts.guards import public, requires, requires_login
 from ..core.errors import NotFound
 from . import regions, revealing, search
 from .blueprint import bp, open_form
@@ -83,7 +83,7 @@ def pick_from(kind: str) -> Response:
 
 
 @bp.get("/regions")
-@requires_login
+@public
 def list_regions() -> Response:
     """``[[code, name], …]`` right below the division ``under`` (none: the provinces), as far as ``level`` goes."""
     level = request.args.get("level", "district")
@@ -94,7 +94,7 @@ def list_regions() -> Response:
 
 
 @bp.post("/address")
-@requires_login
+@public
 def read_address() -> Response:
     """The parts of a pasted line of address."""
     parts = read_line(request.form.get("text", "")[:500])

@@ -20,6 +20,7 @@ class Json(Field):
     """Stored as text without needless blanks, printed by the API as the value itself. Text given to it is read as JSON."""
 
     type = "json"
+    can_be_public = False
     name = _l("JSON 数据")
     icon = "braces"
     operators = ("contains", "not_contains", "empty", "not_empty")

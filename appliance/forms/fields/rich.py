@@ -135,6 +135,7 @@ class Markdown(LongText):
     """Text with Markdown signs, stored as it was written; headings, lists, tables and links show on the record's page."""
 
     type = "markdown"
+    can_be_public = False
     name = _l("Markdown 文本")
     icon = "markdown"
     length = 50_000

@@ -88,7 +88,7 @@ def by_token(token: str) -> PublicPage:
 
 def start(form: Form, actor: Actor) -> PublicPage:
     """A new page with the form's own fields, closed until the person has looked at it."""
-    keys = [f for f in usable(form) if f.required or f.column][:12]
+    keys = usable(form)[:12]
     now = clock.now()
     with write():
         page = PublicPage.create(

@@ -116,7 +116,7 @@ def _wanted(sent: MultiDict[str, str]) -> Wanted:
             f"required-{key}" in sent,
             f"linked-{key}" in sent,
             sent.get(f"value-{key}", "").strip()[:500],
-        )  # fmt: skip
+        )
         for key in dict.fromkeys(sent.getlist("field"))
     ]
     return Wanted(

@@ -75,7 +75,7 @@ class Attachments(LinkField):
         )  # fmt: skip
 
     def __init__(self, spec: Spec) -> None:
-        self.field_id = spec.id
+        self.field_id = spec.id or 0
         super().__init__(spec)
 
     def check_options(self) -> None:

@@ -65,6 +65,8 @@ class SubForm(LinkField):
     can_be_indexed = False
     child: Form | None = None
     parent: Form | None = None
+    via: str = ""
+    """The field of the rows' form that points here."""
 
     @classmethod
     def settings(cls) -> tuple[Setting, ...]:
@@ -96,8 +98,8 @@ class SubForm(LinkField):
         """Finds the form of the rows and the field by which they point here."""
         child = forms.get(str(self.options.get("form")))
         points = [f.key for f in child.fields.values() if f.points_at == form.key and f.column] if child else []
-        via = self.options.get("via") or next(iter(points), None)
-        self.parent, self.child, self.via = (form, child, via) if via in points else (form, None, "")
+        via = self.options.get("via") or next(iter(points), "")
+        self.parent, self.child, self.via = (form, child, str(via)) if via in points else (form, None, "")
 
     def installed(self, form: Any, actor: Any) -> None:
         from ...core.errors import UserError
@@ -432,10 +434,10 @@ class SubForm(LinkField):
             )
             self._demand(created)
             after = self._told([i for i in created.ids if i is not None])
-            for (r, row), i in zip(made, created.ids, strict=True):
-                assert i is not None
-                row["id"] = i
-                deltas[r]["add"].append({"id": i, "text": after[i]})
+            for (r, row), new_id in zip(made, created.ids, strict=True):
+                assert new_id is not None
+                row["id"] = new_id
+                deltas[r]["add"].append({"id": new_id, "text": after[new_id]})
         for record_id, plan in plans.items():
             put(self.field_id, record_id, [row["id"] for row in plan] + plan.kept)
         return {r: {key: some for key, some in delta.items() if some} for r, delta in deltas.items()}

@@ -22,7 +22,7 @@ nav.action(_l("新建决策表"), "automation.tables_new", "table", right="admin
 
 
 @bp.context_processor
-def _words() -> dict[str, Any]:
+def words_of_partials() -> dict[str, Any]:
     """What the partials of triggers and actions ask for, wherever they are included."""
     return {
         "timetable_choices": timetable.CHOICES,

@@ -16,7 +16,7 @@ from ..accounts import permissions
 from ..accounts.actor import Actor
 from ..core.errors import NotFound, UserError
 from . import catalog, conditions, query, saved_views
-from .boards.settings import SHOWN, Settings
+from .boards.settings import PLAIN, SHOWN, Settings
 from .catalog import SYSTEM_FIELDS, Form
 from .fields.base import Field
 from .fields.number import Money
@@ -36,7 +36,7 @@ class Base:
     sort: str | None = None
     columns: tuple[str, ...] = ()
     kind: str = "list"
-    settings: Settings = Settings()
+    settings: Settings = PLAIN
 
     @classmethod
     def of(cls, form: Form, actor: Actor, view: View | None) -> Base:
@@ -68,7 +68,7 @@ class State:
     size: int = SIZE
     cursor: str | None = None
     kind: str = "list"
-    settings: Settings = Settings()
+    settings: Settings = PLAIN
     on: str = ""
     whole: bool = False
     """Whether the URL asks for the list itself although another view would open first."""

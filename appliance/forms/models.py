@@ -217,4 +217,22 @@ class CatalogVersion(Model):
         table_name = "catalog_version"
 
 
-TABLES = [CatalogVersion, FormRow, FieldRow, Change, View, ViewDefault, SearchDirty, FieldValue, FieldLink, Comment, Duplicate, Merge, *DESIGNING_TABLES, *FILE_TABLES, *IMPORT_TABLES, *FORMULA_TABLES, *PUBLIC_TABLES]
+TABLES = [
+    CatalogVersion,
+    FormRow,
+    FieldRow,
+    Change,
+    View,
+    ViewDefault,
+    SearchDirty,
+    FieldValue,
+    FieldLink,
+    Comment,
+    Duplicate,
+    Merge,
+    *DESIGNING_TABLES,
+    *FILE_TABLES,
+    *IMPORT_TABLES,
+    *FORMULA_TABLES,
+    *PUBLIC_TABLES,
+]

@@ -44,7 +44,23 @@ from .formula import views as formula_views
 from .listing import State
 from .models import View
 
-__all__ = ["bin_views", "board_views", "bp", "cell_views", "choosing", "comment_views", "condition_views", "duplicate_views", "file_views", "formula_views", "input_views", "live", "printing", "quick_views", "record_views"]
+__all__ = [
+    "bin_views",
+    "board_views",
+    "bp",
+    "cell_views",
+    "choosing",
+    "comment_views",
+    "condition_views",
+    "duplicate_views",
+    "file_views",
+    "formula_views",
+    "input_views",
+    "live",
+    "printing",
+    "quick_views",
+    "record_views",
+]
 
 
 def _state(form_key: str) -> State:

@@ -11,6 +11,8 @@ from markupsafe import Markup
 
 from .. import listing, query
 from ..catalog import Form
+from ..fields.base import Field
+from ..fields.choice import Choice
 from ..listing import State
 
 LINES = 3
@@ -73,7 +75,7 @@ def make(
 def color_field(form: Form, actor: Any) -> str:
     """The choice whose colour records take, if the person sees it; else nothing."""
     key = form.options.get("color_field")
-    return key if isinstance(key, str) and hasattr(query.clear(form, actor).get(key), "choices") else ""
+    return key if isinstance(key, str) and isinstance(query.clear(form, actor).get(key), Choice) else ""
 
 
 def painter(form: Form, actor: Any) -> Callable[[query.Record], str]:
@@ -85,7 +87,7 @@ def painter(form: Form, actor: Any) -> Callable[[query.Record], str]:
     return lambda record: table.get(record.values.get(key), "")
 
 
-def colors(f: Any) -> dict[Any, str]:
+def colors(f: Field) -> dict[Any, str]:
     """Value → the name of its colour, for a field with choices."""
-    found = {value: doc.get("color", "") for value, doc in getattr(f, "choices", {}).items()}
+    found = {value: doc.get("color", "") for value, doc in (f.choices if isinstance(f, Choice) else {}).items()}
     return {value: color for value, color in found.items() if color in COLORS}

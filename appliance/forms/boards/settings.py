@@ -76,3 +76,5 @@ LISTS = ("cards", "collapsed")
 SHOWN = (*TEXTS, "cards")
 """What the URL says; the rest is kept without asking."""
 ARRANGED = ("collapsed", "widths", "frozen")
+
+PLAIN = Settings()

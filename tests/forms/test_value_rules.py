@@ -63,6 +63,14 @@ def test_a_file_is_held_to_the_rules_too(box: Api, cli: Callable[..., Any], tmp_
     assert box.get("/forms/box/records")["records"][0]["values"]["likes"] == ["a", "b"]
 
 
+def test_a_file_replaces_the_choices_of_a_record(box: Api, cli: Callable[..., Any], tmp_path: Path) -> None:
+    made = box.post("/forms/box/records", {"values": GOOD})
+    path = tmp_path / "rows.csv"
+    path.write_text(f"固客编号,喜欢\n{made['id']},c\n", encoding="utf-8")
+    assert cli("import", "box", path, "--key", "id", "--json").ok().json["updated"] == 1
+    assert box.get(f"/forms/box/records/{made['id']}")["values"]["likes"] == ["c"]
+
+
 def test_a_change_of_some_choices_is_held_to_the_rules(box: Api) -> None:
     made = box.post("/forms/box/records", {"values": GOOD})
     url = f"/forms/box/records/{made['id']}"

@@ -56,7 +56,8 @@ class Barcode(Text):
             raise FieldError(_("这里要填条码。"))
         given = as_digits(raw) if isinstance(raw, (int, float)) else raw
         if self.digits_only and isinstance(given, str):
-            return _ean(text, DIGITS[self.kind]) if (text := narrow(given)) else None
+            digits = narrow(given)
+            return _ean(digits, DIGITS[self.kind]) if digits else None
         text = super().parse(given)
         if text is None or self.kind == "qr":
             return text

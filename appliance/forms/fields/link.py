@@ -28,6 +28,8 @@ class LinkField(Field):
     sortable = False
     multiple = True
     needs_database = True
+    gathers: ClassVar[bool] = True
+    """Whether a file's cell adds to what a record holds (several columns may name identities or tags) or replaces it."""
     can_be_public = False
 
     def check(self, draft: Draft, values: list[Any]) -> None:

@@ -55,6 +55,7 @@ class ManyValues(LinkField):
     rules = ("min", "max")
     can_be_unique = False
     can_be_indexed = False
+    gathers = False
 
     def __init__(self, spec: Spec) -> None:
         self.field_id = spec.id

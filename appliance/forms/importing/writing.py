@@ -324,7 +324,8 @@ class Writer:
             for key, column in own.items():
                 if column[i] is None or column[i] == []:
                     continue
-                if isinstance(self.form.fields[key], LinkField):
+                link = self.form.fields[key]
+                if isinstance(link, LinkField) and link.gathers:
                     values.setdefault(key, {"add": []})["add"] += _entries(column[i])
                 else:
                     values[key] = column[i]

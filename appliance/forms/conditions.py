@@ -306,11 +306,20 @@ def _collect(doc: Condition | None, of: Callable[[Test, Condition], set[str]]) -
 # -- the tests of this room ---------------------------------------------------------------------------------------
 
 
+def partly_seen(f: Field, actor: Actor) -> list[str]:
+    """The forms that the field repeats single records of and of which the actor sees only some."""
+    if not f.through or actor is SYSTEM or actor.is_admin:
+        return []
+    return [key for key in f.through if permissions.scope(actor, key)]
+
+
 def visible_field(form: Form, key: str, ctx: Context) -> Field:
     """A field that the condition's author may use. One that is hidden or masked does not exist for them."""
     found = form.field(key)
-    if found is None or (
-        ctx.actor is not SYSTEM and permissions.field_access(ctx.actor, form.key, key) in ("hidden", "masked")
+    if (
+        found is None
+        or (ctx.actor is not SYSTEM and permissions.field_access(ctx.actor, form.key, key) in ("hidden", "masked"))
+        or partly_seen(found, ctx.actor)
     ):
         raise FieldError(_("「%(form)s」没有字段「%(key)s」。", form=form.label, key=key))
     return found

@@ -27,6 +27,7 @@ from . import catalog, conditions, search
 from .catalog import SYSTEM_FIELDS, Form
 from .fields.base import Field
 from .fields.link import LinkField
+from .fields.lookup import Lookup
 
 CHUNK = 500
 MAX_LIMIT = 500
@@ -114,7 +115,16 @@ def readable(form: Form, actor: Actor) -> dict[str, Field]:
     """The fields of a form that the actor sees (masked ones included)."""
     if actor is SYSTEM or actor.is_admin:
         return form.fields
-    return {k: f for k, f in form.fields.items() if permissions.field_access(actor, form.key, k) != "hidden"}
+    return {
+        k: f for k, f in form.fields.items()
+        if permissions.field_access(actor, form.key, k) != "hidden" and not _beyond(f, actor)
+    }  # fmt: skip
+
+
+def _beyond(f: Field, actor: Actor) -> bool:
+    """Whether values come from records that cannot be told to be the actor's to see: only a lookup's nearest ones can."""
+    partly = conditions.partly_seen(f, actor)
+    return bool(partly) and not (isinstance(f, Lookup) and partly == [f.through[0]])
 
 
 def clear(form: Form, actor: Actor) -> dict[str, Field]:
@@ -122,8 +132,9 @@ def clear(form: Form, actor: Actor) -> dict[str, Field]:
     if actor is SYSTEM or actor.is_admin:
         return form.fields
     return {
-        k: f for k, f in form.fields.items() if permissions.field_access(actor, form.key, k) not in ("hidden", "masked")
-    }
+        k: f for k, f in form.fields.items()
+        if permissions.field_access(actor, form.key, k) not in ("hidden", "masked") and not conditions.partly_seen(f, actor)
+    }  # fmt: skip
 
 
 class Query:
@@ -281,11 +292,23 @@ class Query:
                 f.fill(records, actor)
             elif f.type == "relation" and key not in masked:
                 self._titles(records, key, f)
-            if key in masked:
+            if key in masked and isinstance(f, Lookup) and conditions.partly_seen(f, actor):
+                self._leave_out(records, f)
+            if key in masked and permissions.field_access(actor, form.key, key) == "masked":
                 for record in records:
                     value = record.values[key]
                     record.values[key] = None if value is None else Masked(f.format(value))
         return records
+
+    def _leave_out(self, records: list[Record], f: Lookup) -> None:
+        """Takes away what a lookup repeats of records that the actor may not see."""
+        relation, ids = self.form.col(str(f.needs.relation)), [r.id for r in records]
+        rows = self.form.table.select(self.form.col("id"), relation).where(dialect.among(self.form.col("id"), ids))
+        leads = dict(rows.tuples().execute(db))
+        seen = visible_ids(f.target.key, set(leads.values()) - {None}, self.actor)
+        for record in records:
+            if leads.get(record.id) not in seen:
+                record.values[f.key] = None
 
     def _titles(self, records: list[Record], key: str, f: Field) -> None:
         found = titles(catalog.get(f.options["form"]), {r.values[key] for r in records} - {None}, self.actor)

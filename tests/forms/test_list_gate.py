@@ -34,7 +34,14 @@ DIARY = {
         {"key": "secret", "label": "机密栏", "type": "text", "indexed": True},
         {"key": "half", "label": "半密栏", "type": "text", "indexed": True},
         {"key": "amount", "label": "金额", "type": "money"},
+        {"key": "day", "label": "日子", "type": "date"},
         {"key": "diary", "label": "上一篇", "type": "relation", "form": "diary"},
+        {"key": "above", "label": "上一篇的题", "type": "lookup", "relation": "diary", "field": "title"},
+        {"key": "above_secret", "label": "上一篇的机密栏", "type": "lookup", "relation": "diary", "field": "secret"},
+        {"key": "above_half", "label": "上一篇的半密栏", "type": "lookup", "relation": "diary", "field": "half"},
+        {"key": "cry", "label": "大声机密栏", "type": "formula", "formula": "{secret} & {half}"},
+        {"key": "echo", "label": "回声机密栏", "type": "formula", "formula": "{above_secret} & {above}"},
+        {"key": "last", "label": "最近机密栏", "type": "rollup", "form": "diary", "agg": "latest", "of": "secret"},
     ],
 }
 OWN = {"verbs": list(permissions.VERBS), "scope": {"field": "owner", "op": "eq", "value": {"me": True}}}
@@ -88,6 +95,7 @@ def scene(app, staff_client, role):
                 "secret": f"{word}-{HIDDEN}",
                 "half": f"{word}-{MASKED}",
                 "amount": 7777,
+                "day": "2026-06-10",
                 "diary": before,
             },
             SYSTEM,
@@ -117,6 +125,11 @@ def where(**doc):
 EXITS = {
     "list": "/forms/diary",
     "list with every column": "/forms/diary?cols=secret,half,owner,amount,diary,created_by",
+    "list with every computed column": "/forms/diary?cols=above,above_secret,above_half,cry,echo,last",
+    "list ordered by a lookup": "/forms/diary?sort=above",
+    "list filtered by a lookup": f"/forms/diary?where={where(field='above', op='contains', value='TITLE')}",
+    "list filtered by a formula": f"/forms/diary?where={where(field='cry', op='contains', value='WORD')}",
+    "export of computed columns": "/forms/diary/export?format=csv&columns=above,above_secret,above_half,cry,echo,last",
     "list by search": f"/forms/diary?q={OTHERS}",
     "list by search of a hidden value": f"/forms/diary?q={HIDDEN}",
     "list by search of a masked value": f"/forms/diary?q={MASKED}",
@@ -126,6 +139,24 @@ EXITS = {
     "list filtered through a relation": f"/forms/diary?where={where(field='diary.title', op='contains', value='TITLE')}",
     "list filtered by related records": f"/forms/diary?where={where(related='diary', agg='count', op='gte', value=1)}",
     "columns": "/forms/diary/columns",
+    "kanban": "/forms/diary?kind=kanban&by=owner&sum=amount",
+    "kanban by a hidden field": "/forms/diary?kind=kanban&by=secret&cards=secret,half,title",
+    "kanban column": "/forms/diary/boards/column?kind=kanban&by=owner&value=1&first=1",
+    "kanban totals": "/forms/diary/boards/totals?kind=kanban&by=owner&sum=amount",
+    "calendar": "/forms/diary?kind=calendar&date=day&cards=secret,half",
+    "calendar by when it was made": "/forms/diary?kind=calendar&date=created_at",
+    "calendar day": "/forms/diary/boards/day?kind=calendar&date=day&day=2026-06-10&cards=secret,half",
+    "gallery": "/forms/diary?kind=gallery&cards=secret,half,owner",
+    "tree": "/forms/diary?kind=tree&cols=secret,half,diary",
+    "tree below another's record": "/forms/diary/boards/children/{others}?kind=tree&cols=secret,half",
+    "tree below mine": "/forms/diary/boards/children/{mine}?kind=tree",
+    "where to put another's record": "/forms/diary/boards/place/{others}?kind=tree",
+    "board options": "/forms/diary/boards/options?kind=kanban",
+    "cell of mine": "/forms/diary/records/{mine}/cells/title",
+    "hidden cell of mine": "/forms/diary/records/{mine}/cells/secret",
+    "masked cell of mine": "/forms/diary/records/{mine}/cells/half",
+    "another's cell": "/forms/diary/records/{others}/cells/title",
+    "bulk input of a hidden field": "/forms/diary/bulk/input?field=secret",
     "my record": "/forms/diary/records/{mine}",
     "another's record": "/forms/diary/records/{others}",
     "my header": "/forms/diary/records/{mine}/header",
@@ -247,6 +278,29 @@ def test_counts_and_sums_are_of_what_is_seen(scene, role):
     assert f'data-count="{seen}"' in counted.text
     assert f"¥{7777 * seen:,}.00" in summed.text
     assert f'"n":{seen}' in grouped.text.replace(" ", "")
+
+
+def test_columns_of_a_kanban_count_and_add_up_what_is_seen(scene, role):
+    page = scene.client.get("/forms/diary?kind=kanban&by=owner&sum=amount")
+    exact = scene.client.get("/forms/diary/boards/totals?kind=kanban&by=owner&sum=amount")
+    if role.startswith("nothing"):
+        assert {page.status_code, exact.status_code} <= {403, 404}
+        return
+    seen = 1 if role.startswith("own") else 2
+    for text in (page.text, exact.text):
+        assert text.count("¥7,777.00") - text.count("<dd>¥7,777.00") == seen
+
+
+def test_a_bulk_edit_previews_and_writes_what_the_role_may(scene, role):
+    form = {"everything": "1", "field": "secret", "way": "set", "secret": "x"}
+    preview = scene.client.post("/forms/diary/bulk/edit/preview", data=form)
+    done = scene.client.post("/forms/diary/bulk/edit", data=form | {"go": "1"}, htmx=True)
+    changed = [r.id for r in query.Query(catalog.get("diary"), SYSTEM).page().records if r.values["secret"] == "x"]
+    assert not [word for word in WORDS if word in preview.text and not sees(role, word)]
+    if role.startswith("own rows of"):
+        assert changed == [scene.mine]
+    else:
+        assert done.status_code in (403, 404, 422) and changed == []
 
 
 def test_conditions_on_what_is_not_seen_are_not_answered(scene, role):

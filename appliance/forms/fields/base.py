@@ -211,6 +211,9 @@ class Field:
     """Why the field's value cannot be computed at present, as a sentence; such a field is empty."""
     origins: tuple[tuple[str, str], ...] = ()
     """Form and field of the values that the field repeats: who may not see those may not see these."""
+    through: tuple[str, ...] = ()
+    """Forms of which the value repeats a single record's, the nearest first: who sees only some of those records must not
+    learn of the others here."""
 
     @classmethod
     def settings(cls) -> tuple[Setting, ...]:

@@ -76,6 +76,7 @@ class Formula(Computed):
         self.moving, self.speaks = self.program.moving, self.program.speaks or self.program.type == "yes_no"
         self.needs = Needs(own=set(self.program.fields))
         read = [known[key] for key in self.program.fields]
+        self.through = tuple(dict.fromkeys(form_key for f in read for form_key in f.through))
         self._signature = [describe(f) for f in read]
         if not self.options.get("open"):
             self.origins = tuple(

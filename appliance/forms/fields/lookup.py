@@ -62,6 +62,7 @@ class Lookup(Computed):
             self.origins = ((form.key, relation.key), (target.key, other.key), *other.origins)
         else:
             self.origins = ((form.key, relation.key), (target.key, ""))
+        self.through = (target.key, *other.through)
         self._signature = [target.key, other.key, *describe(other)]
 
     def fill(self, rows: list[Values], env: Env) -> None:

@@ -34,7 +34,7 @@
   var conditionFor = null;
   var worded = {};
 
-  function conditionUrl(url, formKey) { return url + (formKey ? "?form=" + encodeURIComponent(formKey) : ""); }
+  function conditionUrl(url, formKey) { return url + (formKey ? "&form=" + encodeURIComponent(formKey) : ""); }
 
   D.conditionWords = function (where, formKey) {
     var id = JSON.stringify([where, formKey, D.doc.fields.map(function (f) { return [f.key, f.label]; })]);
@@ -49,7 +49,7 @@
       conditionFor = { key: key, name: name };
       document.getElementById("designer-condition-title").textContent = text;
       var f = D.field(key);
-      var meta = data.urls.condition_meta + "?v=" + D.version + "-" + Date.now() + (formKey ? "&form=" + encodeURIComponent(formKey) : "");
+      var meta = data.urls.condition_meta + "&v=" + D.version + "-" + Date.now() + (formKey ? "&form=" + encodeURIComponent(formKey) : "");
       var box = el("div", { class: "conditions", "data-conditions": formKey || data.form, "data-meta": meta, "data-words": conditionUrl(data.urls.condition_words, formKey), "data-pick": data.urls.pick }, [
         el("input", { type: "hidden", name: "where" }), el("div", { class: "conditions-tree" }, [el("span", { class: "dz-wait" })]),
         el("p", { class: "conditions-error field-error", role: "alert", hidden: true }), el("p", { class: "conditions-summary", "aria-live": "polite" }),
@@ -270,16 +270,27 @@
 
   /* ---- formulas ---- */
 
+  /* A formula keeps keys and shows labels: {dan_jia} reads {单价}. */
+  function readable(text) {
+    return String(text || "").replace(/\{([^{}.]+)(\.[^{}]*)?\}/g, function (all, key, rest) { var f = D.field(key); return f && label(f.label) ? "{" + label(f.label) + (rest || "") + "}" : all; });
+  }
+  function keyed(text) {
+    return text.replace(/\{([^{}.]+)(\.[^{}]*)?\}/g, function (all, name, rest) {
+      var found = D.doc.fields.filter(function (f) { return f.key === name.trim() || label(f.label) === name.trim(); });
+      return found.length === 1 ? "{" + found[0].key + (rest || "") + "}" : all;
+    });
+  }
+
   D.formulaEditor = function (f, name, set) {
     var id = "dz-formula-" + name;
     var input = el("textarea", { class: "form-control mono", rows: 3, id: id, spellcheck: "false", "aria-label": w.formula, "data-main": true, "aria-describedby": id + "-said" });
-    input.value = f[name] || "";
+    input.value = readable(f[name]);
     var said = el("p", { class: "field-help", id: id + "-said", role: "status" });
     var timer = 0, asked = 0;
     function check() {
       var mine = ++asked;
       if (!input.value.trim()) { said.textContent = ""; return; }
-      D.post(data.urls.formula, { formula: input.value, key: D.selected && D.selected.key, name: name, fields: D.doc.fields }).then(function (answer) {
+      D.post(data.urls.formula, { formula: keyed(input.value), key: D.selected && D.selected.key, name: name, fields: D.doc.fields }).then(function (answer) {
         if (mine !== asked) return;
         said.className = answer.doc.error ? "field-error" : "field-help";
         said.textContent = answer.doc.error || answer.doc.words || "";
@@ -287,13 +298,13 @@
       }, function () { /* told by the saving */ });
     }
     function tell() {
-      var text = input.value;
+      var text = keyed(input.value);
       D.change(function () { var now = D.field(D.selected.key); if (now) now[name] = text; }, { panel: false, merge: "f:" + D.selected.key + ":" + name });
       clearTimeout(timer);
       timer = setTimeout(check, 350);
     }
     input.addEventListener("input", tell);
-    var fields = el("select", { class: "form-select", "aria-label": w.insert_field }, [el("option", { value: "", text: w.insert_field })].concat(D.doc.fields.filter(function (x) { return x.key !== f.key; }).map(function (x) { return el("option", { value: x.key, text: label(x.label) || x.key }); })));
+    var fields = el("select", { class: "form-select", "aria-label": w.insert_field }, [el("option", { value: "", text: w.insert_field })].concat(D.doc.fields.filter(function (x) { return x.key !== f.key; }).map(function (x) { return el("option", { value: "{" + (label(x.label) || x.key) + "}", text: label(x.label) || x.key }); })));
     var functions = el("select", { class: "form-select", "aria-label": w.insert_function }, [el("option", { value: "", text: w.insert_function })].concat(data.functions.map(function (one) { return el("option", { value: one.name, text: one.label }); })));
     function insert(text, back) {
       var at = input.selectionStart;

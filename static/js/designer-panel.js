@@ -301,10 +301,18 @@
     return found;
   };
 
-  function fieldsOf(formKey) {
-    if (!formKey || formKey === D.doc.key) return fieldOptions();
+  function fieldsOf(formKey, accept) {
+    var take = accept || function () { return true; };
+    if (!formKey || formKey === D.doc.key) return fieldOptions(take);
     var form = data.forms.find(function (one) { return one.key === formKey; });
-    return form ? form.fields.map(function (f) { return [f.key, f.label]; }) : [];
+    return form ? form.fields.filter(take).map(function (f) { return [f.key, f.label]; }) : [];
+  }
+
+  /* A setting that leads to other fields takes links only: from here, or from there to here. */
+  function linking(f, s) {
+    if (s.key === "relation") return function (x) { return !!x.form; };
+    if (s.key === "via") return function (x) { return x.form === D.doc.key; };
+    return null;
   }
 
   function setting(f, s, set) {
@@ -316,7 +324,7 @@
     if (s.kind === "yes_no") return toggle(s.label, value, function (on) { if (s.start === true) setRaw(f.key, s.key, on); else set(s.key, on); }, s.help);
     if (s.kind === "choice") return row(s.label, choose((s.start === null || s.start === undefined ? [["", w.none]] : []).concat(s.choices), value, typedChoice(s, again)), s.help);
     if (s.kind === "form") return row(s.label, choose([["", w.choose]].concat(data.forms.map(function (one) { return [one.key, one.label]; })).concat(D.doc.key && !data.fresh ? [[D.doc.key, fill(w.this_form, { form: label(D.doc.label) })]] : []), value, again), s.help);
-    if (s.kind === "field") return row(s.label, choose([["", w.choose]].concat(fieldsOf(D.targetOf(f, s)).filter(function (p) { return p[0] !== f.key; })), value, again), s.help);
+    if (s.kind === "field") return row(s.label, choose([["", w.choose]].concat(fieldsOf(D.targetOf(f, s), linking(f, s)).filter(function (p) { return p[0] !== f.key; })), value, again), s.help);
     if (s.kind === "fields") return row(s.label, ordered(fieldsOf(D.targetOf(f, s)).filter(function (p) { return p[0] !== f.key; }), Array.isArray(value) ? value : [], typed, s.label), s.help);
     if (s.kind === "condition") return row(s.label, condition(f, s.key, D.targetOf(f, s), s.label), s.help);
     if (s.kind === "color") return row(s.label, colorPicker(value, typed, s.label, true), s.help);
@@ -472,6 +480,7 @@
       if (made[s.key] !== undefined) return;
       if (s.start !== null && s.start !== undefined) made[s.key] = D.copy(s.start);
       if (s.kind === "choices_editor") made[s.key] = [1, 2, 3].map(function (n) { return { value: fill(w.choice_n, { n: n }), label: fill(w.choice_n, { n: n }), color: data.colors[n] }; });
+      if (s.kind === "tree") made[s.key] = D.sampleTree();
       if (s.kind === "form" && data.forms.length) made[s.key] = data.forms[0].key;
     });
     return made;
@@ -495,7 +504,7 @@
     keyTimer = setTimeout(function () {
       D.post(data.urls.key, { label: text, taken: D.doc.fields.map(function (x) { return x.key; }).filter(function (k) { return k !== old; }).concat(Object.keys(data.published)) }).then(function (answer) {
         if (!answer.ok || !D.field(old) || answer.doc.key === old) return;
-        D.rename(old, answer.doc.key);
+        D.rename(old, answer.doc.key, true);
         var input = document.getElementById("dz-key");
         if (input && D.selected && D.selected.key === answer.doc.key) { input.value = answer.doc.key; panel.dataset.key = answer.doc.key; }
       });
@@ -542,8 +551,7 @@
     var parts = [];
     if (error) parts.push(el("div", { class: "notice notice-red dz-panel-error", role: "alert" }, [icon("alert-circle", 18), el("p", { text: error })]));
     parts.push(group("basic", w.basic, labelRows(w.label, f.label, function (value, kind) {
-      set("label", value || "", { merge: "label:" + D.selected.key });
-      if (!value) D.change(function () { current().label = ""; }, { panel: false, merge: "label:" + D.selected.key });
+      D.change(function () { current().label = value; }, { panel: false, merge: "label" });
       title.textContent = D.nameOf(D.selected.key);
       if (kind === "zh") autoKey(current(), label(value));
     }, { maxlength: 80, required: true, id: "dz-label" }).concat([

@@ -113,17 +113,17 @@
 
   function snapshot() { return JSON.stringify({ doc: D.doc, selected: D.selected, tab: D.tab }); }
 
-  /* Changes the document. merge: a run of changes of one name is one step back; panel: the properties are drawn anew. */
+  /* Changes the document. merge: a run of changes of one name is one step back; join: it belongs to the step before; panel: the properties are drawn anew. */
   function change(edit, options) {
     var o = options || {};
     var now = Date.now();
     var before = snapshot();
     edit(D.doc);
-    if (!(o.merge && o.merge === lastMerge && now - lastAt < 1500)) {
+    if (!o.join && !(o.merge && o.merge === lastMerge && now - lastAt < 1500)) {
       undos.push(before);
       if (undos.length > UNDO) undos.shift();
     }
-    lastMerge = o.merge || "";
+    if (!o.join) lastMerge = o.merge || "";
     lastAt = now;
     redos = [];
     D.render(o.panel !== false);
@@ -193,6 +193,8 @@
         D.renderProblems();
       } else if (answer.status === 409) {
         conflict(answer.doc);
+      } else if (answer.status === 404) {
+        gone();
       } else {
         show("failed", answer.status === 422 && answer.doc.message || "");
         timer = setTimeout(retry, 8000);
@@ -242,9 +244,15 @@
     ]);
   }
 
+  /* Published or thrown away by somebody else: what was done here can still be seen, and copied. */
+  function gone() {
+    show("conflict", words.gone_state);
+    tell(words.gone, [act(words.open_again, "btn-primary", function () { forget(); show("saved"); location.assign(data.home); })]);
+  }
+
   /* Takes what the other one saved; one's own state is a step back in the history. */
   function theirs() {
-    fetch(data.urls.state + "?doc=1", { credentials: "same-origin", headers: { Accept: "application/json" } }).then(function (a) { return a.json(); }).then(function (doc) {
+    fetch(data.urls.state + "&doc=1", { credentials: "same-origin", headers: { Accept: "application/json" } }).then(function (a) { return a.json(); }).then(function (doc) {
       undos.push(snapshot());
       redos = [];
       D.doc = doc.doc;
@@ -280,7 +288,10 @@
   /* Somebody else's saving is told soon, even while one only looks. */
   function look() {
     if (document.hidden || running || state === "conflict") return;
-    fetch(data.urls.state, { credentials: "same-origin", headers: { Accept: "application/json" } }).then(function (a) { return a.ok ? a.json() : null; }).then(function (doc) {
+    fetch(data.urls.state, { credentials: "same-origin", headers: { Accept: "application/json" } }).then(function (a) {
+      if (a.status === 404) gone();
+      return a.ok ? a.json() : null;
+    }).then(function (doc) {
       if (!doc || doc.version <= D.version || running) return;
       if (state === "saved") {
         tell(fill(words.changed, { who: doc.who || words.somebody, when: doc.when || "" }), [act(words.see_theirs, "btn-primary", theirs)]);
@@ -335,6 +346,8 @@
         if (D.types[type].settings.some(function (s) { return s.kind === "choices_editor"; })) {
           made.choices = [1, 2, 3].map(function (n) { return { value: fill(words.choice_n, { n: n }), label: fill(words.choice_n, { n: n }), color: data.colors[n] }; });
         }
+        var tree = D.types[type].settings.find(function (s) { return s.kind === "tree"; });
+        if (tree && !made[tree.key]) made[tree.key] = D.sampleTree();
         var form = D.types[type].settings.find(function (s) { return s.kind === "form"; });
         if (form && data.forms.length && !made[form.key]) made[form.key] = data.forms[0].key;
         doc.fields.push(made);
@@ -347,6 +360,13 @@
     say(fill(words.added, { field: nameOf(key) }));
     reveal(key);
     return key;
+  };
+
+  D.sampleTree = function () {
+    return [1, 2].map(function (n) {
+      var text = fill(words.choice_n, { n: n });
+      return { value: text, label: text, children: [{ value: text + "-1", label: text + "-1" }] };
+    });
   };
 
   function freeLabel(wanted) {
@@ -468,8 +488,8 @@
     reveal(fresh);
   };
 
-  /* Another key for a field that is not published yet, in everything that names it. */
-  D.rename = function (old, fresh) {
+  /* Another key for a field that is not published yet, in everything that names it. join: it follows from the step before. */
+  D.rename = function (old, fresh, join) {
     change(function (doc) {
       field(old).key = fresh;
       doc.layout.tabs.forEach(function (tab) {
@@ -481,7 +501,7 @@
       if (doc.unique) doc.unique = doc.unique.map(function (set) { return set.map(function (k) { return k === old ? fresh : k; }); });
       doc.fields.forEach(function (f) { renameIn(f, old, fresh); });
       if (D.selected && D.selected.key === old) D.selected.key = fresh;
-    }, { merge: "label:" + fresh });
+    }, { join: !!join, panel: !join });
   };
 
   function renameIn(f, old, fresh) {

@@ -13,7 +13,7 @@ from ...accounts import permissions
 from ...accounts.actor import SYSTEM, current_actor
 from ...accounts.guards import requires
 from ...core import i18n
-from ...core.errors import Conflict, UserError
+from ...core.errors import Conflict, NotFound, UserError
 from .. import catalog, conditions, live, options, query, record_pages
 from ..catalog import SYSTEM_FIELDS, Form
 from ..conditions import ConditionError
@@ -43,7 +43,11 @@ def edit_draft(draft_id: int) -> str:
 
 
 def _draft(draft_id: int) -> Draft:
-    return drafts.get(draft_id, current_actor())
+    """``born`` in the URL: when the draft was begun that the page shows. Numbers come back after a draft is gone."""
+    draft = drafts.get(draft_id, current_actor())
+    if request.args.get("born", type=int) not in (None, draft.created_at):
+        raise NotFound(_("这份草稿已经发布或丢弃了。"))
+    return draft
 
 
 def _body() -> dict[str, Any]:
@@ -79,10 +83,11 @@ def _data(draft: Draft, doc: dict[str, Any], inputs: dict[str, Any], form: Form)
     actor = current_actor()
     published = draft.form.fields if draft.form else {}
     return {
-        "draft": draft.id,
+        "draft": f"{draft.id}.{draft.created_at}",
         "version": draft.version,
         "doc": doc,
         "form": form.key,
+        "home": url_for(".edit", form_key=draft.form_key) if draft.form_key else url_for(".forms"),
         "fresh": draft.form is None,
         "notice": _notice(draft),
         "behind": draft.behind,
@@ -109,7 +114,7 @@ def _urls(draft: Draft) -> dict[str, str]:
         "save", "state", "inputs", "key", "pattern", "formula", "default_input", "default_value", "conversion",
         "condition_meta", "condition_words", "preview", "publish", "versions", "revert", "discard", "catch_up",
     )  # fmt: skip
-    found = {name: url_for(f".{name}", draft_id=draft.id) for name in names}
+    found = {name: url_for(f".{name}", draft_id=draft.id, born=draft.created_at) for name in names}
     return found | {"pick": url_for("forms.pick", form_key="FORM")}
 
 
@@ -141,6 +146,7 @@ def save(draft_id: int) -> Response:
     """Keeps the document; 409 with who and when, and nothing kept, when somebody else saved meanwhile."""
     body = _body()
     try:
+        _draft(draft_id)
         draft = drafts.save(draft_id, body.get("doc"), body.get("version"), current_actor())  # type: ignore[arg-type]
     except Conflict as error:
         return _said(error, **_state(_draft(draft_id)))

@@ -143,9 +143,7 @@ def _section(section: Any, place: str, known: Collection[str], seen: dict[str, s
     _keys(section.get("fields", []), f"{place}.fields", known, seen, found)
 
 
-def _keys(
-    keys: Any, place: str, known: Collection[str], seen: dict[str, str], found: dict[str, str]
-) -> None:
+def _keys(keys: Any, place: str, known: Collection[str], seen: dict[str, str], found: dict[str, str]) -> None:
     if not isinstance(keys, list):
         found[place] = _("布局里的字段要写成一列键名。")
         return

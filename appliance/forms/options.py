@@ -18,7 +18,23 @@ COLORS = (
 )  # fmt: skip
 
 FIELD_WORDS = frozenset(
-    ("field", "by", "start", "end", "title", "image", "cover", "parent", "color_field", "group_by", "stack", "sort")
+    (
+        "field",
+        "by",
+        "sum",
+        "date",
+        "until",
+        "start",
+        "end",
+        "title",
+        "image",
+        "cover",
+        "parent",
+        "color_field",
+        "group_by",
+        "stack",
+        "sort",
+    )
 )
 """Keys of a view's document whose value names a field (``sort`` perhaps with a minus)."""
 LIST_WORDS = frozenset(("fields", "columns", "card", "cards"))

@@ -281,6 +281,7 @@ def problems(doc: Doc, form: Form | None) -> dict[str, str]:
     if form is None:
         _check(found, "key", lambda: catalog.check_new_key(doc.get("key")))
     built = _build_all(doc, form, found)
+    _check_formulas(doc, built, found)
     title = doc.get("title_field")
     if title and title not in built and f"fields.{title}" not in found:
         found["title_field"] = _("标题字段「%(key)s」不在字段里。", key=title)
@@ -329,6 +330,23 @@ def _build(doc: Doc, form: Form | None) -> Field:
         spec.system = False
     spec.id = known.spec.id if known else None
     return catalog.build_field(spec, form.key if form else None)
+
+
+def _check_formulas(doc: Doc, built: dict[str, Field], found: dict[str, str]) -> None:
+    """What computed fields and defaults cannot be computed from, each at its field."""
+    from ..formula import checking
+
+    formulas = {key: text for key, f in built.items() if isinstance(text := f.options.get("default_formula"), str)}
+    if not formulas and not any(f.computed for f in built.values()):
+        return
+    forms = catalog.all_forms()
+    sound = doc | {"key": doc.get("key") or "_", "fields": [f for f in doc["fields"] if f.get("key") in built]}
+    for key, f in checking.trial(sound, forms).fields.items():
+        if f.computed and f.problem and not getattr(f, "waits", False):
+            found[f"fields.{key}"] = f.problem
+    for key, text in formulas.items():
+        if told := checking.check(sound, text, forms, key=key, default=True).problems:
+            found[f"fields.{key}.default_formula"] = told[0][0]
 
 
 def _check(found: dict[str, str], path: str, ask: Any) -> Any:

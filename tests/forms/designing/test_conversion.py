@@ -185,7 +185,9 @@ TYPES = (
 )  # fmt: skip
 TEXTS = st.one_of(
     st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=12),
-    st.sampled_from(["12", "是", "a", "1,200.50", "15%", "2026-01-31", "13800138000", "x@y.cn", "https://a.cn", "12、a"]),
+    st.sampled_from(
+        ["12", "是", "a", "1,200.50", "15%", "2026-01-31", "13800138000", "x@y.cn", "https://a.cn", "12、a"]
+    ),
 )
 
 
@@ -195,7 +197,11 @@ def test_whatever_the_values_are_none_is_lost(api: Api, texts: list[str], to: di
     """The preview counts what then happens; what cannot be converted is in the history and returns with the type."""
     from appliance.forms import catalog
 
-    catalog_doc = {"key": f"h{time.monotonic_ns()}", "label": "h", "fields": [{"key": "v", "label": "v", "type": "text"}]}
+    catalog_doc = {
+        "key": f"h{time.monotonic_ns()}",
+        "label": "h",
+        "fields": [{"key": "v", "label": "v", "type": "text"}],
+    }
     path = f"/forms/{api.post('/forms', catalog_doc)['key']}"
     ids = [api.post(f"{path}/records", {"values": {"v": text}})["id"] for text in texts]
     stored = {i: api.get(f"{path}/records/{i}")["values"]["v"] for i in ids}

@@ -57,7 +57,7 @@ def test_a_form_is_built_by_drag_and_published(page):
     page.fill("#dz-label", "客户称呼")
     page.locator('.dz-card[data-key="ke_hu_cheng_hu"]').wait_for()
     assert page.input_value("#dz-key") == "ke_hu_cheng_hu"
-    page.get_by_label("必填").check()
+    page.get_by_role("switch", name="必填").check()
     for kind in ("choice", "money", "date"):
         drag(page, f".dz-new[data-type={kind}] button", ".dz-card >> nth=-1", dy=30)
         page.locator(f".dz-card[data-key={kind}].selected").wait_for()

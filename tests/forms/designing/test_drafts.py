@@ -166,6 +166,14 @@ def test_conversion_is_counted_in_an_ordinary_draft_too(repair: str, amy: Any) -
     assert "1 条记录不合新的规则" in change.words
 
 
+def test_a_formula_that_cannot_be_computed_is_named_before_publishing(repair: str, amy: Any) -> None:
+    draft = drafts.open(repair, amy)
+    total = {"key": "total", "label": "合计", "type": "formula", "formula": "{number} & {nothing}"}
+    day = {"key": "day", "label": "日期", "type": "date", "default_formula": "NOSUCH()"}
+    draft = edit(draft, amy, fields=[*draft.doc["fields"], total, day])
+    assert set(plans.plan(draft).problems) == {"fields.total", "fields.day.default_formula"}
+
+
 @pytest.mark.parametrize("broken", [None, 5, {"fields": 5}, {"fields": [5, {"key": "a"}, {"key": ["x"]}]}])
 def test_a_draft_of_any_shape_is_refused_or_explained(repair: str, amy: Any, broken: Any) -> None:
     draft = drafts.open(repair, amy)

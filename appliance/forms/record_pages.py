@@ -45,7 +45,7 @@ def width_of(f: Field) -> str:
     named = f.options.get("width")
     if named in ("full", "half", "third"):
         return str(named)
-    return "full" if f.column is not None and not f.sortable else ""
+    return "full" if f.wide else ""
 
 
 @dataclass(frozen=True)

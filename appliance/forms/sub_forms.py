@@ -37,10 +37,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the table: its inputs (or, where there is none, the value's HTML) by column."""
+    """A row of the table. ``number`` stands in the names of its inputs, ``place`` is what people read. ``cells``: its inputs (or, where there is none, the value's HTML) by column."""
 
     id: int | None
     number: str
+    place: str
     cells: list[Any]
     record: query.Record | None = None
 
@@ -81,7 +82,7 @@ def shown(f: SubForm, rows: list[Row]) -> Grid:
         summed = f.summed(one.key) and len(known) == len([v for v in values if v is not None])
         columns.append(Column(one, False, summed, one.format(sum(known)) if summed and known else ""))
     lines = [
-        Line(row["id"], str(n + 1), [row.record.cell(c.field.key) for c in columns], row.record)
+        Line(row["id"], str(n), str(n + 1), [row.record.cell(c.field.key) for c in columns], row.record)
         for n, row in enumerate(rows)
     ]
     return Grid(f.needed(), columns, lines)
@@ -126,7 +127,8 @@ def _line(
         )
         one.stored = saved.get(c.key) if saved else None
         cells.append(one)
-    return Line(_id(typed) or None, number, cells, saved.record if saved else None)
+    place = str(int(number) + 1) if number.isdecimal() else ""
+    return Line(_id(typed) or None, number, place, cells, saved.record if saved else None)
 
 
 def _wrong(f: Field, value: Any) -> str:

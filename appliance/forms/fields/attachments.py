@@ -342,6 +342,10 @@ class Images(Attachments):
     def settings(cls) -> tuple[Setting, ...]:
         return tuple(one for one in super().settings() if one.key != "accept")
 
+    @property
+    def wide(self) -> bool:
+        return not self.single
+
     def accepts(self, name: str, mime: str) -> str:
         if mime not in RASTER:
             return _("“%(name)s”不是图片，请用 JPG、PNG、GIF、WebP、AVIF 或 BMP。", name=name)

@@ -351,6 +351,11 @@ class Field:
         return None if self.spec.default is None else self.parse(self.spec.default)
 
     @property
+    def wide(self) -> bool:
+        """Whether it takes the whole width of its section unless the form says otherwise."""
+        return self.column is not None and not self.sortable
+
+    @property
     def points_at(self) -> str | None:
         """The key of the form whose records the values are."""
         return None

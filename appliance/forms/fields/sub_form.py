@@ -74,6 +74,7 @@ class SubForm(LinkField):
             Setting("form", "form", _l("明细是哪个表单的记录"), help=_l("留空时用下面的栏目新建一个。")),
             Setting("via", "field", _l("那个表单里指向这里的关联字段")),
             Setting("fields", "fields", _l("栏目")),
+            Setting("totals", "fields", _l("有合计的栏目"), help=_l("留空时数字栏都有合计，单价除外。")),
             Setting("max_rows", "number", _l("最多几行"), start=200),
         )
 
@@ -89,6 +90,9 @@ class SubForm(LinkField):
             raise FieldError(_("「%(field)s」的栏目里不能再有明细。", field=self.label))
         if not fields and not isinstance(self.options.get("form"), str):
             raise FieldError(_("「%(field)s」要指明明细的表单，或给出它的栏目。", field=self.label))
+        totals = self.options.get("totals")
+        if totals is not None and not (isinstance(totals, list) and all(isinstance(one, str) for one in totals)):
+            raise FieldError(_("「%(field)s」有合计的栏目要是一列字段键名。", field=self.label))
         most = self.options.get("max_rows") or 200
         if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= MOST:
             raise FieldError(_("「%(field)s」的行数要是 1 到 %(max)d 的整数。", field=self.label, max=MOST))
@@ -109,6 +113,10 @@ class SubForm(LinkField):
             sub_forms.install(self, form, actor)
         except FieldError as error:
             raise UserError(str(error), self.key) from error
+
+    @property
+    def wide(self) -> bool:
+        return True
 
     @property
     def owned(self) -> bool:
@@ -473,6 +481,10 @@ class SubForm(LinkField):
     def summed(self, key: str) -> bool:
         """Whether the column has a total."""
         f = self.child.fields.get(key) if self.child else None
+        named = self.options.get("totals")
+        if (key not in named) if isinstance(named, list) else key.endswith("price"):
+            # Prices of one piece add up to nothing, unless somebody asks for it.
+            return False
         inner = f.inner if f is not None else None
         return isinstance(inner, Number) and not isinstance(inner, Percent) and "sum" in inner.aggregates
 

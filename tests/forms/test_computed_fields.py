@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,11 @@ from hypothesis import strategies as st
 
 from appliance.accounts.actor import SYSTEM
 from appliance.core.db import db, write
-from appliance.forms import catalog, query, records
+from appliance.forms import catalog, formula, query, records
+from appliance.forms.formula import compiling
+from appliance.forms.formula.functions import FUNCTIONS
+from appliance.forms.formula.parser import FormulaProblem
+from appliance.web import help as web_help
 
 SHOP = {"key": "shop", "label": "店铺", "fields": [
     {"key": "name", "label": "名称", "type": "text"},
@@ -324,3 +329,143 @@ def test_a_default_may_be_a_formula(app, api, staff_api, clock):
     made = staff_api.post("/forms/call/records", {"values": {"on": "2026-12-01", "who": "cy"}}, expect=201)["values"]
     assert (made["due"], made["who"]) == ("2026-12-08", "cy")
     api.post("/forms/call/fields", {"key": "x", "label": "x", "type": "date", "default_formula": "1 +"}, expect=422)
+
+
+# -- read as what they result in ------------------------------------------------------------------------------------
+
+READ = {
+    "text": ('{title} & "！"', "乙！", [("contains", "乙", {1}), ("eq", "甲！", {0}), ("empty", None, {2})]),
+    "integer": ("{quantity} + 1", 3, [("gt", 2, {1}), ("between", [2, 2], {0}), ("in", [3], {1})]),
+    "decimal": ("{quantity} / 3", "0.67", [("lt", "0.5", {0, 2}), ("eq", "0.67", {1})]),
+    "money": ("{price} * 2", "4.20", [("gte", "4.2", {1}), ("lt", 4, {0, 2})]),
+    "percent": ("{quantity}%", "0.0200", [("eq", "2%", {1})]),
+    "date": ("{day} + 1", "2026-11-03", [("lt", "2026-11-03", {0}), ("this", "month", {0, 1}), ("empty", None, {2})]),
+    "datetime": ('DATEADD({day}, 8, "hour")', "2026-11-02T08:00:00+08:00", [("within", {"days": 90}, {0, 1})]),
+    "yes_no": ("{quantity} > 1", True, [("eq", True, {1}), ("ne", True, {0, 2})]),
+}
+"""By result: the formula, what the API prints for the second record, and filters with the records they find."""
+
+
+@pytest.mark.parametrize("result", READ)
+def test_a_result_is_filtered_sorted_grouped_and_exported_like_its_type(shops, api, client, work, clock, result):
+    clock.set("2026-11-22T10:00:00+08:00")
+    text, printed, filters = READ[result]
+    add(api, "sale", key="out", type="formula", formula=text, result=result)
+    rows = [{"title": "甲", "quantity": 1, "price": "1", "day": "2026-11-01"},
+            {"title": "乙", "quantity": 2, "price": "2.1", "day": "2026-11-02"}, {}]  # fmt: skip
+    ids = [api.post("/forms/sale/records", {"values": row}, expect=201)["id"] for row in rows]
+    if result == "text":
+        # Nothing and a mark is the mark.
+        api.patch("/forms/sale/fields/out", {"formula": 'IF(ISBLANK({title}), "", {title} & "！")'})
+        work()
+    assert api.get(f"/forms/sale/records/{ids[1]}")["values"]["out"] == printed
+    for op, value, places in filters:
+        where = {"field": "out", "op": op} | ({} if value is None else {"value": value})
+        found = api.post("/forms/sale/query", {"where": where})["records"]
+        assert {r["id"] for r in found} == {ids[i] for i in places}, (op, value)
+    down = [r["id"] for r in api.get("/forms/sale/records", sort="-out")["records"]]
+    assert down.index(ids[1]) < down.index(ids[0]) or result == "text"
+    groups = api.post("/forms/sale/records:aggregate", {"group_by": [{"field": "out"}], "measures": [{"agg": "count", "as": "n"}]})
+    assert sum(g["n"] for g in groups["rows"]) == 3 if "rows" in groups else groups
+    page = client.get("/forms/sale?cols=title,out").text
+    assert "乙" in page
+    exported = client.get("/forms/sale/export?format=csv&columns=title,out")
+    assert exported.status_code in (200, 202, 302, 303)
+
+
+def test_an_import_does_not_fill_computed_columns(shops, cli, tmp_path, api):
+    file = tmp_path / "sales.csv"
+    file.write_text("标题,单价,数量,小计\n一,2,3,999\n", encoding="utf-8")
+    done = cli("import", "sale", file, "--json")
+    found = api.get("/forms/sale/records")["records"]
+    assert [r["values"]["amount"] for r in found] == (["6.00"] if done.status == 0 else [])
+
+
+def test_numbers_come_with_an_import_where_that_is_allowed(app, cli, tmp_path, api):
+    catalog.create_form({"key": "bill", "label": "单", "fields": [
+        {"key": "no", "label": "编号", "type": "auto_number", "pattern": "B{000}", "manual": True},
+        {"key": "name", "label": "名称", "type": "text"}]})  # fmt: skip
+    file = tmp_path / "bills.csv"
+    file.write_text("编号,名称\nB041,a\n,b\n旧-7,c\n", encoding="utf-8")
+    cli("import", "bill", file, "--json").ok()
+    numbers = {r["values"]["name"]: r["values"]["no"] for r in api.get("/forms/bill/records")["records"]}
+    assert numbers == {"a": "B041", "b": "B042", "c": "旧-7"}
+
+
+def test_undoing_an_import_takes_its_sums_back(shops, cli, tmp_path, api, work):
+    shop = api.post("/forms/shop/records", {"values": {"name": "甲"}}, expect=201)["id"]
+    file = tmp_path / "sales.csv"
+    file.write_text(f"标题,单价,数量,店铺\n一,2,3,{shop}\n二,1,1,{shop}\n", encoding="utf-8")
+    done = cli("import", "sale", file, "--json").ok().json
+    assert api.get(f"/forms/shop/records/{shop}")["values"]["total"] == "7.00"
+    cli("import", "undo", str(done["import_id"])).ok()
+    work()
+    assert api.get(f"/forms/shop/records/{shop}")["values"]["total"] == "0.00"
+
+
+def test_typing_is_answered_before_anything_is_saved(shops):
+    shop = records.create(catalog.get("shop"), {"name": "甲", "city": "hz"}, SYSTEM)
+    row = formula.compute(catalog.get("sale"), [{"price": 250, "quantity": 2, "shop": shop}], SYSTEM)[0]
+    assert (row["amount"], row["city"]) == (500, "hz")
+
+
+def test_a_formula_of_fields_kept_by_statement_follows_them(app, api, work):
+    add(api, "customer", key="per_order", type="formula", formula="IF({order_count} > 0, {total_paid} / {order_count}, 0)")
+    work()
+    customer = api.post("/forms/customer/records", {"values": {"name": "张三"}}, expect=201)["id"]
+    for amount in (100, 201):
+        api.post(
+            "/forms/order/records",
+            {"values": {"number": f"N{amount}", "customer": customer, "amount": amount, "paid_at": "2026-01-02"}},
+            expect=201,
+        )
+    assert api.get(f"/forms/customer/records/{customer}")["values"]["per_order"] == "150.50"
+
+
+def test_the_designer_is_told_what_a_formula_comes_to(shops, client, staff_client):
+    records.create(catalog.get("sale"), {"title": "甲单", "price": "2.50", "quantity": 2}, SYSTEM)
+    told = client.post("/forms/sale/formula", json={"formula": "单价 * 数量 + 1"}).get_json()
+    assert (told["type"], told["text"], told["sample"]["value"]) == ("money", "{price} * {quantity} + 1", "6.00")
+    assert told["shown"] == "{单价} * {数量} + 1" and told["problems"] == []
+    told = client.post("/forms/sale/formula", json={"formula": "单价 * 件数"}).get_json()
+    assert told["type"] is None and told["problems"] == [{"message": "「销售」没有叫“件数”的字段。", "position": 5}]
+    told = client.post("/forms/sale/formula", json={"formula": "{amount} + 1", "field": "amount"}).get_json()
+    assert "互相引用" in told["problems"][0]["message"]
+    assert staff_client.post("/forms/sale/formula", json={"formula": "1"}).status_code == 403
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_manual_has_every_function(language):
+    page = Path(web_help.FOLDER, language, "formulas.md").read_text(encoding="utf-8")
+    for function in FUNCTIONS.values():
+        assert f"| `{function.name}` {function.zh} |" in page and f"`{function.example}`" in page, function.name
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_does_what_its_example_says(app, name):
+    function = FUNCTIONS[name]
+    program = compiling.compile(function.example, {}, default=True)
+    with compiling.running():
+        value = compiling.value_of(program, {}, compiling.environment())
+        assert compiling.text_of(compiling.Typed(program.type, lambda row, env: value, program.tree))({}, None) == function.shows
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(alphabet='0123456789.+-*/^%&=<>(),"{}ab单IFROUND ', max_size=60))
+def test_no_text_does_harm(app, text):
+    """Whatever is typed is a formula or a sentence, and is computed at once."""
+    try:
+        program = compiling.compile(text, {}, default=True)
+    except FormulaProblem as problem:
+        assert problem.message and 0 <= problem.start <= len(text) + 1
+        return
+    with compiling.running():
+        compiling.value_of(program, {}, compiling.environment())
+
+
+def test_sums_of_money_are_exact(app):
+    form = catalog.create_form({"key": "f", "label": "f", "fields": [
+        {"key": "a", "label": "a", "type": "money"}, {"key": "b", "label": "b", "type": "money"},
+        {"key": "c", "label": "c", "type": "formula", "formula": "a + b"}]})  # fmt: skip
+    made = records.create_many(form, [{"a": "0.10", "b": "0.20"}, {"a": "90071992547409.93", "b": "0.01"}], SYSTEM).ids
+    assert [stored("f", i)["c"] for i in made] == [30, 9007199254740994]

@@ -79,7 +79,7 @@ class ActionOverMany(BulkAction):
 
     def _read(self, selection: Selection, values: MultiDict[str, str]) -> Action:
         """Raises ActionError."""
-        return actions.build(self.cls.of_form(values, SLOT), selection.form)
+        return actions.build(self.cls.of_form(values, SLOT, selection.form), selection.form)
 
 
 class RuleOverMany(BulkAction):

@@ -81,7 +81,7 @@ def input_of(form: Form, key: str, name: str, raw: Any, error: str = "") -> Inpu
         stored = f.parse(raw)
         return Input(f, name, f.form_value(stored) if stored is not None else "", error, stored=stored)
     except ValueError:
-        return Input(f, name, str(raw), error)
+        return Input(f, name, raw if isinstance(raw, dict) else str(raw), error)
 
 
 # -- from the inputs to the document ------------------------------------------------------------------------------
@@ -112,7 +112,10 @@ def rule_of_form(values: Values, old: Rule | None) -> tuple[dict[str, Any], dict
         "form": old.form_key if old else values.get("form", "customer"),
         "where": condition(values, "where"),
         "once_per": values.get("once_per") or None,
-        "do": [_action(values, slot) for slot in values.getlist("do")],
+        "do": [
+            _action(values, slot, old.form_key if old else values.get("form", "customer"))
+            for slot in values.getlist("do")
+        ],
     }
     cls = triggers.TRIGGERS.get(values.get("on", ""), Schedule)
     try:
@@ -123,10 +126,11 @@ def rule_of_form(values: Values, old: Rule | None) -> tuple[dict[str, Any], dict
     return doc, problems
 
 
-def _action(values: Values, slot: str) -> dict[str, Any]:
+def _action(values: Values, slot: str, form_key: str) -> dict[str, Any]:
     name = values.get(f"{slot}.action", "")
     cls = actions.ACTIONS.get(name)
-    return cls.of_form(values, slot) if cls else {"action": name}
+    form = catalog.all_forms().get(form_key)
+    return cls.of_form(values, slot, form) if cls and form else {"action": name}
 
 
 def table_of_form(values: Values, old: DecisionTable | None) -> tuple[dict[str, Any], dict[str, str]]:

@@ -157,7 +157,7 @@ class FieldTarget(Target):
     def options(self) -> list[tuple[str, str]]:
         if isinstance(self.field, Choice):
             return [(value, self.field.format(value)) for value in self.field.choices]
-        if self.field.type == "person":
+        if self.field.value_input == "person":
             return [(str(user_id), name) for user_id, name in people.active()]
         return []
 

@@ -46,11 +46,11 @@ class Assign(Action):
     @staticmethod
     def owner_of(form: Form) -> str | None:
         """The field that names a record's owner: ``owner``, else the first person."""
-        found = [key for key, f in form.columns.items() if f.type == "person" and not f.readonly]
+        found = [key for key, f in form.columns.items() if f.value_input == "person" and not f.readonly]
         return "owner" if "owner" in found else (found[0] if found else None)
 
     @classmethod
-    def of_form(cls, values: Any, slot: str) -> dict[str, Any]:
+    def of_form(cls, values: Any, slot: str, form: Form) -> dict[str, Any]:
         way = values.get(f"{slot}.way", "to")
         doc: dict[str, Any] = {"action": cls.name}
         if way == "by":

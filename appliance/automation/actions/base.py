@@ -67,7 +67,7 @@ class Action:
         return True
 
     @classmethod
-    def of_form(cls, values: Any, slot: str) -> dict[str, Any]:
+    def of_form(cls, values: Any, slot: str, form: Form) -> dict[str, Any]:
         """The JSON that the editor's inputs stand for; their names begin with ``slot`` and a dot."""
         raise NotImplementedError
 

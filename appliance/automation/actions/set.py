@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from ...core import dialect
-from ...forms import records
+from ...forms import records, row_inputs
 from ...forms.catalog import Form
 from ...forms.conditions import Context
 from ...forms.fields.base import Field
@@ -26,9 +26,11 @@ class Set(Action):
     template = "automation/actions/set.html"
 
     @classmethod
-    def of_form(cls, values: Any, slot: str) -> dict[str, Any]:
-        keys = values.getlist(f"{slot}.field")
-        return {"action": cls.name, "values": {key: values.get(f"{slot}.value.{key}") or None for key in keys if key}}
+    def of_form(cls, values: Any, slot: str, form: Form) -> dict[str, Any]:
+        prefix = f"{slot}.value."
+        fields = [f for key in values.getlist(f"{slot}.field") if (f := form.fields.get(key))]
+        given = row_inputs.read(values, prefix, fields)
+        return {"action": cls.name, "values": {f.key: given.get(f.key) or None for f in fields}}
 
     @staticmethod
     def fields(form: Form) -> list[Field]:

@@ -25,7 +25,7 @@ class _TagAction(Action):
         return form.key == "customer"
 
     @classmethod
-    def of_form(cls, values: Any, slot: str) -> dict[str, Any]:
+    def of_form(cls, values: Any, slot: str, form: Form) -> dict[str, Any]:
         return {"action": cls.name, "tag": values.get(f"{slot}.tag", "").strip()}
 
     @property

@@ -58,7 +58,7 @@ class Settings:
 
     def read(self, args: Mapping[str, str]) -> Settings:
         """With what a URL says."""
-        texts = {name: args[name][:100] for name in TEXTS if name in args}
+        texts: dict[str, Any] = {name: args[name][:100] for name in TEXTS if name in args}
         if "cards" in args:
             texts["cards"] = tuple(k for k in args["cards"].split(",") if k)
         return replace(self, **texts)

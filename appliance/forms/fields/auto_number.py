@@ -36,7 +36,13 @@ class AutoNumber(Text):
     @classmethod
     def settings(cls) -> tuple[Setting, ...]:
         return (
-            Setting("pattern", "text", _l("编号的样子"), _l("比如 ORD-{yyyy}{mm}-{0000}：年、月和至少四位的序号"), start=START),
+            Setting(
+                "pattern",
+                "text",
+                _l("编号的样子"),
+                _l("比如 ORD-{yyyy}{mm}-{0000}：年、月和至少四位的序号"),
+                start=START,
+            ),
             Setting("start", "number", _l("从几开始"), start=1),
             Setting("reset", "choice", _l("重新从头编号"), _l("不选时由编号里最细的日期决定"), tuple(RESETS.items())),
             Setting("gapless", "yes_no", _l("必须连续"), _l("勾选后谁也不能自己填写编号")),
@@ -50,15 +56,17 @@ class AutoNumber(Text):
         self.readonly = spec.readonly = not self.options.get("manual")
 
     def check_options(self) -> None:
-        self.text = self.options.get("pattern") or START
+        self.shape = self.options.get("pattern") or START
         start = self.options.get("start", 1)
-        if not isinstance(self.text, str) or len(self.text) > 60:
+        if not isinstance(self.shape, str) or len(self.shape) > 60:
             raise FieldError(_("编号的样子要写成文字，最多 60 个字。"))
-        pieces = _PIECE.split(self.text)
+        pieces = _PIECE.split(self.shape)
         counters = [p for p in pieces[1::2] if p.startswith("0")]
         if len(counters) != 1 or any(set(p) & set("{}") for p in pieces[0::2]):
             raise FieldError(
-                _("编号里要有一个 {0000} 这样的序号，其余可以写 {yyyy}、{yy}、{mm}、{dd} 和文字，比如 ORD-{yyyy}{mm}-{0000}。")
+                _(
+                    "编号里要有一个 {0000} 这样的序号，其余可以写 {yyyy}、{yy}、{mm}、{dd} 和文字，比如 ORD-{yyyy}{mm}-{0000}。"
+                )
             )
         if isinstance(start, bool) or not isinstance(start, int) or not 0 <= start < 10**12:
             raise FieldError(_("编号要从一个不小于 0 的整数开始。"))
@@ -71,7 +79,9 @@ class AutoNumber(Text):
             raise FieldError(_("重新编号只能是 never、year、month 或 day。"))
         self.reset = told or (finest if self._whole(finest, names, year) else "never")
         if not self._whole(self.reset, names, year):
-            raise FieldError(_("编号每%(period)s重新开始，里面就要写出是哪一%(period)s，否则会重复。", period=_PERIODS[self.reset]))
+            raise FieldError(
+                _("编号每%(period)s重新开始，里面就要写出是哪一%(period)s，否则会重复。", period=_PERIODS[self.reset])
+            )
         if self.options.get("manual") and self.options.get("gapless"):
             raise FieldError(_("要编号连续，就不能让人自己填写。"))
         self.max_length = 80
@@ -108,7 +118,7 @@ class AutoNumber(Text):
             name = found[1]
             return str(count).rjust(len(name), "0") if name.startswith("0") else words[name]
 
-        return _PIECE.sub(piece, self.text)
+        return _PIECE.sub(piece, self.shape)
 
     def counted(self, text: str, day: dt.date) -> tuple[str, int] | None:
         """The period and count of a number that somebody gave, when it looks like ours; ``day``: today."""
@@ -123,7 +133,9 @@ class AutoNumber(Text):
             return None
 
     def schema(self) -> dict[str, Any]:
-        return {"type": ["string", "null"], "maxLength": self.max_length} | ({"readOnly": True} if self.readonly else {})
+        return {"type": ["string", "null"], "maxLength": self.max_length} | (
+            {"readOnly": True} if self.readonly else {}
+        )
 
 
 _PERIODS = {"never": "", "year": _l("年"), "month": _l("月"), "day": _l("天")}

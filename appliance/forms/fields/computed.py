@@ -168,6 +168,12 @@ class Computed(Field):
     def render(self, value: Any, record: Any = None) -> Markup:
         return self._inner.render(value, record)
 
+    def text(self, value: Any, record: Any) -> str:
+        return self._inner.text(value, record)
+
+    def render_whole(self, value: Any, record: Any = None) -> Markup:
+        return self._inner.render_whole(value, record)
+
     def form_value(self, value: Any) -> str:
         return self._inner.form_value(value)
 

@@ -42,15 +42,16 @@ class Formula(Computed):
         )
 
     def check_options(self) -> None:
-        self.text = self.options.get("formula")
-        if not isinstance(self.text, str) or not self.text.strip():
+        source = self.options.get("formula")
+        if not isinstance(source, str) or not source.strip():
             raise FieldError(_("请写出「%(field)s」的公式。", field=self.label))
+        self.source = source
         result = self.options.get("result") or None
         if result is not None and result not in compiling.RESULTS:
             raise FieldError(_("公式的结果可以是：%(all)s。", all=_("、").join(compiling.RESULTS)))
         self.result = result
         try:
-            self.tree = parse(self.text)
+            self.tree = parse(self.source)
         except FormulaProblem as problem:
             raise FieldError(_("「%(field)s」的公式：%(why)s", field=self.label, why=problem.message)) from problem
         self.be(result or "text")
@@ -67,7 +68,7 @@ class Formula(Computed):
         by_name = compiling.Scope(known, form.label)
         used = [by_name.find(name) for name in names(self.tree)]
         reach(form, forms, [f.key for f in used])
-        self.program = compiling.compile(self.text, known, form.label)
+        self.program = compiling.compile(self.source, known, form.label)
         result = self.result or self.program.type
         if result not in compiling.RESULTS:
             result = "text"
@@ -95,7 +96,9 @@ class Formula(Computed):
                 row[key] = None
 
     def signature(self) -> str:
-        return dialect.dumps(["formula", self.text, self._inner.type, getattr(self._inner, "digits", 0), self._signature])
+        return dialect.dumps(
+            ["formula", self.source, self._inner.type, getattr(self._inner, "digits", 0), self._signature]
+        )
 
 
 def _plain(spec: Spec, result: str, options: dict[str, Any]) -> Any:

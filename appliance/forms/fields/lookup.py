@@ -66,7 +66,7 @@ class Lookup(Computed):
         self._signature = [target.key, other.key, *describe(other)]
 
     def fill(self, rows: list[Values], env: Env) -> None:
-        relation = self.needs.relation
+        relation = str(self.needs.relation)
         ids = {row.get(relation) for row in rows} - {None}
         found: dict[Any, Any] = {}
         if ids:
@@ -85,5 +85,3 @@ class Lookup(Computed):
 
     def signature(self) -> str:
         return dialect.dumps(["lookup", self.needs.relation, *self._signature])
-
-

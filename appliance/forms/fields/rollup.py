@@ -154,7 +154,7 @@ class Rollup(Computed):
         found = self._figures(ids) if ids else {}
         nothing = self.empty()
         for row in rows:
-            row[self.key] = found.get(row.get("id"), nothing)
+            row[self.key] = found.get(row["id"], nothing) if row.get("id") else nothing
 
     def _figures(self, ids: list[int]) -> dict[int, Any]:
         """By id, for those that anything points at."""

@@ -31,7 +31,9 @@ class Result:
     """The formula as people read it."""
 
 
-def check(form_doc: dict[str, Any], text: str, forms: dict[str, Form], *, key: str = "", default: bool = False) -> Result:
+def check(
+    form_doc: dict[str, Any], text: str, forms: dict[str, Form], *, key: str = "", default: bool = False
+) -> Result:
     """Checks a formula against a form's document, saved or not. ``key``: the field it is for, to find circles; ``default``: it
     computes a new record's value."""
     try:
@@ -123,7 +125,8 @@ def _refuse_broken(forms: dict[str, Form], known: dict[str, Form]) -> None:
             was = known[key].fields.get(f.key) if key in known else None
             if f.problem and isinstance(was, Computed) and not was.problem and was.type == f.type:
                 raise UserError(
-                    _("「%(form)s」的「%(field)s」要用到它：%(why)s", form=form.label, field=f.label, why=f.problem), f.key
+                    _("「%(form)s」的「%(field)s」要用到它：%(why)s", form=form.label, field=f.label, why=f.problem),
+                    f.key,
                 )
 
 
@@ -134,7 +137,7 @@ def _store_canonical(form: Form, changed: list[Field]) -> bool:
     for f in changed:
         options = dict(f.options)
         if isinstance(f, Formula):
-            options["formula"] = compiling.canonical(f.text, scope(form))
+            options["formula"] = compiling.canonical(f.source, scope(form))
         if options.get("default_formula"):
             options["default_formula"] = _default(form, f)
         if options != f.options:
@@ -209,7 +212,9 @@ def _sample(form_doc: dict[str, Any], text: str, actor: Actor, key: str, default
     if any(f.key not in query.clear(saved, actor) for f in _read_by(form, text, default) if f.key in saved.fields):
         return None
     row = {**record.values, "id": record.id, "created_at": record.created_at, "created_by": record.created_by}
-    ordered = [f for f in graph.build({form.key: form}).order.get(form.key, []) if f.needs.form is None and f.key != key]
+    ordered = [
+        f for f in graph.build({form.key: form}).order.get(form.key, []) if f.needs.form is None and f.key != key
+    ]
     filling.complete([row], ordered)
     program = compiling.compile(text, scope(form), form.label, default=default)
     env = compiling.environment(actor.id)

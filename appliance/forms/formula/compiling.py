@@ -461,7 +461,11 @@ def _apart(later: Any, earlier: Any, env: Env) -> Any:
 
 def _level(a: Any, b: Any, env: Env) -> tuple[Any, Any]:
     """A day beside a moment is its beginning."""
-    if isinstance(a, dt.datetime) is not isinstance(b, dt.datetime) and isinstance(a, dt.date) and isinstance(b, dt.date):
+    if (
+        isinstance(a, dt.datetime) is not isinstance(b, dt.datetime)
+        and isinstance(a, dt.date)
+        and isinstance(b, dt.date)
+    ):
         return (
             a if isinstance(a, dt.datetime) else functions._midnight(a, env),
             b if isinstance(b, dt.datetime) else functions._midnight(b, env),

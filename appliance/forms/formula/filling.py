@@ -48,11 +48,11 @@ def fill_new(draft: Draft, good: list[int], first: int, now: int) -> None:
         for row in rows:
             row[f.key] = f.empty()
     complete(rows, [f for f in fields if not f.needs.via])
-    for f in (*fields, *numbered):
+    for key in [f.key for f in fields] + [f.key for f in numbered]:
         column: list[Any] = [None] * draft.size
         for i, row in zip(good, rows, strict=True):
-            column[i] = row.get(f.key)
-        draft.columns[f.key] = column
+            column[i] = row.get(key)
+        draft.columns[key] = column
 
 
 def fill_changed(form: Form, before: dict[int, Row], changes: dict[int, Row]) -> None:
@@ -162,4 +162,3 @@ def compute(form: Form, rows: list[Row], actor: Actor) -> list[Row]:
         for key in hidden:
             row.pop(key, None)
     return out
-

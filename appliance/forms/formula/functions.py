@@ -482,7 +482,9 @@ def _clock(part: str) -> Callable[..., Any]:
     return lambda env, value: getattr(value, part, 0)
 
 
-def _f(name: str, zh: str, group: str, params: str, result: Any, help: Any, example: str, shows: str, **more: Any) -> None:
+def _f(
+    name: str, zh: str, group: str, params: str, result: Any, help: Any, example: str, shows: str, **more: Any
+) -> None:
     add(Function(name, zh, group, tuple(params.split()), result, help, example, shows, **more))
 
 
@@ -497,7 +499,17 @@ _f("OR", "或者", "logic", "yes_no yes_no*", "yes_no", _l("至少一个条件�
 _f("NOT", "非", "logic", "yes_no", "yes_no", _l("条件不成立"), "NOT(1 > 2)", "是", value=lambda env, v: not v)
 _f("ISBLANK", "为空", "logic", "field", "yes_no", _l("没有填写"), 'ISBLANK("")', "是",
    value=lambda env, v: v is None or v == "", blanks=True)  # fmt: skip
-_f("IFBLANK", "空值时", "logic", "any any", unify, _l("第一项没有值时取第二项"), 'IFBLANK("", "未填")', "未填", build=_if_blank)
+_f(
+    "IFBLANK",
+    "空值时",
+    "logic",
+    "any any",
+    unify,
+    _l("第一项没有值时取第二项"),
+    'IFBLANK("", "未填")',
+    "未填",
+    build=_if_blank,
+)
 _f("IFERROR", "出错时", "logic", "any any", unify, _l("第一项算不出来时（比如除以 0）取第二项"), "IFERROR(1 / 0, 0)", "0",
    build=_if_error)  # fmt: skip
 
@@ -526,22 +538,72 @@ _f("POWER", "乘方", "number", "number number", "decimal", _l("第一项的几�
 _f("SQRT", "平方根", "number", "number", "decimal", _l("平方根"), "SQRT(9)", "3", value=_sqrt)
 _f("VALUE", "转数字", "number", "text", "decimal", _l("把文字读成数字"), 'VALUE("1,200.5")', "1200.5", value=_number_of)
 
-_f("CONCAT", "连接", "text", "text text*", "text", _l("把文字连起来，也可以写成 甲 & 乙"), 'CONCAT("A", 1)', "A1", value=_concat)
+_f(
+    "CONCAT",
+    "连接",
+    "text",
+    "text text*",
+    "text",
+    _l("把文字连起来，也可以写成 甲 & 乙"),
+    'CONCAT("A", 1)',
+    "A1",
+    value=_concat,
+)
 _f("JOIN", "间隔连接", "text", "text text text*", "text", _l("用第一项隔开其余各项，空的跳过"), 'JOIN("-", "a", "", "b")', "a-b",
    value=_join)  # fmt: skip
 _f("LEFT", "左取", "text", "text number?", "text", _l("左边几个字"), 'LEFT("杭州店", 2)', "杭州", value=_left)
 _f("RIGHT", "右取", "text", "text number?", "text", _l("右边几个字"), 'RIGHT("13812345678", 4)', "5678", value=_right)
-_f("MID", "中取", "text", "text number number", "text", _l("从第几个字起取几个字"), 'MID("abcdef", 2, 3)', "bcd", value=_mid)
+_f(
+    "MID",
+    "中取",
+    "text",
+    "text number number",
+    "text",
+    _l("从第几个字起取几个字"),
+    'MID("abcdef", 2, 3)',
+    "bcd",
+    value=_mid,
+)
 _f("LEN", "长度", "text", "text", "integer", _l("字数"), 'LEN("杭州店")', "3", value=lambda env, v: len(v))
-_f("UPPER", "大写", "text", "text", "text", _l("字母变成大写"), 'UPPER("ab")', "AB", value=lambda env, v: within(v.upper()))
-_f("LOWER", "小写", "text", "text", "text", _l("字母变成小写"), 'LOWER("AB")', "ab", value=lambda env, v: within(v.lower()))
+_f(
+    "UPPER",
+    "大写",
+    "text",
+    "text",
+    "text",
+    _l("字母变成大写"),
+    'UPPER("ab")',
+    "AB",
+    value=lambda env, v: within(v.upper()),
+)
+_f(
+    "LOWER",
+    "小写",
+    "text",
+    "text",
+    "text",
+    _l("字母变成小写"),
+    'LOWER("AB")',
+    "ab",
+    value=lambda env, v: within(v.lower()),
+)
 _f("TRIM", "去空格", "text", "text", "text", _l("去掉前后的空格，中间连着的空格留一个"), 'TRIM("  a   b ")', "a b",
    value=lambda env, v: " ".join(v.split()))  # fmt: skip
 _f("REPLACE", "替换", "text", "text text text", "text", _l("把第二项的文字都换成第三项"), 'REPLACE("a-b", "-", "/")', "a/b",
    value=_replace)  # fmt: skip
 _f("CONTAINS", "包含", "text", "text text", "yes_no", _l("第一项里有没有第二项的文字"), 'CONTAINS("杭州店", "杭州")', "是",
    value=lambda env, text, wanted: wanted.casefold() in text.casefold())  # fmt: skip
-_f("FIND", "查找", "text", "text text", "integer", _l("第一项的文字在第二项里是第几个字，没有是 0"), 'FIND("b", "abc")', "2", value=_find)
+_f(
+    "FIND",
+    "查找",
+    "text",
+    "text text",
+    "integer",
+    _l("第一项的文字在第二项里是第几个字，没有是 0"),
+    'FIND("b", "abc")',
+    "2",
+    value=_find,
+)
 _f("TEXT", "转文字", "text", "any text?", "text", _l("按格式写成文字：数字 0.00、#,##0、0%，日期 yyyy-mm-dd hh:mm"),
    'TEXT(1234.5, "#,##0.00")', "1,234.50", value=_text, blanks=True)  # fmt: skip
 
@@ -549,7 +611,17 @@ _f("TODAY", "今天", "time", "", "date", _l("今天的日期；每天零点过�
    value=lambda env: env.today, moving=True)  # fmt: skip
 _f("NOW", "现在", "time", "", "datetime", _l("记录保存时的时间；每天零点过后也会更新"), "NOW() - NOW()", "0",
    value=lambda env: env.now, moving=True)  # fmt: skip
-_f("DATE", "日期", "time", "number number number", "date", _l("由年、月、日组成日期"), "DATE(2026, 2, 28)", "2026-02-28", value=_date)
+_f(
+    "DATE",
+    "日期",
+    "time",
+    "number number number",
+    "date",
+    _l("由年、月、日组成日期"),
+    "DATE(2026, 2, 28)",
+    "2026-02-28",
+    value=_date,
+)
 _f("YEAR", "年", "time", "moment", "integer", _l("年份"), "YEAR(DATE(2026, 3, 5))", "2026", value=_clock("year"))
 _f("MONTH", "月", "time", "moment", "integer", _l("月份"), "MONTH(DATE(2026, 3, 5))", "3", value=_clock("month"))
 _f("DAY", "日", "time", "moment", "integer", _l("几号"), "DAY(DATE(2026, 3, 5))", "5", value=_clock("day"))

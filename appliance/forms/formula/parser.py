@@ -224,7 +224,9 @@ class _Parser:
             raise FormulaProblem(_("少了右边的括号。"), opened.start, opened.end)
         else:
             raise FormulaProblem(
-                _("“%(text)s”前面少了逗号、运算符号或右边的括号。", text=self.token.text), self.token.start, self.token.end
+                _("“%(text)s”前面少了逗号、运算符号或右边的括号。", text=self.token.text),
+                self.token.start,
+                self.token.end,
             )
 
 

@@ -68,8 +68,8 @@ def settle(job: jobs.Job) -> dict[str, int]:
     """Every field whose definition is not the one that its values were computed by, and what follows from it."""
     done = _Pass(job)
     for form in catalog.all():
-        for f in numbers.fields_of(form):
-            done.number(form, f)
+        for number in numbers.fields_of(form):
+            done.number(form, number)
     known, settled, wanted = graph.current(), _settled(), signatures()
     forms = {form.key: form for form in catalog.all()}
     new = {place for place, mine in wanted.items() if settled.get((forms[place[0]].id, place[1])) != mine}

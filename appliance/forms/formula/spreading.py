@@ -55,7 +55,7 @@ def derived(form: Form, ids: Iterable[int], keys: set[str]) -> None:
         refresh(form, part, known.dependents(form, keys), SYSTEM, cause)
         readers = known.readers(form, keys)
         if readers:
-            spread(Batch(form, "update", part, set(keys), SYSTEM, cause))
+            spread(Batch(form, "update", list(part), set(keys), SYSTEM, cause))
 
 
 def _grouped(readers: list[tuple[Form, Computed]]) -> Iterator[tuple[Form, list[Computed]]]:
@@ -84,7 +84,8 @@ def _owners(batch: Batch, via: str) -> set[int]:
             lambda: form.table.select(column).where(dialect.any_of(form.col("id"), PARAM)),
         )
         rows = statement.execute(dialect.dumps(batch.ids)).fetchall()
-    return ({row[0] for row in rows} | {row.get(via) for row in batch.before.values()}) - {None}
+    led = [row[0] for row in rows] + [row.get(via) for row in batch.before.values()]
+    return {i for i in led if i is not None}
 
 
 def _lookups(form: Form, fields: list[Computed], ids: Sequence[int], actor: Actor, cause: Cause) -> None:
@@ -152,7 +153,9 @@ def refresh(
         rows = {i: dict(row) for i, row in before.items()}
         filling.complete(list(rows.values()), todo)
         changes = {
-            i: new for i, row in rows.items() if (new := {f.key: row[f.key] for f in todo if row[f.key] != before[i][f.key]})
+            i: new
+            for i, row in rows.items()
+            if (new := {f.key: row[f.key] for f in todo if row[f.key] != before[i][f.key]})
         }
         records.write_computed(form, before, changes, actor, cause, told=told)
         changed += len(changes)

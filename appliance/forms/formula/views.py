@@ -29,6 +29,10 @@ def check_formula(form_key: str) -> Response:
         definition["fields"] = doc["fields"]
     return jsonify(
         checking.answer(
-            definition, doc["formula"], current_actor(), key=str(doc.get("field") or ""), default=bool(doc.get("default"))
+            definition,
+            doc["formula"],
+            current_actor(),
+            key=str(doc.get("field") or ""),
+            default=bool(doc.get("default")),
         )
     )

@@ -6,6 +6,8 @@
   var KEEP = { P: 1, BR: 1, STRONG: 1, EM: 1, U: 1, S: 1, H2: 1, H3: 1, H4: 1, UL: 1, OL: 1, LI: 1, BLOCKQUOTE: 1, PRE: 1, CODE: 1, A: 1, HR: 1 };
   var AS = { B: "STRONG", I: "EM", STRIKE: "S", DEL: "S", DIV: "P", H1: "H2", H5: "H4", H6: "H4" };
   var DROP = { SCRIPT: 1, STYLE: 1, TEMPLATE: 1, IFRAME: 1, OBJECT: 1, SVG: 1, MATH: 1, TITLE: 1, HEAD: 1, META: 1, LINK: 1 };
+  var TAG = /<([a-z][a-z0-9:-]*)((?:\s+[^\s=>"']+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>"']*))?)*)\s*\/?>/gi;
+  var HREF = /\shref\s*=\s*("[^"]*"|'[^']*')/i;
   var SAFE = /^(https?:|mailto:|tel:)/i;
   var TOOLS = [
     ["bold", "B", "bold"], ["italic", "I", "italic"], ["underline", "U", "underline"],
@@ -20,9 +22,14 @@
   };
 
   function clean(markup) {
-    var doc = new DOMParser().parseFromString(markup, "text/html");
+    /* What stands in a template is never run or loaded; attributes but href go first, so that the browser need not block them. */
+    var given = document.createElement("template");
+    given.innerHTML = markup.replace(TAG, function (tag, name, attributes) {
+      var href = /^a$/i.test(name) && HREF.exec(attributes);
+      return "<" + name + (href ? " href=" + href[1] : "") + ">";
+    });
     var out = document.createDocumentFragment();
-    copy(doc.body, out);
+    copy(given.content, out);
     return out;
   }
 
@@ -67,6 +74,7 @@
     page.setAttribute("aria-label", words.label);
     ["aria-invalid", "aria-describedby"].forEach(function (name) { if (area.hasAttribute(name)) page.setAttribute(name, area.getAttribute(name)); });
     page.append(clean(area.value));
+    if (!page.firstChild) startParagraph();
     page.id = area.id;
     area.removeAttribute("id");
     area.hidden = true;
@@ -205,7 +213,17 @@
       Object.keys(on).forEach(function (name) { buttons[name].setAttribute("aria-pressed", on[name] ? "true" : "false"); });
     }
 
-    page.addEventListener("input", tell);
+    /* What is typed into an empty area stands in a paragraph. */
+    function startParagraph() {
+      var first = document.createElement("p");
+      first.append(document.createElement("br"));
+      page.replaceChildren(first);
+    }
+
+    page.addEventListener("input", function () {
+      if (!page.firstChild || (page.childNodes.length === 1 && page.firstChild.nodeName === "BR")) startParagraph();
+      tell();
+    });
     page.addEventListener("focus", function () { document.execCommand("defaultParagraphSeparator", false, "p"); });
     document.addEventListener("selectionchange", mark);
     page.addEventListener("paste", function (event) {

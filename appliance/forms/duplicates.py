@@ -43,7 +43,7 @@ ALIKE = 85
 """From this likeness on (of 100) two longer names count as similar; names of up to three characters must sound the same."""
 EXACT = ("phone", "email", "url")
 """Types whose equal values say that two records are about the same."""
-BESIDE = ("date", "text", "phone", "email", "region", "choice")
+BESIDE = ("date", "phone", "email", "address", "id_card")
 """Types that, equal together with the title, say so too."""
 MOST = 5_000
 """Pairs kept for one form."""
@@ -269,9 +269,8 @@ def _combinations(form: Form) -> Iterable[tuple[str, ...]]:
         return
     beside = [k for k, f in form.columns.items() if f.type in BESIDE and k != title.key and not f.readonly]
     # A name alone is shared by many; together with a birthday or an address it is somebody.
-    for key in sorted(beside, key=lambda k: BESIDE.index(form.fields[k].type))[:6]:
-        if form.fields[key].type != "choice":
-            yield (title.key, key)
+    for key in beside[:6]:
+        yield (title.key, key)
 
 
 def _groups(form: Form, keys: tuple[str, ...]) -> list[list[int]]:

@@ -70,18 +70,30 @@ def cause(kind: str) -> Callable[[CauseWords], CauseWords]:
 
 @dataclass(frozen=True)
 class Line:
-    """One field's part of a change. ``old`` or ``new`` may be empty."""
+    """One field's part of a change. ``old`` or ``new`` (cut short when they are long) may be empty."""
 
     key: str
     label: str
-    old: str
-    new: str
+    whole_old: str
+    whole_new: str
     quiet: bool = False
     """The reader may know that it changed, not from what to what."""
     restorable: bool = False
     """Whether the reader may put the old value back."""
 
     LONG: ClassVar[int] = LONG
+
+    @property
+    def old(self) -> str:
+        return _cut(self.whole_old)
+
+    @property
+    def new(self) -> str:
+        return _cut(self.whole_new)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONG else text[:LONG] + "…"
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice, product
 from typing import Any
 
 from flask import render_template
@@ -134,13 +135,14 @@ class Asked(Input):
 
 @lru_cache(maxsize=512)
 def sounds(text: str) -> str:
-    """Pinyin and its initials, for searching; nothing for Latin text."""
+    """Pinyin and initials for searching, with the second reading of characters that have one; nothing for Latin text."""
     if text.isascii():
         return ""
-    from pypinyin import lazy_pinyin
+    from pypinyin import Style, pinyin
 
-    parts = lazy_pinyin(text)
-    return "".join(parts) + " " + "".join(part[:1] for part in parts)
+    readings = pinyin(text, style=Style.NORMAL, heteronym=True)
+    ways = list(islice(product(*(r[:2] for r in readings)), 16))
+    return " ".join(dict.fromkeys(["".join(way) for way in ways] + ["".join(p[:1] for p in way) for way in ways]))
 
 
 # -- types ----------------------------------------------------------------------------------------------------------

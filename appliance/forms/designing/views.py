@@ -23,7 +23,9 @@ from .drafts import Draft
 
 __all__ = ["bp", "editor_views"]
 
-nav.add("settings", _l("表单"), "designer.forms", "forms", "design", order=20, words="forms biaodan design designer sheji")
+nav.add(
+    "settings", _l("表单"), "designer.forms", "forms", "design", order=20, words="forms biaodan design designer sheji"
+)
 nav.action(_l("新建表单"), "designer.forms", "plus", "design", words="new form xinjian biaodan", new=1)
 
 

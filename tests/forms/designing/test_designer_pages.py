@@ -149,7 +149,10 @@ def test_another_type_says_first_what_would_not_convert(client, shop):
     fee = next(f for f in data["doc"]["fields"] if f["key"] == "fee")
     answer = client.post(data["urls"]["conversion"], json={"field": fee | {"type": "money"}}).get_json()
     assert answer["bad"] and "1 条" in answer["words"] and any("面议" in one for one in answer["examples"])
-    assert client.post(data["urls"]["conversion"], json={"field": fee | {"type": "choice", "choices": ["a"]}}).status_code == 200
+    assert (
+        client.post(data["urls"]["conversion"], json={"field": fee | {"type": "choice", "choices": ["a"]}}).status_code
+        == 200
+    )
 
 
 def test_publishing_what_loses_data_needs_the_tick(client, shop):

@@ -66,7 +66,7 @@ class Input:
 
     field: Field
     name: str
-    value: str
+    value: Any
     error: str = ""
     title: str = ""
     stored: Any = None

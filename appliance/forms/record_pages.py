@@ -338,7 +338,7 @@ def changed_values(fields: list[Field], typed: dict[str, Any], base: Mapping[str
 
 def _differs(f: Field, raw: Any, before: str) -> bool:
     try:
-        return f.form_value(f.parse(raw)) != before
+        return f.form_value(f.read(raw)) != before
     except ValueError:
         return True
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.forms.test_record_pages import inputs
 from tests.support.http import Api
 
 FIELDS = [
@@ -168,3 +169,18 @@ def test_formatted_text_can_do_nothing(api: Api, client: Any) -> None:
             "<p onclick",
         ):
             assert word not in shown, danger
+
+
+def test_a_value_that_an_older_rule_let_in_may_stay(api: Api, client: Any) -> None:
+    """A new rule does not stand in the way of changing something else."""
+    fields = [{"key": "code", "label": "编码", "type": "text"}, {"key": "age", "label": "年龄", "type": "integer"}]
+    api.post("/forms", {"key": "box", "label": "盒", "fields": fields})
+    api.post("/forms/box/records", {"values": {"code": "old", "age": 5}})
+    api.patch("/forms/box/fields/code", {"pattern": "[A-Z]+", "message": "只能是大写字母。"})
+    edit = "/forms/box/records/1/edit"
+    held = inputs(client.get(edit).text)
+    assert client.post(edit, data=held | {"age": "6"}).status_code == 303
+    values = api.get("/forms/box/records/1")["values"]
+    assert (values["code"], values["age"]) == ("old", 6)
+    refused = client.post(edit, data=inputs(client.get(edit).text) | {"code": "new"})
+    assert refused.status_code == 422 and "只能是大写字母。" in refused.text

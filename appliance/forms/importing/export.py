@@ -79,7 +79,7 @@ def _cell(key: str, field: Field, record: Record) -> Any:
         return None if value is None else str(value)
     if isinstance(value, list):
         return record.text(key) or None
-    if field.align == "right":
+    if field.align == "right" or field.value_input == "number":
         return _number(field.form_value(value))
     return field.format(value)
 

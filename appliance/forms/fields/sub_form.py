@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from ...accounts.actor import SYSTEM, Actor, maybe_actor
 from ...core import dialect
 from ...core.errors import FieldErrors
-from ..hooks import UNSET
+from ..hooks import UNSET, Cause
 from ..models import FieldLink
 from .base import FieldError, Setting, Spec
 from .link import LinkField
@@ -28,7 +28,7 @@ from .number import Money, Number, Percent
 if TYPE_CHECKING:
     from ..catalog import Form
     from ..conditions import Context
-    from ..hooks import Cause, Draft
+    from ..hooks import Draft
     from ..query import Record
     from ..sub_forms import Grid
 
@@ -152,7 +152,7 @@ class SubForm(LinkField):
         problems: list[str] = []
         rows = [self._row(row, n, problems) for n, row in enumerate(raw)]
         if problems:
-            raise FieldError("；".join(problems[:5]))
+            raise FieldError(_("；").join(problems[:5]))
         return rows
 
     def _row(self, raw: dict[str, Any], n: int, problems: list[str]) -> dict[str, Any]:
@@ -405,7 +405,7 @@ class SubForm(LinkField):
                 if key != self.via:
                     told[i].append(place(n, message, child.fields[key].label if key in child.fields else ""))
         for i, messages in told.items():
-            draft.fail(i, self.key, "；".join(messages[:5]))
+            draft.fail(i, self.key, _("；").join(messages[:5]))
 
     def write(self, values: dict[int, Any], actor_id: int | None, cause: Cause) -> dict[int, Any]:
         from .. import query, records
@@ -473,7 +473,15 @@ class SubForm(LinkField):
         return dialect.as_json(listed)
 
     def purged(self, ids: list[int]) -> None:
-        """The records are gone for good: the order of their rows is forgotten."""
+        """The records are gone for good: so are their rows, those in the recycle bin too."""
+        from ...core.db import db
+        from .. import purging, records
+
+        if self.child is not None:
+            child, inside = self.child, dialect.among(self.child.col(self.via), ids)
+            rows = [row[0] for row in child.table.select(child.col("id")).where(inside).tuples().execute(db)]
+            records.delete_many(child, rows, SYSTEM, Cause("system"))
+            purging.purge(child, rows, SYSTEM)
         FieldLink.delete().where(FieldLink.field_id == self.field_id, dialect.among(FieldLink.record_id, ids)).execute()
 
     # -- totals -------------------------------------------------------------------------------------------------

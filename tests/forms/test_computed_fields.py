@@ -485,3 +485,43 @@ def test_sums_of_money_are_exact(app):
         {"key": "c", "label": "c", "type": "formula", "formula": "a + b"}]})  # fmt: skip
     made = records.create_many(form, [{"a": "0.10", "b": "0.20"}, {"a": "90071992547409.93", "b": "0.01"}], SYSTEM).ids
     assert [stored("f", i)["c"] for i in made] == [30, 9007199254740994]
+
+
+def test_a_rollup_counts_through_a_relation_to_several_records(shops, api):
+    api.post("/forms", {"key": "event", "label": "活动", "fields": [
+        {"key": "cost", "label": "费用", "type": "money"},
+        {"key": "shops", "label": "店铺", "type": "relations", "form": "shop"}]}, expect=201)  # fmt: skip
+    api.post(
+        "/forms/shop/fields",
+        {"key": "costs", "label": "费用", "type": "rollup", "form": "event", "agg": "sum", "of": "cost"},
+        expect=201,
+    )
+    a, b = (api.post("/forms/shop/records", {"values": {"name": n}}, expect=201)["id"] for n in "ab")
+
+    def costs():
+        return [api.get(f"/forms/shop/records/{i}")["values"]["costs"] for i in (a, b)]
+
+    event = api.post("/forms/event/records", {"values": {"cost": 5, "shops": [a, b]}}, expect=201)["id"]
+    api.post("/forms/event/records", {"values": {"cost": 2, "shops": [b]}}, expect=201)
+    assert costs() == ["5.00", "7.00"]
+    api.patch(f"/forms/event/records/{event}", {"values": {"shops": {"remove": [b]}, "cost": 6}})
+    assert costs() == ["6.00", "2.00"]
+    api.delete(f"/forms/event/records/{event}")
+    assert costs() == ["0.00", "2.00"]
+    api.post(f"/forms/event/records/{event}:restore")
+    assert costs() == ["6.00", "2.00"]
+
+
+def test_a_rollup_adds_up_the_line_items_of_a_record(app, api, work):
+    api.post("/forms", {"key": "quote", "label": "报价", "fields": [
+        {"key": "lines", "label": "明细", "type": "sub_form", "fields": [
+            {"key": "price", "label": "单价", "type": "money"}, {"key": "count", "label": "数量", "type": "integer"},
+            {"key": "sum", "label": "小计", "type": "formula", "formula": "单价 * 数量"}]},
+        {"key": "total", "label": "合计", "type": "rollup", "over": "lines", "agg": "sum", "of": "sum"},
+        {"key": "gross", "label": "含税", "type": "formula", "formula": "{total} * 1.13"}]}, expect=201)  # fmt: skip
+    made = api.post(
+        "/forms/quote/records",
+        {"values": {"lines": [{"price": 2, "count": 3}, {"price": "0.50", "count": 1}]}},
+        expect=201,
+    )
+    assert (made["values"]["total"], made["values"]["gross"]) == ("6.50", "7.35")

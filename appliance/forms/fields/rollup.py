@@ -13,9 +13,12 @@ from peewee import fn
 
 from ...core import dialect
 from ...core.db import PARAM, Statement
+from ..models import FieldLink
 from .base import Field, FieldError, Setting, Spec
 from .computed import OPEN, Computed, Needs, Values, describe, reach
 from .number import Decimal, Integer, Number
+from .relations import Relations
+from .sub_form import SubForm
 
 if TYPE_CHECKING:
     from ..catalog import Form
@@ -40,6 +43,7 @@ class Rollup(Computed):
     @classmethod
     def settings(cls) -> tuple[Setting, ...]:
         return (
+            Setting("over", "field", _l("汇总哪个明细"), _l("要汇总别的表单的记录，这里不选")),
             Setting("form", "form", _l("汇总哪个表单的记录"), _l("它要有一个字段关联到本表单")),
             Setting("via", "field", _l("通过它的哪个关联字段")),
             Setting("agg", "choice", _l("怎样汇总"), "", tuple(AGGREGATES.items()), "count"),
@@ -50,8 +54,8 @@ class Rollup(Computed):
         )
 
     def check_options(self) -> None:
-        if not isinstance(self.options.get("form"), str) or not self.options["form"]:
-            raise FieldError(_("「%(field)s」要指明汇总哪个表单的记录。", field=self.label))
+        if not any(isinstance(self.options.get(name), str) and self.options[name] for name in ("form", "over")):
+            raise FieldError(_("「%(field)s」要指明汇总哪个表单或哪个明细的记录。", field=self.label))
         self.agg = self.options.get("agg") or "count"
         if self.agg not in AGGREGATES:
             raise FieldError(_("汇总的方式可以是：%(all)s。", all=_("、").join(AGGREGATES)))
@@ -63,12 +67,9 @@ class Rollup(Computed):
         self._statement: Statement | None = None
 
     def find(self, form: Form, forms: dict[str, Form]) -> None:
-        child = forms.get(self.options["form"])
-        if child is None:
-            self.waits = True
-            raise ValueError(_("没有「%(key)s」这个表单。", key=self.options["form"]))
+        child, wanted = self._child(form, forms)
         self.child = child
-        via = self._via(form, child)
+        via = self._via(form, child, wanted)
         of, on = self._field("of"), self._field("on")
         watched = {via.key}
         for f in (of, on):
@@ -88,12 +89,26 @@ class Rollup(Computed):
             self.origins = tuple(dict.fromkeys([(child.key, ""), *own, *(of.origins if of else ())]))
         self._signature = [child.key, via.key, self.agg, self.of, self.on, self.where, describe(of) if of else None]
 
-    def _via(self, form: Form, child: Form) -> Field:
-        wanted = self.options.get("via") or None
-        links = [
-            f for f in child.fields.values()
-            if f.column and f.type == "relation" and f.options.get("form") == form.key and wanted in (None, f.key)
-        ]  # fmt: skip
+    def _child(self, form: Form, forms: dict[str, Form]) -> tuple[Form, str | None]:
+        """The form whose records count, and the key of its field that leads here when that was said."""
+        over = self.options.get("over") or None
+        if over is None:
+            child = forms.get(self.options["form"])
+            self.waits = child is None
+            if child is None:
+                raise ValueError(_("没有「%(key)s」这个表单。", key=self.options["form"]))
+            return child, self.options.get("via") or None
+        rows = form.fields.get(over)
+        if not isinstance(rows, SubForm):
+            raise ValueError(_("「%(form)s」没有明细「%(key)s」。", form=form.label, key=over))
+        rows.bind(form, forms)
+        self.waits = rows.child is None
+        if rows.child is None:
+            raise ValueError(_("明细「%(field)s」还没有表单。", field=rows.label))
+        return forms.get(rows.child.key, rows.child), rows.via
+
+    def _via(self, form: Form, child: Form, wanted: str | None) -> Field:
+        links = [f for f in child.fields.values() if f.points_at == form.key and wanted in (None, f.key)]
         if not links:
             raise ValueError(_("「%(child)s」没有关联到「%(form)s」的字段。", child=child.label, form=form.label))
         if len(links) > 1:
@@ -170,15 +185,21 @@ class Rollup(Computed):
 
         child = self.child
         source = child.table.alias("r")
-        owner = child.col(str(self.needs.via), source)
+        via = child.fields[str(self.needs.via)]
+        owner = child.col(via.key, source)
+        whole: Any = source
+        if isinstance(via, Relations):
+            owner = FieldLink.value
+            mine = (FieldLink.record_id == child.col("id", source)) & (FieldLink.field_id == via.field_id)
+            whole = peewee.Join(source, FieldLink, on=mine)
         tests = [dialect.any_of(owner, PARAM), child.col("deleted_at", source).is_null()]
         only = conditions.compile(self.where, child, None, source)
         if only is not None:
             tests.append(only)
         if self.agg == "latest":
-            return self._latest(source, owner, tests)
+            return self._latest(whole, source, owner, tests)
         value = child.col(self.of, source) if self.of else None
-        return peewee.Select([source], [owner, *self._columns(value)]).where(*tests).group_by(owner)
+        return peewee.Select([whole], [owner, *self._columns(value)]).where(*tests).group_by(owner)
 
     def _columns(self, value: Any) -> list[Any]:
         if self.agg == "count":
@@ -196,13 +217,13 @@ class Rollup(Computed):
         lift = getattr(self._inner, "digits", 0) - getattr(of.inner if of else None, "digits", 0)
         return int((D(total).scaleb(lift) / count).to_integral_value(ROUND_HALF_UP))
 
-    def _latest(self, source: Any, owner: Any, tests: list[Any]) -> Any:
+    def _latest(self, whole: Any, source: Any, owner: Any, tests: list[Any]) -> Any:
         value, on, row_id = (self.child.col(key, source) for key in (str(self.of), self.on, "id"))
         place = fn.ROW_NUMBER().over(
             partition_by=[owner], order_by=[on.is_null(), on.desc(), row_id.desc()]
         )  # fmt: skip
         ranked = (
-            peewee.Select([source], [owner.alias("owner"), value.alias("value"), place.alias("place")])
+            peewee.Select([whole], [owner.alias("owner"), value.alias("value"), place.alias("place")])
             .where(*tests, value.is_null(False))
             .alias("ranked")
         )

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
+from peewee import fn
 
 from ...accounts.actor import SYSTEM, Actor
 from ...core import dialect, jobs
@@ -19,7 +20,9 @@ from ...core.db import PARAM, db, write
 from .. import catalog, records
 from ..catalog import Form
 from ..fields.computed import Computed
+from ..fields.relations import Relations
 from ..hooks import ANY, Batch, Cause, after_write
+from ..models import Change, FieldLink
 from . import filling, graph
 from .filling import Row
 
@@ -70,6 +73,9 @@ def _grouped(readers: list[tuple[Form, Computed]]) -> Iterator[tuple[Form, list[
 def _owners(batch: Batch, via: str) -> set[int]:
     """The records that the batch's records point at or pointed at."""
     form = batch.form
+    link = form.fields[via]
+    if isinstance(link, Relations):
+        return _linked(batch, link)
     column = form.col(via)
     if batch.action == "create":
         statement = form.statement(
@@ -86,6 +92,24 @@ def _owners(batch: Batch, via: str) -> set[int]:
         rows = statement.execute(dialect.dumps(batch.ids)).fetchall()
     led = [row[0] for row in rows] + [row.get(via) for row in batch.before.values()]
     return {i for i in led if i is not None}
+
+
+def _linked(batch: Batch, link: Relations) -> set[int]:
+    """The same for a relation to several records: those that a write took away stand in the Changes it has just made."""
+    held = FieldLink.select(FieldLink.value).where(
+        FieldLink.field_id == link.field_id, dialect.among(FieldLink.record_id, batch.ids)
+    )
+    found = {i for (i,) in held.tuples()}
+    if batch.action == "update" and link.key in batch.fields:
+        last = (
+            Change.select(fn.MAX(Change.id))
+            .where(Change.form_id == batch.form.id, dialect.among(Change.record_id, batch.ids))
+            .group_by(Change.record_id)
+        )
+        for change in Change.select(Change.fields).where(Change.id.in_(last)):
+            delta = change.fields.get(link.key)
+            found |= set(delta.get("remove", [])) if isinstance(delta, dict) else set()
+    return found
 
 
 def _lookups(form: Form, fields: list[Computed], ids: Sequence[int], actor: Actor, cause: Cause) -> None:

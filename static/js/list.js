@@ -104,16 +104,16 @@
   /* A click beside the title opens the record too. */
   function openRow(event) {
     var row = event.target.closest("tbody tr[data-id]");
-    if (!row || event.target.closest("a, button, input, label") || String(window.getSelection())) return;
+    clearTimeout(opening);
+    if (row) row.classList.remove("opening");
+    if (!row || event.detail > 1 || event.target.closest("a, button, input, label") || String(window.getSelection())) return;
     if (event.target.closest(".pick")) { row.querySelector(".pick input").click(); return; }
     var url = row.querySelector(".title a").href;
     if (event.ctrlKey || event.metaKey) { window.open(url, "_blank"); return; }
     /* Where a double click edits, the first of two clicks must not leave the page. */
     if (!event.target.closest(".can")) { location.assign(url); return; }
     row.classList.add("opening");
-    clearTimeout(opening);
-    opening = event.detail > 1 ? 0 : setTimeout(function () { location.assign(url); }, 240);
-    if (!opening) row.classList.remove("opening");
+    opening = setTimeout(function () { location.assign(url); }, 240);
   }
   var opening = 0;
 

@@ -143,7 +143,7 @@ class Calendar(Kind):
             Day(d, outside=month is not None and d.month != month, today=d == today)
             for d in (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
         ]
-        entries = _entries(state, date, until, days)
+        entries = _entries(state, date, until, days, board.lanes)
         board.empty = not entries
         board.weeks = [_week(days[n : n + 7], entries, board.lanes) for n in range(0, len(days), 7)]
         return board
@@ -236,10 +236,16 @@ def on_days(state: State, date: Field, until: Field | None, first: dt.date, last
     if until is not None:
         reach = _stored(date, first - dt.timedelta(days=LONGEST))
         within = within | ((at >= reach) & (at < begin) & (state.form.col(until.key) >= begin))
-    return state.query().only(within).sort(date.key)
+    found = state.query().only(within)
+    # Along the index the days come in order; without one, sorting would mean looking at every record first.
+    return found.sort(date.key) if _indexed(date) else found
 
 
-def _entries(state: State, date: Field, until: Field | None, days: list[Day]) -> list[Entry]:
+def _indexed(f: Field) -> bool:
+    return f.indexed or f.key == "created_at"
+
+
+def _entries(state: State, date: Field, until: Field | None, days: list[Day], lanes: int) -> list[Entry]:
     """What stands on the days; those of a crowded range know how many are hidden."""
     first, last = days[0].date, days[-1].date
     keys = cards.chosen(state, [date.key, *([until.key] if until else [])])
@@ -250,7 +256,7 @@ def _entries(state: State, date: Field, until: Field | None, days: list[Day]) ->
     found: dict[int, query.Record] = {}
     for day in days:
         of_day = on_days(state, date, until, day.date, day.date)
-        for record in of_day.page(LANES["week"], None, wanted).records:
+        for record in of_day.page(lanes, None, wanted).records:
             found.setdefault(record.id, record)
         number = of_day.count(CAP)
         day.hidden, day.more = min(number, CAP), number > CAP
@@ -277,7 +283,7 @@ def _week(days: list[Day], entries: list[Entry], lanes: int) -> Week:
     """Gives each entry of a week the first free lane; what has none is hidden behind a number."""
     monday, sunday = days[0].date, days[-1].date
     here = [e for e in entries if e.first <= sunday and e.last >= monday]
-    here.sort(key=lambda e: (max(e.first, monday), -(min(e.last, sunday) - max(e.first, monday)).days))
+    here.sort(key=lambda e: (max(e.first, monday), -(min(e.last, sunday) - max(e.first, monday)).days, e.card.words))
     week = Week(days)
     taken: dict[int, set[int]] = defaultdict(set)
     shown: dict[int, int] = defaultdict(int)

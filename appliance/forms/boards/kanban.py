@@ -221,8 +221,9 @@ def _in_use(state: State, by: Field) -> Iterator[Any]:
     at = state.form.col(by.key)
     last: Any = None
     for _step in range(COLUMNS * 2):
-        smallest = state.form.table.select(fn.MIN(at))
-        last = smallest.where(at > last).scalar(db) if last is not None else smallest.scalar(db)
+        # Said in these words so that an index which leaves out absent values serves.
+        beyond = at.is_null(False) if last is None else at > last
+        last = state.form.table.select(fn.MIN(at)).where(beyond).scalar(db)
         if last is None:
             return
         yield last

@@ -505,10 +505,14 @@ def _set_name(form: Form, keys: tuple[str, ...]) -> str:
 
 def _index_set(form: Form, keys: tuple[str, ...]) -> None:
     """Two records never share all of these values. Raises UserError when some do already."""
-    refuse_duplicates(form, keys)
-    dialect.create_index(
-        db, _set_name(form, keys), form.table_name, list(keys), unique=True, absent="deleted_at"
-    )  # fmt: skip
+    try:
+        dialect.create_index(
+            db, _set_name(form, keys), form.table_name, list(keys), unique=True, absent="deleted_at"
+        )  # fmt: skip
+    except peewee.IntegrityError:
+        # Asking first would read the whole table twice.
+        refuse_duplicates(form, keys)
+        raise
 
 
 @contextmanager
@@ -608,14 +612,16 @@ def update_field(form: Form, key: str, doc: dict[str, Any], actor: Actor = SYSTE
         raise UserError(_("「%(field)s」里已有记录，不能改为关联别的表单。", field=current.label), key)
     with editing(form.key, actor), _kept_in_step(form):
         row = FieldRow.get(FieldRow.form == form.id, FieldRow.key == key)
-        if spec.unique and not row.unique:
-            refuse_duplicates(form, (key,))
         row.label, row.help, row.required, row.default = spec.label, spec.help, spec.required, spec.default
         row.options, row.unique, row.indexed = spec.options, spec.unique, spec.indexed
         row.save()
         if f.unique != current.unique or f.indexed != current.indexed:
             _unindex(form.key, key)
-            _index(form.key, f)
+            try:
+                _index(form.key, f)
+            except peewee.IntegrityError:
+                refuse_duplicates(form, (key,))
+                raise
         touch()
         f.installed(get(form.key), actor)
     return get(form.key).fields[key]
@@ -726,30 +732,30 @@ def refuse_duplicates(form: Form, keys: tuple[str, ...]) -> None:
     found = duplicates(form, keys)
     if not found:
         return
-    number, example = found
     names = _("、").join(form.fields[key].label for key in keys)
-    shown = _("、").join(form.fields[key].format(value) for key, value in zip(keys, example, strict=True))
+    shown = _("、").join(form.fields[key].format(value) for key, value in zip(keys, found[0], strict=True))
+    number = f"{MANY:,}+" if len(found) > MANY else f"{len(found):,}"
     raise UserError(
         _(
             "「%(fields)s」不能设为唯一：有 %(count)s 组记录的值相同，例如「%(example)s」。请先合并或修改这些记录。",
-            fields=names, count=f"{number:,}", example=shown,
+            fields=names, count=number, example=shown,
         ),
         "unique",
     )  # fmt: skip
 
 
-def duplicates(form: Form, keys: tuple[str, ...]) -> tuple[int, list[Any]] | None:
-    """How many values (or rows of values) several live records share, and one of them."""
+MANY = 9_999
+"""More shared values than this are not counted."""
+
+
+def duplicates(form: Form, keys: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """The values (or rows of values) that several live records share; not many more than :data:`MANY`."""
     columns = [form.col(key) for key in keys]
     query = form.table.select(*columns).where(form.col("deleted_at").is_null())
     for column in columns:
         query = query.where(column.is_null(False))
     query = query.group_by(*columns).having(peewee.fn.COUNT(peewee.SQL("*")) > 1)
-    example = next(iter(query.limit(1).tuples().execute(db)), None)
-    if example is None:
-        return None
-    shared = query.alias("shared")
-    return int(peewee.Select([shared], [peewee.fn.COUNT(peewee.SQL("*"))]).scalar(db)), list(example)
+    return list(query.limit(MANY + 1).tuples().execute(db))
 
 
 def delete_field(form: Form, key: str, actor: Actor = SYSTEM) -> None:
@@ -841,7 +847,19 @@ def shell(row: FormRow) -> Form:
 def drop_column(form: Form, f: Field) -> None:
     """A deleted field's column goes for good."""
     _unindex(form.key, f.key)
-    dialect.drop_column(db, form.table_name, f.key)
+    set_aside(form, f.key)
+
+
+ASIDE = "_old_"
+
+
+def set_aside(form: Form, column: str) -> None:
+    """Takes a column out of sight at once, whatever the number of records; a job clears its values away."""
+    from ..core import jobs
+
+    name = f"{ASIDE}{secrets.token_hex(4)}_{column}"
+    dialect.rename_column(db, form.table_name, column, name)
+    jobs.enqueue("forms.drop_old", {}, unique="forms.drop_old")
 
 
 def forget(row: FormRow) -> None:

@@ -7,7 +7,7 @@ empty; a Change keeps it, and going back to the old type puts it back.
 
 from __future__ import annotations
 
-import secrets
+import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from ...accounts.actor import SYSTEM, Actor
-from ...core import dialect, jobs, schema
+from ...core import dialect, jobs
 from ...core.db import PARAM, Statement, db, read, write
 from ...core.errors import Conflict, NotFound, UserError
 from .. import catalog, hooks, query, records
@@ -28,7 +28,7 @@ from ..fields import build, many
 from ..fields.base import Field, Spec
 from ..fields.link import LinkField
 from ..hooks import Cause, Draft
-from ..models import Change, FieldLink, FieldValue, SearchDirty
+from ..models import Change, FieldLink, FieldValue, FormRow, SearchDirty
 
 BATCH = 2_000
 INLINE = 2_000
@@ -144,11 +144,16 @@ class Converter:
             return several if len(several) == 1 else []
         if isinstance(value, list) and not self.new.multiple and self.new.column != dialect.TEXT:
             return []
+        found = self._plain_candidates(value, text)
+        return [*([one] for one in found), *found] if self.new.multiple else found
+
+    def _plain_candidates(self, value: Any, text: str) -> list[Any]:
+        if text == value:
+            return [text]
         plain: list[Any] = [text, self.old.form_value(value)]
         api = self.old.to_api(value)
         plain += [api] if isinstance(api, (str, int, float, bool)) else []
-        found = list(dict.fromkeys(p for p in plain if p not in ("", None)))
-        return [[one] for one in found] + found if self.new.multiple else found
+        return list(dict.fromkeys(p for p in plain if p not in ("", None)))
 
     def texts(self, values: Sequence[Any]) -> list[str]:
         if self.old.group == "relation":
@@ -188,6 +193,8 @@ def examine(form: Form, old: Field, new: Field, seconds: float = SECONDS) -> Con
     seen = 0
     with read():
         values = _distinct(form, old)
+        # They come in order, and what cannot be converted stands together: seen by chance, they tell of the rest.
+        random.Random(len(values)).shuffle(values)
         for start in range(0, len(values), BATCH):
             if time.monotonic() > until:
                 found.estimated = True
@@ -296,7 +303,7 @@ def _one_at_a_time(form: Form, key: str) -> str:
 def _tidy(form: Form, key: str) -> None:
     """Takes away what an ended conversion left."""
     if _shadow(key) in dialect.columns(db, form.table_name):
-        dialect.drop_column(db, form.table_name, _shadow(key))
+        catalog.set_aside(form, _shadow(key))
     if key in form.converting:
         left = {k: job for k, job in form.converting.items() if k != key}
         catalog.set_option(form.id, CONVERTING, left or None)
@@ -459,7 +466,7 @@ class _Work:
         """The old values step aside (they go for good at night) and the new ones into their place."""
         table = self.form.table_name
         if self.old.column:
-            dialect.rename_column(db, table, self.key, f"_old_{secrets.token_hex(4)}_{self.key}")
+            catalog.set_aside(self.form, self.key)
         elif self.job:
             jobs.enqueue("forms.drop_links", {"form": self.form.id, "field": self.key})
         else:
@@ -538,20 +545,32 @@ def refuse_stale(draft: Draft) -> None:
                 draft.fail(i, key, _("这个字段刚刚改了类型，请重新填写后再保存。"))
 
 
-@schema.seed
-def timer() -> None:
-    jobs.schedule("forms.drop_old", "50 3 * * *", "forms.drop_old")
+SMALL = 20_000
+"""Up to so many records a column is dropped (that writes each row anew); in larger tables it stays, empty."""
 
 
-@jobs.handler("forms.drop_old", label=_l("清理转换前的值"))
+@jobs.handler("forms.drop_old", label=_l("清理不再使用的列"))
 def drop_old(job: jobs.Job) -> None:
-    """At night: drops the columns that conversions left behind, one a transaction (a second for a million records)."""
-    for form in catalog.all():
+    """Empties the columns that conversions and deleted fields left behind, a batch a transaction."""
+    rows = FormRow.select()
+    for form in [catalog.shell(row) for row in rows]:
         for name in dialect.columns(db, form.table_name):
-            if name.startswith("_old_"):
-                with write():
-                    dialect.drop_column(db, form.table_name, name)
-                job.check()
+            if name.startswith(catalog.ASIDE):
+                _empty(job, form, name)
+
+
+def _empty(job: jobs.Job, form: Form, name: str) -> None:
+    column = peewee.Column(form.table, name)
+    left = form.table.select(form.col("id")).where(column.is_null(False)).limit(BATCH)
+    while ids := [row[0] for row in left.tuples().execute(db)]:
+        with write():
+            inside = form.col("id").between(min(ids), max(ids))
+            peewee.Update(form.table, {column: None}).where(inside & column.is_null(False)).execute(db)
+        left = left.where(form.col("id") > max(ids))
+        job.check()
+    if catalog.count(form, deleted=None) <= SMALL:
+        with write():
+            dialect.drop_column(db, form.table_name, name)
 
 
 @jobs.handler("forms.unconvert", label=_l("取消转换字段类型"))

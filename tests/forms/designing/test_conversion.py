@@ -138,7 +138,7 @@ def test_cancelled_it_leaves_everything_as_it_was(
     assert api.get("/forms/fix_job") == before and values() == big
     with read():
         columns = {column.name for column in db.get_columns("f_fix_job")}
-    assert not [name for name in columns if name.startswith("_")]
+    assert not [name for name in columns if name.startswith("_new_")]
     assert not catalog.get("fix_job").converting
     # It can be asked for again, and cancelled before it has begun.
     start(api)
@@ -167,11 +167,10 @@ def test_unique_after_the_conversion_is_refused_when_values_become_the_same(api:
     assert api.get("/forms/fix_job/records/1")["values"]["price"] == "12"
 
 
-def test_at_night_what_conversions_left_is_cleared_away(api: Api, repair: str, clock: Any, work: Any) -> None:
+def test_what_conversions_leave_is_cleared_away(api: Api, repair: str, work: Any) -> None:
     from appliance.core.db import db, read
 
     api.patch("/forms/fix_job/fields/price", {"type": "money", "convert": True})
-    clock.move(days=1)
     work()
     with read():
         assert not [c.name for c in db.get_columns("f_fix_job") if c.name.startswith("_")]

@@ -68,8 +68,8 @@ def write(form: Form, actor: Actor, path: Path) -> None:
             sheet.add_data_validation(rule)
     sheet.freeze_panes = "A2"
     notes: Any = book.create_sheet(_("填写说明"))
-    for row in ([_("列"), _("类型"), _("必填"), _("可以填"), _("说明")], *map(_note, targets)):
-        notes.append([_plain(cell) for cell in row])
+    for words in ([_("列"), _("类型"), _("必填"), _("可以填"), _("说明")], *map(_note, targets)):
+        notes.append([_plain(text) for text in words])
     for letter, width in zip("ABCDE", (24, 14, 8, 48, 48), strict=True):
         notes.column_dimensions[letter].width = width
     for cells in notes.iter_rows():

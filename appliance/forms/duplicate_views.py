@@ -134,7 +134,7 @@ def merge_records(form_key: str) -> AnyResponse:
         found = query.Query(form, actor).get_many([target_id, source_id])
         if error.status != 422 or len(found) != 2:
             raise
-        return _merge_page(*found, error)
+        return _merge_page(found[0], found[1], error)
     flash(_("已合并为一条。"), "success")
     return redirect(url_for("forms.show_merge", form_key=form_key, merge_id=merge_id), 303)
 

@@ -131,10 +131,12 @@ def _holders(form: Form, f: Field, value: Any) -> list[int]:
     rows = form.table.select(form.col("id")).where(form.col(f.key) == value, form.col("deleted_at").is_null())
     if f.indexed:
         return [row[0] for row in rows.limit(SHOWN + 1).tuples().execute(db)]
-    if f.key not in form.search_fields:
+    # The part before the @, a number as a whole: what follows the @ stands in too many records to look for.
+    words = [word for word in search.WORD.findall(str(value).lower().split("@")[0]) if not search.CJK.match(word)]
+    word = max(words, key=len, default="")
+    if f.key not in form.search_fields or f.type == "url" or len(word) < 4:
         return []
-    tokens = [word for word in search.WORD.findall(str(value).lower()) if not search.CJK.match(word)]
-    near = _found(form, f.key, tokens[:4])
+    near = _found(form, f.key, [word])
     if not near:
         return []
     return [row[0] for row in rows.where(dialect.among(form.col("id"), near)).tuples().execute(db)]
@@ -161,7 +163,9 @@ def _named(form: Form, name: Any) -> dict[int, str]:
 
 def _looks(name: str) -> list[list[str]]:
     """What to look for in the search table: all parts together, the sound of the whole, then one part after another."""
-    words = search.WORD.findall(plain(name))
+    # Chinese names are written without blanks; a single letter stands in too many names to look for.
+    text = re.sub(r"(?<=[㐀-鿿]) (?=[㐀-鿿])", "", plain(name))
+    words = [word for word in search.WORD.findall(text) if len(word) > 1 or search.CJK.match(word)]
     parts: list[str] = []
     looks: list[list[str]] = []
     for word in words:

@@ -180,11 +180,11 @@ def people_in(department_ids: Iterable[int]) -> set[int]:
 
 
 def head_of(department_id: int) -> int | None:
-    """Who heads the department; without a head of its own the one of the next department above."""
+    """Who heads the department; without a head who can be given work, the one of the next department above."""
     nodes = _all().nodes
     node = nodes.get(department_id)
     while node is not None:
-        if node.head_id is not None:
+        if node.head_id is not None and people.is_active(node.head_id):
             return node.head_id
         node = nodes.get(node.parent_id) if node.parent_id else None
     return None
@@ -196,7 +196,7 @@ def manager_of(user_id: int) -> int | None:
     held = of_user(user_id)
     node = nodes.get(held[0]) if held else None
     while node is not None:
-        if node.head_id not in (None, user_id):
+        if node.head_id not in (None, user_id) and people.is_active(node.head_id or 0):
             return node.head_id
         node = nodes.get(node.parent_id) if node.parent_id else None
     return None

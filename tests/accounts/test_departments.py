@@ -95,3 +95,19 @@ def test_members_are_chosen_on_the_page_and_in_the_list_of_users(client: Client,
     client.post(f"/settings/users/{bo}", data={"name": "Bo 李", "role": "staff", "department": ""})
     assert [len(d["members"]) for d in api.get("/departments")["departments"]] == [2, 0]
     assert "销售部" in client.get("/settings/log").text
+
+
+def test_the_next_head_above_answers_for_who_has_none(app: Any, api: Api, client: Client) -> None:
+    from appliance.accounts import departments
+    from appliance.core.db import read
+
+    top = made(api, "总部", head="amy")
+    sales = made(api, "销售部", parent=top, head="bo", members=["bo"])
+    east = made(api, "华东组", parent=sales, members=["cy"])
+    with app.test_request_context(), read():
+        assert departments.below(top) == {top, sales, east} and departments.headed_by(2) == {sales, east}
+        assert departments.head_of(east) == 2 and departments.manager_of(3) == 2
+        assert departments.manager_of(2) == 1, "a head answers to the next one above"
+    client.post("/settings/users/2/disable")
+    with app.test_request_context(), read():
+        assert departments.head_of(east) == 1, "who left is nobody's head"

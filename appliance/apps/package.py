@@ -240,5 +240,6 @@ def _forms(docs: list[Doc]) -> tuple[list[Item], list[Item]]:
 
 
 def _pending(field_doc: Doc, own: str, there: set[str]) -> bool:
-    target = field_doc.get("form") if field_doc.get("type") == "relation" else None
+    points = field_doc.get("type") in ("relation", "relations", "sub_form") and not field_doc.get("fields")
+    target = field_doc.get("form") if points else None
     return isinstance(target, str) and target != own and target not in there

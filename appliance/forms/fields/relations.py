@@ -196,7 +196,7 @@ class Relations(ManyValues):
             old = held.get(draft.ids[i], []) if draft.ids else []
             adding = values[i].get("add", []) if isinstance(values[i], dict) else values[i]
             for one in adding:
-                if not isinstance(one, dict) and one not in seen:
+                if one not in seen:
                     draft.fail(i, self.key, _("没有编号为 %(id)s 的记录。", id=one))
             if not isinstance(values[i], dict):
                 values[i] = [*values[i], *(one for one in old if one not in seen and one not in values[i])]
@@ -216,13 +216,12 @@ class Relations(ManyValues):
             return
         ids, errors = relations.resolve(self.target, [part[n] for _i, part, n in places], draft)
         for k, (i, part, n) in enumerate(places):
+            part[n] = ids[k]
             if k in errors:
                 draft.fail(i, self.key, errors[k])
-            else:
-                part[n] = ids[k]
         for i in named:
             for part in _lists(values[i]):
-                part[:] = [one for n, one in enumerate(part) if one not in part[:n]]
+                part[:] = [one for n, one in enumerate(part) if one is not None and one not in part[:n]]
 
 
 def _lists(value: Any) -> list[list[Any]]:

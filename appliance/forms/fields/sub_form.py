@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import peewee
 from flask import render_template
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -325,7 +326,9 @@ class SubForm(LinkField):
 
         from .. import conditions
 
-        child = self.needed()
+        if self.child is None:
+            return peewee.Value(1) == 0
+        child = self.child
         inner = replace(ctx.inner(), actor=SYSTEM) if self.owned else ctx.inner()
         rows = conditions.alias(child, inner)
         via = child.col(self.via, rows)
@@ -375,7 +378,7 @@ class SubForm(LinkField):
         made: list[tuple[int, int, dict[str, Any]]] = []
         changed: list[tuple[int, int, dict[str, Any]]] = []
         for i in named:
-            plan = Plan(values[i] or [])
+            plan = Plan(self._plain(row, new=draft.ids is None) for row in values[i] or [])
             record_id = draft.ids[i] if draft.ids else 0
             plan.actor = self.acting(draft.actor)
             plan.seen = [row["id"] for row in held.get(record_id, [])]
@@ -392,6 +395,18 @@ class SubForm(LinkField):
         if made or changed:
             self._refuse(draft, made, None)
             self._refuse(draft, changed, [row["id"] for _i, _n, row in changed])
+
+    def _plain(self, row: dict[str, Any], new: bool) -> dict[str, Any]:
+        """The row without what is not written; those of a new record are new, wherever they were copied from."""
+        from ..query import Masked
+
+        fields = self.needed().fields
+        return {
+            key: value
+            for key, value in row.items()
+            if not isinstance(value, Masked)
+            and (not new if key == "id" else key in fields and not fields[key].readonly)
+        }
 
     def _refuse(self, draft: Draft, rows: list[tuple[int, int, dict[str, Any]]], ids: list[int] | None) -> None:
         from .. import records

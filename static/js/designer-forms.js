@@ -38,6 +38,12 @@
     return found;
   }
 
+  /* A sentence of the page, filled: data-purge-words → purgeWords. */
+  function write(name, values) {
+    var at = document.querySelector("[data-" + name.replace(/[A-Z]/g, function (c) { return "-" + c.toLowerCase(); }) + "]");
+    at.textContent = at.dataset[name].replace(/%\((\w+)\)s/g, function (_all, key) { return values[key]; });
+  }
+
   function open(id) { document.getElementById(id).showModal(); }
 
   document.addEventListener("DOMContentLoaded", function () {
@@ -76,8 +82,7 @@
     var gone = target.closest("[data-delete]");
     if (gone) {
       document.getElementById("delete-form-form").action = gone.dataset.delete;
-      document.querySelector("[data-delete-name]").textContent = gone.dataset.name;
-      document.querySelector("[data-delete-count]").textContent = gone.dataset.count;
+      write("deleteWords", { form: gone.dataset.name, count: gone.dataset.count });
       open("delete-form");
     }
     var purge = target.closest("[data-purge]");
@@ -85,8 +90,8 @@
       var form = document.getElementById("purge-form");
       form.action = purge.dataset.purge;
       form.dataset.word = purge.dataset.name;
-      form.querySelector("[data-purge-name]").textContent = purge.dataset.name;
-      form.querySelector("[data-purge-count]").textContent = purge.dataset.count;
+      write("purgeWords", { what: purge.dataset.count });
+      write("purgeAsk", { word: purge.dataset.name });
       form.elements.word.value = "";
       form.querySelector("[type=submit]").disabled = true;
       open("purge");

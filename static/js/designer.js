@@ -463,7 +463,7 @@
   function drawHidden() {
     var list = D.doc.layout.hidden || [];
     hiddenBox.hidden = !list.length;
-    hiddenBox.replaceChildren(el("h3", { text: words.hidden_fields }), el("div", { class: "row-gap" }, list.map(function (key) {
+    hiddenBox.replaceChildren(el("h2", { text: words.hidden_fields }), el("div", { class: "row-gap" }, list.map(function (key) {
       return el("button", { type: "button", class: "btn btn-sm", "aria-label": fill(words.put_back, { field: nameOf(key) }), onclick: function () { D.putBack(key); } }, [icon("plus", 16), el("span", { text: nameOf(key) })]);
     })));
   }

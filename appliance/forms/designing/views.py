@@ -8,6 +8,7 @@ from typing import Any
 from flask import flash, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from ...accounts import permissions
@@ -24,7 +25,13 @@ from .drafts import Draft
 __all__ = ["bp", "editor_views"]
 
 nav.add(
-    "settings", _l("表单"), "designer.forms", "forms", "design", order=20, words="forms biaodan design designer sheji"
+    "settings",
+    lazy_pgettext("forms", "表单"),
+    "designer.forms",
+    "forms",
+    "design",
+    order=20,
+    words="forms biaodan design designer sheji",
 )
 nav.action(_l("新建表单"), "designer.forms", "plus", "design", words="new form xinjian biaodan", new=1)
 

@@ -70,7 +70,7 @@ def _living(record: Record) -> Any:
 
 def _said(row: Comment, actor: Actor, names: dict[str, int]) -> Said:
     own = row.author_id == actor.id
-    author = people.name(row.author_id) if row.author_id else ""
+    author = people.name(row.author_id) if row.author_id else _("固客")
     html = _html(row.text, names, set(row.mentions))
     return Said(row.id, author, row.text, html, row.at, row.edited_at, own, own or actor.is_admin)
 

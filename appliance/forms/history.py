@@ -321,7 +321,9 @@ def preview(record: Record, values: dict[str, Any], actor: Actor) -> list[Step]:
     for key, value in values.items():
         f = record.form.fields[key]
         now = record.values.get(key)
-        then = f.after(now or [], value) if isinstance(value, dict) and hasattr(f, "after") else value
+        then = value
+        if isinstance(value, dict) and isinstance(now, list):
+            then = [one for one in now if one not in value["remove"]] + value["add"]
         out.append(Step(f, record.text(key), _text(f, then, titles)))
     return out
 

@@ -1,11 +1,14 @@
 """Numbered steps from one schema to the next, oldest first. A step that was released is never edited.
 
-Each step is a module here with frozen models and ``apply()``; it is listed below as
-``Migration(2, "what it does", m0002_name.apply)``.
+Each step is a module here with ``apply()``, made of ``steps``; it is listed below as
+``Migration(3, "what it does", m0003_name.apply)``.
 """
 
 from __future__ import annotations
 
 from ..core.schema import Migration
+from . import m0002_form_engine
 
-MIGRATIONS: list[Migration] = []
+MIGRATIONS: list[Migration] = [
+    Migration(2, "form engine", m0002_form_engine.apply),
+]

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import appliance.schema
+from appliance.accounts.actor import SYSTEM
 from appliance.core import schema, secrets, settings, snapshot
-from appliance.core.db import db
+from appliance.core.db import db, open_database
 from appliance.core.errors import UserError
 from appliance.core.models import SchemaVersion
 from appliance.core.schema import Migration
+from appliance.forms import catalog, query, records
+from appliance.migrations import MIGRATIONS
+
+FIRST = Path(__file__).parent.parent / "data" / "guke-0.1.0.db.gz"
 
 
 def test_a_fresh_database_has_every_table_and_the_version(folder: Path) -> None:
@@ -28,14 +36,15 @@ def test_an_older_database_is_backed_up_and_migrated_once(folder: Path, monkeypa
         applied.append(True)
         db.execute_sql("CREATE TABLE new_thing (id INTEGER PRIMARY KEY)")
 
-    monkeypatch.setattr(appliance.schema, "MIGRATIONS", [Migration(2, "a new thing", apply)])
+    old, new = schema.current(), schema.current() + 1
+    monkeypatch.setattr(appliance.schema, "MIGRATIONS", [*MIGRATIONS, Migration(new, "a new thing", apply)])
     schema.prepare()
     schema.prepare()
     assert applied == [True]
-    assert schema.found() == 2
+    assert schema.found() == new
     assert "new_thing" in db.get_tables()
-    [before] = (folder / "backups").glob("before-upgrade-1-to-2-*.db")
-    assert snapshot.version(before) == 1
+    [before] = (folder / "backups").glob(f"before-upgrade-{old}-to-{new}-*.db")
+    assert snapshot.version(before) == old
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,10 +52,11 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(folder: Path, monk
         db.execute_sql("CREATE TABLE half (id INTEGER PRIMARY KEY)")
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(appliance.schema, "MIGRATIONS", [Migration(2, "broken", apply)])
+    old = schema.current()
+    monkeypatch.setattr(appliance.schema, "MIGRATIONS", [*MIGRATIONS, Migration(old + 1, "broken", apply)])
     with pytest.raises(RuntimeError):
         schema.prepare()
-    assert schema.found() == 1
+    assert schema.found() == old
     assert "half" not in db.get_tables()
 
 
@@ -71,3 +81,42 @@ def test_a_signature_is_good_for_its_purpose_only(folder: Path) -> None:
     assert secrets.verify("42", signature, "download")
     assert not secrets.verify("43", signature, "download")
     assert not secrets.verify("42", signature, "login")
+
+
+def _shape(file: Path) -> dict[str, set[tuple[str, str]]]:
+    """Table → its columns (name, type), and the indexes as one more entry."""
+    with closing(sqlite3.connect(file)) as plain:
+        names = [
+            row[0]
+            for row in plain.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 's\\_%' ESCAPE '\\'"
+            )
+        ]
+        shape = {t: {(c[1], c[2]) for c in plain.execute(f'PRAGMA table_info("{t}")')} for t in names}
+        indexes = plain.execute("SELECT name, tbl_name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+        return shape | {"(indexes)": set(indexes)}
+
+
+def test_a_database_of_the_first_release_becomes_one_of_this(folder: Path, tmp_path: Path) -> None:
+    """It holds a customer with an order and a tag, and a form that the company made."""
+    fresh = _shape(folder / "guke.db")
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "guke.db").write_bytes(gzip.decompress(FIRST.read_bytes()))
+    open_database(old)
+    try:
+        schema.prepare()
+        assert schema.found() == schema.current()
+        found = _shape(old / "guke.db")
+        ours = {"f_ticket", "(indexes)"}
+        assert {t: c for t, c in found.items() if t not in ours} == {t: c for t, c in fresh.items() if t not in ours}
+        assert fresh["(indexes)"] <= found["(indexes)"]
+        order = query.Query(catalog.get("order"), SYSTEM).page().records[0]
+        assert (order.text("amount"), order.text("customer")) == ("¥99.50", "王芳")
+        customer = query.Query(catalog.get("customer"), SYSTEM).where({"tag": "老客"}).page().records[0]
+        assert customer.title == "王芳"
+        records.update(catalog.get("ticket"), 1, {"price": "6"}, SYSTEM)
+        catalog.add_field(catalog.get("ticket"), {"key": "stars", "label": "星级", "type": "rating"})
+        records.update(catalog.get("ticket"), 1, {"stars": 4}, SYSTEM)
+    finally:
+        open_database(folder)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from appliance.accounts import permissions, users
 from appliance.accounts.actor import SYSTEM
 from appliance.core.db import db, write
 from appliance.forms import catalog, formula, query, records
@@ -525,3 +526,28 @@ def test_a_rollup_adds_up_the_line_items_of_a_record(app, api, work):
         expect=201,
     )
     assert (made["values"]["total"], made["values"]["gross"]) == ("6.50", "7.35")
+
+
+def test_a_field_that_comes_back_from_the_bin_is_right_again(shops, api, work):
+    shop = api.post("/forms/shop/records", {"values": {"name": "甲"}}, expect=201)["id"]
+    catalog.add_field(catalog.get("shop"), {"key": "again", "label": "次数", "type": "rollup", "form": "sale"})
+    work()
+    catalog.delete_field(catalog.get("shop"), "again")
+    api.post("/forms/sale/records", {"values": {"shop": shop}}, expect=201)
+    catalog.restore_field(catalog.get("shop"), "again")
+    work()
+    assert stored("shop", shop)["again"] == 1
+
+
+def test_who_may_not_see_the_sources_sees_the_result_only_where_the_designer_says_so(shops, staff_api):
+    catalog.add_field(
+        catalog.get("sale"), {"key": "open", "label": "公开", "type": "formula", "formula": "{price} * 2", "open": True}
+    )
+    rights = {"forms": {"*": {"verbs": list(permissions.VERBS)},
+                        "sale": {"verbs": list(permissions.VERBS), "fields": {"price": "hidden"}}}}  # fmt: skip
+    users.add_role("narrow", "narrow", permissions.Rights.open(rights))
+    users.update(users.by_login("bo").id, SYSTEM, role="narrow")
+    made = records.create(catalog.get("sale"), {"price": "7", "quantity": 1}, SYSTEM)
+    seen = staff_api.get(f"/forms/sale/records/{made}")["values"]
+    assert "price" not in seen and "amount" not in seen and seen["open"] == "14.00"
+    staff_api.get("/forms/sale/records", sort="amount", expect=422)

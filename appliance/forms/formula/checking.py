@@ -15,6 +15,7 @@ from ..fields.computed import Computed
 from ..fields.formula import Formula, scope
 from ..fields.rollup import Rollup
 from . import compiling, filling, graph
+from .models import ComputedState
 from .parser import FormulaProblem
 
 
@@ -102,6 +103,12 @@ def settle(form_key: str, old: dict[str, Any] | None, known: dict[str, Form]) ->
         before = {doc["key"]: doc for doc in (old or {}).get("fields", [])}
         changed = [f for f in form.fields.values() if f.spec.document() != before.get(f.key)]
         _refuse(form, changed)
+        # While a field was in the recycle bin, or was another field of that key, nobody kept its values.
+        for f in changed:
+            if f.key not in before:
+                ComputedState.delete().where(
+                    (ComputedState.form_id == form.id) & (ComputedState.field_key == f.key)
+                ).execute()
         _refuse_broken(forms, known)
         if _store_canonical(form, changed):
             catalog.touch()

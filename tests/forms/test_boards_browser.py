@@ -144,7 +144,7 @@ def test_cells_are_edited_one_after_the_other_and_taken_back(page, ids):
     cell(page, ids[3], "budget").dblclick()
     page.locator("#cell-editor [name=budget]").fill("55.5")
     page.keyboard.press("Tab")
-    page.locator("#cell-editor form[hx-post*='/cells/parent']").wait_for()
+    page.locator(f"#cell-editor form[hx-post*='/records/{ids[2]}/cells/name']").wait_for()
     assert values(ids[3])["budget"] == 5550 and "55.50" in cell(page, ids[3], "budget").inner_text()
     page.keyboard.press("Escape")
     page.locator("#cell-editor").wait_for(state="hidden")

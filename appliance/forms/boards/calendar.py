@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from flask_babel import format_date
+from flask_babel import format_date, lazy_pgettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
@@ -110,7 +110,7 @@ class CalendarBoard(Board):
 
 class Calendar(Kind):
     key = "calendar"
-    label = _l("日历")
+    label = lazy_pgettext("view", "日历")
     icon = "calendar"
     template = "forms/boards/_calendar.html"
 

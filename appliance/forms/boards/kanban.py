@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from peewee import fn
 
 from ...accounts import people
@@ -85,7 +85,7 @@ class KanbanBoard(Board):
 
 class Kanban(Kind):
     key = "kanban"
-    label = _l("看板")
+    label = lazy_pgettext("view", "看板")
     icon = "layout-kanban"
     template = "forms/boards/_kanban.html"
 
@@ -104,7 +104,7 @@ class Kanban(Kind):
         by = field_of(state)
         board = KanbanBoard(state, chips, "", by, sum_of(state), may_move=may_move(state.form, by, state.actor))
         counts, board.estimated = _counts(state, by, board.sum)
-        columns = [column_of(state, by, value) for value in _values(by, counts)]
+        columns = [column_of(state, by, value) for value in _values(by, counts, board.estimated)]
         board.left_out = max(0, len(columns) - COLUMNS)
         board.columns = columns[:COLUMNS]
         for column in board.columns:
@@ -229,13 +229,16 @@ def _in_use(state: State, by: Field) -> Iterator[Any]:
         yield last
 
 
-def _values(by: Field, counts: dict[Any, Count]) -> list[Any]:
-    """The columns in order: records without a value first, then the choices, then what else there is."""
+def _values(by: Field, counts: dict[Any, Count], estimated: bool) -> list[Any]:
+    """The columns in order: the choices, then what else there is; records without a value first when there are any (or when
+    it is not known), else last: there is still a place to drag a card to."""
     if by.value_input == "yes_no":
-        return [None, 1, 0] if None in counts else [1, 0]
+        return [None, 1, 0] if None in counts or estimated else [1, 0]
     known = [value for value, _label in by.value_choices() or []]
     others = [v for v in counts if v is not None and v not in known]
     if by.value_input == "person":
         active = dict(people.active())
         others.sort(key=lambda v: (v not in active, by.format(v)))
-    return [None, *known, *others]
+    if by.required:
+        return [*([None] if counts.get(None) else []), *known, *others]
+    return [None, *known, *others] if None in counts or estimated else [*known, *others, None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 
 from ...accounts.actor import Actor
 from ...core.errors import UserError
@@ -21,7 +21,7 @@ class List(Kind):
     """The table."""
 
     key = "list"
-    label = _l("列表")
+    label = lazy_pgettext("view", "列表")
     icon = "list"
     template = "forms/_list_table.html"
     has_cards = False

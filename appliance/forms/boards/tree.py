@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from ..catalog import Form
 
 SIZE = 50
-CAP = 999
+CAP = 99
 DEEPEST = 200
 """Levels that the check against circles walks up."""
 
 
 @dataclass(frozen=True)
 class Branch:
-    """A row of the tree. ``children``: how many stand directly under it (999+ when there are more)."""
+    """A row of the tree. ``children``: how many stand directly under it (99+ when there are more)."""
 
     row: Row
     children: int
@@ -70,7 +70,7 @@ class Tree(Kind):
     def read(self, state: State, chips: list[tuple[str, str]]) -> TreeBoard:
         """The top of the tree, or, where a search or filter cuts it, what that finds."""
         parent = field_of(state)
-        found = state.query() if state.narrowed else roots(state, parent)
+        found = state.query() if state.narrowed else roots(state, parent).sort(order(state))
         page = found.page(SIZE, state.cursor, listing.read_keys(state, [*state.columns, parent.key]))
         board = TreeBoard(state, chips, "", parent, may_move=may_move(state.form, parent, state.actor))
         board.columns = listing.columns(state)
@@ -111,6 +111,11 @@ def roots(state: State, parent: Field) -> query.Query:
     return found.where({"field": f"{parent.key}.id", "op": "empty"})
 
 
+def order(state: State) -> str:
+    """The oldest first where nobody said otherwise: what stands at the top was mostly made first, so it is found at once."""
+    return state.sort or "id"
+
+
 def under(state: State, parent: Field, above: int) -> query.Query:
     return query.Query(state.form, state.actor).only(state.form.col(parent.key) == above)
 
@@ -119,7 +124,7 @@ def children(state: State, above: int, cursor: str | None) -> tuple[list[Branch]
     """A page of what stands directly under a record, and the cursor of the next. Raises NotFound, UserError."""
     parent = field_of(state)
     query.get(state.form, above, state.actor)
-    found = under(state, parent, above).sort(state.sort)
+    found = under(state, parent, above).sort(order(state))
     page = found.page(SIZE, cursor, listing.read_keys(state, [*state.columns, parent.key]))
     return branches(state, parent, page.records), page.next_cursor
 

@@ -95,7 +95,7 @@ def _layout(form: Form) -> layout.Layout:
     """The form's own layout; else sections that its fields name, and last what Guke keeps itself."""
     if form.options.get("layout"):
         return layout.read(form.options["layout"], form.fields, SYSTEM_FIELDS)
-    kept = [key for key, f in form.fields.items() if f.readonly and not f.computed]
+    kept = [key for key, f in form.fields.items() if f.readonly and f.group != "computed"]
     found = layout.read(None, {key: f for key, f in form.fields.items() if key not in kept}, SYSTEM_FIELDS)
     if kept:
         found.tabs[-1].sections.append(layout.Section(_("固客统计"), fields=kept))

@@ -22,6 +22,7 @@ from ..accounts.actor import Actor
 from ..core.errors import Conflict, FieldErrors, NotFound
 from . import catalog, query, records
 from .catalog import Form
+from .designing import conversion
 from .fields.base import Field
 from .hooks import Cause
 from .models import Change
@@ -180,9 +181,12 @@ def _entry(
     restorable: set[str],
 ) -> Entry:
     lines = []
+    form = catalog.by_id(change.form_id)
     for key, value in (change.fields or {}).items():
         if key in clear:
-            old, new = _sides(change.action, clear[key], value, titles)
+            # A field may have had another type when the Change was written.
+            then = form.field_at(key, change.id) if form else None
+            old, new = _sides(change.action, then or clear[key], value, titles)
             if old or new:
                 back = change.action == "update" and key in restorable
                 lines.append(Line(key, clear[key].label, old, new, restorable=back))
@@ -285,12 +289,12 @@ def earlier(record: Record, change_id: int, actor: Actor, key: str | None = None
         fields = {key: fields[key]}
     since = Change.id >= change_id if key is not None else Change.id > change_id
     steps: dict[str, list[Any]] = defaultdict(list)
-    for (values,) in (
-        Change.select(Change.fields).where(mine, since, Change.action == "update").order_by(Change.id).tuples()
-    ):
+    rows = Change.select(Change.id, Change.fields).where(mine, since, Change.action == "update").order_by(Change.id)
+    for number, values in rows.tuples():
         for name, change in values.items():
-            if name in fields:
-                steps[name].append(change)
+            said = conversion.translated(form, name, number, change) if name in fields else None
+            if said is not None:
+                steps[name].append(said)
     return {name: value for name, changes in steps.items() for value in _before(record, fields[name], changes)}
 
 

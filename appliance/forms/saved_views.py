@@ -69,7 +69,7 @@ def arrange(form: Form, actor: Actor, view: View | None, values: dict[str, Any])
     values = {k: clean[k] for k in ARRANGED if k in values}
     with write():
         if view is not None and view.owner_id == actor.id:
-            view.settings = dict(view.settings) | values
+            view.settings = dict(view.settings) | values  # type: ignore[assignment]
             view.save()
             return
         row = _own_row(form, actor)
@@ -85,7 +85,7 @@ def _own_row(form: Form, actor: Actor) -> View:
 
 def _keep(row: View, own: Own) -> None:
     with write():
-        row.settings = asdict(own)
+        row.settings = asdict(own)  # type: ignore[assignment]
         row.save()
 
 

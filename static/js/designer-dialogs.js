@@ -145,7 +145,7 @@
       }));
       var chosen = f.default;
       var dflt = el("select", { class: "form-select dz-choice-default", "aria-label": w.default_choice }, [el("option", { value: "", text: w.no_default })].concat(list.map(function (c) { return el("option", { value: c.value, text: textOf(c), selected: c.value === chosen }); })));
-      dflt.addEventListener("change", function () { chosen = dflt.value; set("default", dflt.value || undefined); });
+      dflt.addEventListener("change", function () { chosen = dflt.value; set("default", dflt.value || undefined, { panel: true }); });
       box.replaceChildren(rows, el("div", { class: "row-gap" }, [
         el("button", { type: "button", class: "btn btn-sm", onclick: function () { addMany([fill(w.choice_n, { n: list.length + 1 })], list.length); tell(true, list.length - 1); } }, [icon("plus", 16), el("span", { text: w.add_choice })]),
         el("button", { type: "button", class: "btn btn-sm btn-ghost", onclick: function () { many(addAll); } }, [icon("clipboard-list", 16), el("span", { text: w.add_many })]),

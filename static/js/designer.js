@@ -310,11 +310,19 @@
     if (state === "failed" || state === "conflict") event.preventDefault();
   });
 
+  /* The same whatever the order of its keys. */
+  function plain(value) {
+    if (Array.isArray(value)) return value.map(plain);
+    if (!value || typeof value !== "object") return value;
+    return Object.keys(value).sort().map(function (key) { return [key, plain(value[key])]; });
+  }
+  function same(a, b) { return JSON.stringify(plain(a)) === JSON.stringify(plain(b)); }
+
   /* What was not saved when the page went away is taken up again. */
   function recover() {
     var kept = null;
     try { kept = JSON.parse(localStorage.getItem(STORE) || "null"); } catch (error) { kept = null; }
-    if (!kept || !kept.doc || !kept.doc.layout || JSON.stringify(kept.doc) === JSON.stringify(D.doc)) { forget(); return; }
+    if (!kept || !kept.doc || !kept.doc.layout || same(kept.doc, D.doc)) { forget(); return; }
     undos.push(snapshot());
     D.doc = kept.doc;
     D.version = kept.version;

@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
-from ...accounts import people, permissions
+from ...accounts import people, permissions, users
 from ...accounts.actor import Actor
 from ...core import i18n
 from ...core.errors import UserError
@@ -363,7 +363,8 @@ def seen_by(draft: Draft) -> str:
     """Whom a change of the form reaches, in words."""
     if draft.form is None:
         return _("发布之后，能看见全部表单的人会在左边的导航里看到它。")
-    count = len([user for user in people.active() if user])
+    actors = (users.actor_of(user_id) for user_id, _name in people.active())
+    count = len([one for one in actors if one and permissions.can(one, "see", draft.form.key)])
     return ngettext(
         "发布之后，所有看得到这个表单的人（共 %(num)s 位同事）立刻用新的样子；已经打开的页面刷新后才变。",
         "发布之后，所有看得到这个表单的人（共 %(num)s 位同事）立刻用新的样子；已经打开的页面刷新后才变。",

@@ -196,6 +196,61 @@ def test_what_could_not_be_saved_is_kept(page):
     page.complaints.allow("ERR_INTERNET_DISCONNECTED|Failed to fetch")
 
 
+@desk
+def test_leaving_at_once_loses_nothing(page):
+    begin(page, "离开")
+    url = page.url
+    page.locator("[data-add=text]").click()
+    page.locator("[data-add=date]").click()
+    page.goto("/")
+    page.goto(url)
+    page.locator(".dz-card[data-key=date]").wait_for()
+    saved(page)
+    assert keys(page) == ["text", "date"] and page.locator("#designer-conflict").is_hidden()
+
+
+@desk
+def test_a_type_is_changed_after_seeing_what_does_not_convert(page, app):
+    form = catalog.create_form({
+        "key": "fixing", "label": "维修", "title_field": "title",
+        "fields": [{"key": "title", "label": "标题", "type": "text"}, {"key": "fee", "label": "费用", "type": "text"}],
+    })  # fmt: skip
+    records.create_many(form, [{"title": "a", "fee": "12"}, {"title": "b", "fee": "面议"}], SYSTEM)
+    page.goto("/forms/fixing/design")
+    page.locator(".dz-card[data-key=fee] .dz-pick").click()
+    page.get_by_label("类型", exact=True).select_option("money")
+    page.locator(".dz-conversion .notice", has_text="1 条").wait_for()
+    page.get_by_role("button", name="改为这种类型").click()
+    page.locator(".dz-card[data-key=fee] .unit.before").wait_for(state="attached")
+    saved(page)
+    page.get_by_role("button", name="发布", exact=True).click()
+    publish = page.locator("#designer-publish [data-publish]")
+    publish.wait_for()
+    assert publish.is_disabled()
+    page.get_by_label("我明白，仍然发布").check()
+    publish.click()
+    page.wait_for_url("**/forms/fixing")
+    assert catalog.get("fixing").fields["fee"].type == "money"
+
+
+@desk
+def test_choices_are_pasted_coloured_and_defaulted(page):
+    begin(page, "选项")
+    page.locator("[data-add=choice]").click()
+    page.get_by_role("button", name="批量添加").click()
+    page.fill("#designer-many-text", "红\n黄\n\n蓝")
+    page.locator("#designer-many").get_by_role("button", name="添加", exact=True).click()
+    page.get_by_role("textbox", name="选项 6").wait_for()
+    page.get_by_label("默认选项").select_option("黄")
+    page.locator(".dz-card[data-key=choice] option[value=黄][selected]").wait_for(state="attached")
+    page.get_by_role("textbox", name="选项 4").press("Alt+ArrowUp")
+    saved(page)
+    page.reload()
+    page.locator(".dz-card[data-key=choice] .dz-pick").click()
+    found = page.locator(".dz-choice-list .dz-choice-text input:visible").evaluate_all("all => all.map(e => e.value)")
+    assert found == ["选项 1", "选项 2", "红", "选项 3", "黄", "蓝"]
+
+
 @phone
 def test_a_phone_adds_by_tap_and_edits_in_a_sheet(page):
     begin(page, "手机")

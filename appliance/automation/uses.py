@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flask_babel import gettext as _
+
 from ..forms import catalog
 from ..forms.catalog import Form
 from ..forms.designing import uses
@@ -19,4 +21,5 @@ def find(form: Form, key: str | None) -> Iterator[Use]:
             over = catalog.all_forms().get(subject.form_key)
             own = key is None and subject.form_key == form.key
             if over and (own or (form.key, key) in uses.named(subject.document(), over)):
-                yield Use(f"{subject.noun}「{subject.label}」", subject.enabled and not own)
+                words = _("%(noun)s「%(name)s」", noun=subject.noun, name=subject.label)
+                yield Use(words, subject.enabled and not own)

@@ -46,7 +46,7 @@ def publish(draft_id: int, version: int, actor: Actor, accept: bool = False) -> 
         raise FieldErrors(plan.problems)
     if plan.losing and not accept:
         raise UserError(
-            _("这样发布会丢失数据，请确认后再发布：%(what)s。", what="；".join(c.words for c in plan.losing))
+            _("这样发布会丢失数据，请确认后再发布：%(what)s。", what=_("；").join(c.words for c in plan.losing))
         )
     with write():
         demand_publishable(drafts.get(draft_id, actor), version)

@@ -173,7 +173,7 @@ def _measure(change: PlannedChange, form: Form, doc: Doc, problems_: dict[str, s
 
 
 def _records(count: int) -> str:
-    return ngettext("%(count)s 条记录", "%(count)s 条记录", count, count=f"{count:,}")
+    return ngettext("%(num)s 条记录", "%(num)s 条记录", count, num=f"{count:,}")
 
 
 def _add(change: PlannedChange, form: Form, key: str, doc: Doc, _problems: dict[str, str]) -> None:

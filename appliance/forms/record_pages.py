@@ -315,7 +315,7 @@ def copy_of(record: Record, actor: Actor) -> dict[str, Any]:
     return {
         f.key: f.form_value(record.values.get(f.key))
         for f in fields
-        if not f.unique and not f.moves_along and f.key not in alone and f.type != "identities"
+        if not f.unique and f.group != "file" and f.key not in alone and f.type != "identities"
     }
 
 

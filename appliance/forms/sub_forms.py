@@ -57,6 +57,11 @@ class Grid:
     lively: bool = False
 
     @property
+    def wrong(self) -> bool:
+        """Whether an input holds something that cannot be saved."""
+        return any(cell.error for row in self.rows for cell in row.cells if isinstance(cell, Prefixed))
+
+    @property
     def has_totals(self) -> bool:
         return any(column.summed for column in self.columns)
 

@@ -13,7 +13,7 @@ from tests.support.people import BO
 
 COLUMNS = [
     {"key": "what", "label": "项目", "type": "text", "required": True},
-    {"key": "count", "label": "数量", "type": "integer", "min": 1},
+    {"key": "count", "label": "数量", "type": "integer", "min": 1, "default": 1},
     {"key": "price", "label": "单价", "type": "money"},
     {"key": "note", "label": "备注", "type": "text"},
 ]
@@ -141,7 +141,7 @@ def test_the_page_shows_a_table_with_totals_and_its_inputs_take_rows(api: Api, c
     first, second = (row["id"] for row in made["values"]["lines"])
     data = {
         "lines": "1", "title": "一", "lines.1.id": second, "lines.1.what": "乙", "lines.1.count": "3", "lines.1.price": "5.50",
-        "lines.7.id": "", "lines.7.what": "丁", "lines.7.count": "1", "lines.8.id": "", "lines.8.what": "", "lines.8.count": "",
+        "lines.7.id": "", "lines.7.what": "丁", "lines.7.count": "1", "lines.8.id": "", "lines.8.what": "", "lines.8.count": "1",
     }  # fmt: skip
     assert client.post(f"{path}/edit", data=data).status_code == 303
     assert names(api.get(path)) == ["乙", "丁"]

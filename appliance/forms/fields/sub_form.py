@@ -64,6 +64,7 @@ class SubForm(LinkField):
     input_template = "forms/fields/sub_form.html"
     can_be_unique = False
     can_be_indexed = False
+    moves_along = True
     child: Form | None = None
     parent: Form | None = None
     via: str = ""
@@ -213,13 +214,14 @@ class SubForm(LinkField):
             name[len(prefix) :].partition(".")[0] for name in given if name.startswith(prefix) and name.count(".") > 1
         )
         fields = list(self.child.fields.values()) if self.child else []
+        untouched = {f.key: ("", None, [], f.form_value(f.default())) for f in fields}
         rows = []
         for number in numbers:
             if not number.isdecimal():
                 continue
             row = row_inputs.read(given, f"{prefix}{number}.", fields)
             record_id = given.get(f"{prefix}{number}.id", "")
-            if record_id or any(value not in ("", [], None) for value in row.values()):
+            if record_id or any(value not in untouched[key] for key, value in row.items()):
                 rows.append({"id": record_id} | row)
         return rows
 

@@ -271,7 +271,10 @@ def restorable(form: Form, actor: Actor) -> dict[str, Field]:
     return {
         key: f
         for key, f in query.clear(form, actor).items()
-        if not f.readonly and permissions.field_access(actor, form.key, key) == "edit"
+        if not f.readonly
+        # Rows of their own are restored in their own histories; files can be put back.
+        and (not f.moves_along or f.group == "file")
+        and permissions.field_access(actor, form.key, key) == "edit"
     }
 
 

@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 
 from flask import url_for
 from flask_babel import gettext as _
+from peewee import fn
 
 from ..accounts import people, permissions
 from ..accounts.actor import Actor
@@ -46,6 +47,8 @@ class Mover:
     """Something that hangs on records and goes with them. The rooms' movers run in the order of registration."""
 
     key: ClassVar[str]
+    early: ClassVar[bool] = False
+    """Whether :meth:`move` is called before the source goes (which takes with it what cannot be without it)."""
 
     def add(self, source: dict[str, Any], target: dict[str, Any], values: dict[str, Any]) -> None:
         """Adds to ``values``, what the target is about to be given; ``source`` and ``target``: stored values before."""
@@ -173,15 +176,16 @@ def merge(form: Form, target_id: int, source_id: int, chosen: Mapping[str, str],
             ).execute()
         )
         cause = Cause("merge", merge_id)
-        # The source goes first: the target may take over what only one record can hold.
-        records.delete(form, source_id, actor, cause)
-        _write(form, target_id, values, actor, cause)
         everywhere = _seeing_all(actor)
-        moved = {
-            mover.key: found
-            for mover in _movers_of(form)
-            if (found := mover.move(form, source_id, target_id, everywhere, cause))
-        }
+        moved: dict[str, Any] = {}
+        for early in (True, False):
+            if not early:
+                # The source goes first: the target may take over what only one record can hold.
+                records.delete(form, source_id, actor, cause)
+                _write(form, target_id, values, actor, cause)
+            for mover in _movers_of(form):
+                if mover.early == early and (found := mover.move(form, source_id, target_id, everywhere, cause)):
+                    moved[mover.key] = found
         Merge.update(moved=moved).where(Merge.id == merge_id).execute()
         duplicates.gone(form.id, [source_id])
     return merge_id
@@ -402,6 +406,8 @@ class Comments(Mover):
 class Pointing(Mover):
     """Records of any form that point at the source. Their Changes say which ones moved."""
 
+    early = True
+
     def move(self, form: Form, source: int, target: int, actor: Actor, cause: Cause) -> Any:
         moved = 0
         for other, f in catalog.inverse(form):
@@ -473,6 +479,35 @@ class Files(Mover):
             still = set(self._ids(f, target)) & set(moved.get(str(f.spec.id), []))
             if still:
                 self._give(f, list(still), target, source)
+
+
+@moves(ANY)
+class Rows(Mover):
+    """Where the line items stand in the source: after those of the target. (They point at it, so they move as such.)"""
+
+    early = True
+
+    def move(self, form: Form, source: int, target: int, actor: Actor, cause: Cause) -> Any:
+        moved: dict[str, list[int]] = {}
+        for f in form.links.values():
+            if f.type != "sub_form":
+                continue
+            mine = FieldLink.field_id == f.spec.id
+            ids = [r[0] for r in FieldLink.select(FieldLink.value).where(mine, FieldLink.record_id == source).tuples()]
+            if ids:
+                last = FieldLink.select(fn.MAX(FieldLink.position)).where(mine, FieldLink.record_id == target).scalar()
+                after = 0 if last is None else last + 1
+                FieldLink.update(record_id=target, position=FieldLink.position + after).where(
+                    mine, FieldLink.record_id == source
+                ).execute()
+                moved[str(f.spec.id)] = ids
+        return moved
+
+    def back(self, form: Form, source: int, target: int, moved: Any, actor: Actor, cause: Cause) -> None:
+        for field_id, ids in moved.items():
+            FieldLink.update(record_id=source).where(
+                FieldLink.field_id == int(field_id), FieldLink.record_id == target, dialect.among(FieldLink.value, ids)
+            ).execute()
 
 
 @moves(ANY)

@@ -189,3 +189,48 @@ def test_values_that_the_merger_may_not_see_stay_with_the_target(staff_api, app)
     staff_api.post(
         "/forms/customer/records:merge", {"keep": one, "merge": other, "choose": {"wechat": "merge"}}, expect=404
     )
+
+
+def test_line_items_and_files_go_along_and_come_back(app):
+    import io
+
+    from appliance.forms import uploads
+
+    catalog.create_form(
+        {"key": "bill", "label": "账单", "title_field": "title", "fields": [
+            {"key": "title", "label": "标题", "type": "text"},
+            {"key": "files", "label": "附件", "type": "attachments"},
+            {"key": "rows", "label": "明细", "type": "sub_form", "fields": [
+                {"key": "what", "label": "品名", "type": "text"}, {"key": "price", "label": "价格", "type": "money"},
+            ]},
+        ]}
+    )  # fmt: skip
+    file = uploads.hold(io.BytesIO(b"hello"), "a.txt", SYSTEM).id
+    one = make("bill", title="一", rows=[{"what": "杯", "price": "1"}])
+    other = make("bill", title="二", rows=[{"what": "盘", "price": "2"}, {"what": "碗", "price": "3"}], files=[file])
+    form = catalog.get("bill")
+
+    def held(record_id):
+        values = stored(record_id, "bill").values
+        return [row["what"] for row in values["rows"]], [f["id"] for f in values["files"]]
+
+    merge_id = merging.merge(form, one, other, {"title": "target"}, SYSTEM)
+    assert held(one) == (["杯", "盘", "碗"], [file])
+    merging.undo(form, merge_id, SYSTEM)
+    assert held(one) == (["杯"], []) and held(other) == (["盘", "碗"], [file])
+
+
+def test_a_record_that_stands_in_lists_of_others_is_replaced_there(app):
+    catalog.create_form(
+        {"key": "club", "label": "社群", "title_field": "title", "fields": [
+            {"key": "title", "label": "标题", "type": "text"},
+            {"key": "members", "label": "成员", "type": "relations", "form": "customer"},
+        ]}
+    )  # fmt: skip
+    one, other = make(name="甲"), make(name="乙")
+    club = make("club", title="一", members=[other])
+    both = make("club", title="二", members=[one, other])
+    merge_id = merging.merge(catalog.get("customer"), one, other, {}, SYSTEM)
+    assert stored(club, "club").values["members"] == [one] and stored(both, "club").values["members"] == [one]
+    merging.undo(catalog.get("customer"), merge_id, SYSTEM)
+    assert stored(club, "club").values["members"] == [other]

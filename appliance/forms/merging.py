@@ -515,30 +515,37 @@ class Linked(Mover):
     """Many-relations of any form in which the source stands."""
 
     def move(self, form: Form, source: int, target: int, actor: Actor, cause: Cause) -> Any:
-        moved: dict[str, list[int]] = {}
+        moved: dict[str, list[list[int]]] = {}
         for other, f in _many_relations(form):
-            rows = FieldLink.select(FieldLink.record_id).where(
-                FieldLink.field_id == f.spec.id, FieldLink.value == source
-            )
-            ids = [row[0] for row in rows.tuples()]
-            self._swap(other, f, ids, source, target, actor, cause)
+            ids = self._holding(f, source)
             if ids:
-                moved[str(f.spec.id)] = ids
+                had = self._holding(f, target, ids)
+                self._change(other, f, ids, {"add": [target], "remove": [source]}, actor, cause)
+                moved[str(f.spec.id)] = [[i for i in ids if i not in had], had]
         return moved
 
-    def _swap(self, other: Form, f: Field, ids: list[int], old: int, new: int, actor: Actor, cause: Cause) -> None:
+    def _holding(self, f: Field, record_id: int, among: list[int] | None = None) -> list[int]:
+        rows = FieldLink.select(FieldLink.record_id).where(
+            FieldLink.field_id == f.spec.id, FieldLink.value == record_id
+        )
+        if among is not None:
+            rows = rows.where(dialect.among(FieldLink.record_id, among))
+        return [row[0] for row in rows.tuples()]
+
+    def _change(
+        self, other: Form, f: Field, ids: list[int], delta: dict[str, list[int]], actor: Actor, cause: Cause
+    ) -> None:
         alive = query.visible_ids(other.key, ids, actor)
-        delta = {f.key: {"add": [new], "remove": [old]}}
         for start in range(0, len(ids), BATCH):
-            records.update_many(other, {i: delta for i in ids[start : start + BATCH] if i in alive}, actor, cause)
+            part = {i: {f.key: delta} for i in ids[start : start + BATCH] if i in alive}
+            records.update_many(other, part, actor, cause)
 
     def back(self, form: Form, source: int, target: int, moved: Any, actor: Actor, cause: Cause) -> None:
         for other, f in _many_relations(form):
-            ids = moved.get(str(f.spec.id), [])
-            held = FieldLink.select(FieldLink.record_id).where(
-                FieldLink.field_id == f.spec.id, FieldLink.value == target, dialect.among(FieldLink.record_id, ids)
-            )
-            self._swap(other, f, [row[0] for row in held.tuples()], target, source, actor, cause)
+            swapped, had = moved.get(str(f.spec.id), [[], []])
+            still = self._holding(f, target, swapped)
+            self._change(other, f, still, {"add": [source], "remove": [target]}, actor, cause)
+            self._change(other, f, self._holding(f, target, had), {"add": [source]}, actor, cause)
 
 
 def _many_relations(form: Form) -> list[tuple[Form, Field]]:

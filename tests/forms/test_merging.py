@@ -234,3 +234,4 @@ def test_a_record_that_stands_in_lists_of_others_is_replaced_there(app):
     assert stored(club, "club").values["members"] == [one] and stored(both, "club").values["members"] == [one]
     merging.undo(catalog.get("customer"), merge_id, SYSTEM)
     assert stored(club, "club").values["members"] == [other]
+    assert sorted(stored(both, "club").values["members"]) == [one, other]

@@ -188,6 +188,70 @@
     if (lines.length) manyDone(lines);
   });
 
+  /* ---- columns of line items ---- */
+
+  var COLUMN_TYPES = ["text", "integer", "decimal", "money", "percent", "date", "yes_no", "relation", "formula"];
+
+  D.columnsEditor = function (f, set) {
+    var list = D.copy(f.fields || []);
+    var before = (data.columns || {})[f.key] || [];
+    var box = el("div", { class: "dz-columns" });
+    var timers = {};
+    function tell(focus) {
+      set("fields", D.copy(list));
+      if (focus !== undefined) draw(focus);
+    }
+    function nameKey(column) {
+      if (before.indexOf(column.key) >= 0) return;
+      clearTimeout(timers[column.key]);
+      timers[column.key] = setTimeout(function () {
+        D.post(data.urls.key, { label: label(column.label), taken: list.filter(function (c) { return c !== column; }).map(function (c) { return c.key; }) }).then(function (answer) {
+          if (answer.ok && list.indexOf(column) >= 0 && column.key !== answer.doc.key) { column.key = answer.doc.key; tell(); }
+        });
+      }, 500);
+    }
+    function draw(focus) {
+      var rows = el("ol", { class: "dz-order-list dz-column-list" }, list.map(function (column, at) {
+        var name = el("input", { type: "text", class: "form-control", value: label(column.label), maxlength: 60, "aria-label": fill(w.column_n, { n: at + 1 }), autocomplete: "off" });
+        name.addEventListener("input", function () { column.label = name.value; nameKey(column); tell(); });
+        var known = before.indexOf(column.key) >= 0;
+        var types = COLUMN_TYPES.indexOf(column.type) < 0 ? COLUMN_TYPES.concat([column.type]) : COLUMN_TYPES;
+        var type = el("select", { class: "form-select", "aria-label": fill(w.type_of, { what: label(column.label) }), disabled: known }, types.filter(function (t) { return D.types[t]; }).map(function (t) { return el("option", { value: t, text: D.types[t].name, selected: t === column.type }); }));
+        type.addEventListener("change", function () {
+          column.type = type.value;
+          delete column.form;
+          delete column.formula;
+          if (type.value === "relation") column.form = data.forms[0].key;
+          tell(at);
+        });
+        var more = null;
+        if (column.type === "relation") {
+          more = el("select", { class: "form-select", "aria-label": w.related_form }, data.forms.map(function (one) { return el("option", { value: one.key, text: one.label, selected: one.key === column.form }); }));
+          more.addEventListener("change", function () { column.form = more.value; tell(); });
+        } else if (column.type === "formula") {
+          more = el("input", { type: "text", class: "form-control mono", value: column.formula || "", "aria-label": w.formula, placeholder: w.column_formula });
+          more.addEventListener("input", function () { column.formula = more.value; tell(); });
+        }
+        return el("li", {}, [el("span", { class: "grip", "aria-hidden": "true" }, [icon("grip-vertical", 16)]), el("span", { class: "dz-column" }, [name, type, more]),
+          D.iconButton("x", fill(w.remove_what, { what: label(column.label) }), { disabled: list.length === 1, onclick: function () { list.splice(at, 1); tell(0); } })]);
+      }));
+      box.replaceChildren(rows, el("div", { class: "row-gap" }, [el("button", { type: "button", class: "btn btn-sm", onclick: function () {
+        var n = 1;
+        while (list.some(function (c) { return c.key === "column_" + n; })) n += 1;
+        list.push({ key: "column_" + n, type: "text", label: fill(w.column_n, { n: list.length + 1 }) });
+        tell(list.length - 1);
+      } }, [icon("plus", 16), el("span", { text: w.add_column })])]));
+      new Sortable(rows, { handle: ".grip", forceFallback: true, animation: 120, onEnd: function (event) {
+        if (event.oldIndex === event.newIndex) return;
+        list.splice(event.newIndex, 0, list.splice(event.oldIndex, 1)[0]);
+        tell(event.newIndex);
+      } });
+      if (focus !== undefined && rows.children[focus]) { var first = rows.children[focus].querySelector("input"); first.focus(); first.select(); }
+    }
+    draw();
+    return box;
+  };
+
   /* ---- trees: an outline; Tab and Shift+Tab move a line in and out ---- */
 
   D.treeEditor = function (f, name, set) {

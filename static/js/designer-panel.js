@@ -319,6 +319,12 @@
     var value = f[s.key] === undefined ? s.start : f[s.key];
     var again = function (v) { set(s.key, v, { panel: true }); };
     function typed(v) { set(s.key, v); }
+    if (f.type === "sub_form") {
+      var own = Array.isArray(f.fields);
+      if (own && (s.key === "form" || s.key === "via")) return null;
+      if (s.key === "fields") return own ? row(s.label, D.columnsEditor(f, set)) : null;
+      if (own && s.key === "totals") return row(s.label, ordered(f.fields.map(function (c) { return [c.key, label(c.label)]; }), f.totals || [], typed, s.label), s.help);
+    }
     if (s.kind === "long_text") return row(s.label, area(typeof value === "string" ? value : "", typed), s.help);
     if (s.kind === "number") return row(s.label, line(value, function (v) { set(s.key, number(v)); }, { inputmode: "decimal", class: "form-control num" }), s.help);
     if (s.kind === "yes_no") return toggle(s.label, value, function (on) { if (s.start === true) setRaw(f.key, s.key, on); else set(s.key, on); }, s.help);
@@ -481,7 +487,8 @@
       if (s.start !== null && s.start !== undefined) made[s.key] = D.copy(s.start);
       if (s.kind === "choices_editor") made[s.key] = [1, 2, 3].map(function (n) { return { value: fill(w.choice_n, { n: n }), label: fill(w.choice_n, { n: n }), color: data.colors[n] }; });
       if (s.kind === "tree") made[s.key] = D.sampleTree();
-      if (s.kind === "form" && data.forms.length) made[s.key] = data.forms[0].key;
+      if (next === "sub_form" && s.key === "fields") made.fields = D.sampleColumns();
+      if (s.kind === "form" && data.forms.length && next !== "sub_form") made[s.key] = data.forms[0].key;
     });
     return made;
   }
@@ -560,7 +567,7 @@
       type.typed ? row(w.placeholder, line(label(f.placeholder), function (v) { set("placeholder", v); })) : null,
       row(w.width, segments([["", w.auto], ["third", w.third], ["half", w.half], ["full", w.full]], f.width || "", function (v) { set("width", v); }, w.width)),
     ].filter(Boolean))));
-    if (type.settings.length) parts.push(group("type", fill(w.type_settings, { type: type.name }), type.settings.map(function (s) { return setting(f, s, set); })));
+    if (type.settings.length) parts.push(group("type", fill(w.type_settings, { type: type.name }), type.settings.map(function (s) { return setting(f, s, set); }).filter(Boolean)));
     if (!type.computed) {
       parts.push(group("value", w.value, [
         toggle(w.required, f.required, function (on) { set("required", on); }),

@@ -357,7 +357,8 @@
         var tree = D.types[type].settings.find(function (s) { return s.kind === "tree"; });
         if (tree && !made[tree.key]) made[tree.key] = D.sampleTree();
         var form = D.types[type].settings.find(function (s) { return s.kind === "form"; });
-        if (form && data.forms.length && !made[form.key]) made[form.key] = data.forms[0].key;
+        if (type === "sub_form") made.fields = D.sampleColumns();
+        else if (form && data.forms.length && !made[form.key]) made[form.key] = data.forms[0].key;
         doc.fields.push(made);
         if (!doc.title_field && D.types[type].typed && type === "text") doc.title_field = key;
       }
@@ -374,6 +375,12 @@
     return [1, 2].map(function (n) {
       var text = fill(words.choice_n, { n: n });
       return { value: text, label: text, children: [{ value: text + "-1", label: text + "-1" }] };
+    });
+  };
+
+  D.sampleColumns = function () {
+    return [["item", "text", words.column_item], ["quantity", "integer", words.column_quantity], ["price", "money", words.column_price]].map(function (one) {
+      return { key: one[0], type: one[1], label: one[2] };
     });
   };
 

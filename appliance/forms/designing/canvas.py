@@ -20,6 +20,7 @@ from .. import builder, catalog, layout
 from .. import fields as types
 from ..catalog import SYSTEM_FIELDS, Form
 from ..fields.base import Field, Spec
+from ..fields.sub_form import SubForm
 from ..formula import functions as formulas
 from ..record_pages import Input
 from .conversion import Conversion
@@ -40,7 +41,7 @@ GROUPS = {
 }
 """The palette's groups, in order."""
 
-TYPED = ("sub_form", "attachments", "images", "signature")
+TYPED = ("sub_form", "attachments", "images", "signature", "auto_number")
 """Types whose value nobody can give in advance, besides the computed ones."""
 
 RULE_WORDS = {
@@ -242,7 +243,15 @@ def build(doc: dict[str, Any]) -> tuple[Form, dict[str, str]]:
             errors[str(one.get("key"))] = error.message
     for f in form.fields.values():
         f.bind(form, {**catalog.all_forms(), form.key: form})
+        _bind_rows(f, form)
     return form, errors
+
+
+def _bind_rows(f: Field, form: Form) -> None:
+    """Line items whose form is made, or changed, only when the draft is published show the columns of the draft."""
+    if isinstance(f, SubForm) and f.options.get("fields"):
+        f.child, _errors = build({"key": f"{form.key}_{f.key}", "label": f.spec.label, "fields": f.options["fields"]})
+        f.parent = form
 
 
 def laid_out(doc: dict[str, Any]) -> dict[str, Any]:

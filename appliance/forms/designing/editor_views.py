@@ -95,6 +95,11 @@ def _data(draft: Draft, doc: dict[str, Any], inputs: dict[str, Any], form: Form)
         "problems": _problems(draft),
         "published": {key: f.type for key, f in published.items()},
         "choices": {key: canvas.choice_values(f.options.get("choices")) for key, f in published.items()},
+        "columns": {
+            key: [c.get("key") for c in f.options.get("fields") or [] if isinstance(c, dict)]
+            for key, f in published.items()
+            if f.type == "sub_form"
+        },
         "types": canvas.type_docs(),
         "palette": canvas.palette(draft.form_key),
         "system": canvas.system_docs(),

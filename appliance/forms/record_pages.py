@@ -179,7 +179,8 @@ def related(form: Form, actor: Actor) -> list[Related]:
         Related(other, f, permissions.can(actor, "create", other.key), editable(other, f, actor))
         for other, f in catalog.pointing(form)
         if (other.key, f.key) not in here
-        and permissions.can(actor, "see", other.key) and f.key in query.clear(other, actor)
+        and permissions.can(actor, "see", other.key)
+        and f.key in query.clear(other, actor)
     ]
 
 

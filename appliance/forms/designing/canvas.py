@@ -22,7 +22,7 @@ from ..catalog import SYSTEM_FIELDS, Form
 from ..fields.base import Field, Spec
 from ..fields.sub_form import SubForm
 from ..formula import functions as formulas
-from ..record_pages import Input
+from ..record_pages import Input, width_of
 from .conversion import Conversion
 from .drafts import Draft
 
@@ -176,7 +176,6 @@ def _type_doc(cls: type[Field]) -> dict[str, Any]:
         "value": not cls.computed and cls.type not in TYPED,
         "computed": cls.computed,
         "typed": cls.value_input in ("text", "number"),
-        "wide": cls.column is not None and not cls.sortable,
         "settings": [
             {
                 "key": s.key,
@@ -298,7 +297,7 @@ def _by_option(docs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _computed(doc: dict[str, Any]) -> bool:
     cls = types.TYPES.get(str(doc.get("type")))
-    return cls is not None and cls.computed
+    return cls is not None and cls.group == "computed"
 
 
 # -- inputs ---------------------------------------------------------------------------------------------------------
@@ -311,7 +310,7 @@ def inputs(docs: list[dict[str, Any]], whole: dict[str, Any]) -> dict[str, dict[
     for doc in docs:
         key = str(doc.get("key"))
         f = form.fields.get(key)
-        out[key] = {"html": input_html(f, form)} if f else {"error": errors.get(key, "")}
+        out[key] = {"html": input_html(f, form), "width": width_of(f)} if f else {"error": errors.get(key, "")}
     return out
 
 

@@ -153,19 +153,6 @@ def _store_canonical(form: Form, changed: list[Field]) -> bool:
     return stored
 
 
-def problems(form_doc: dict[str, Any], forms: dict[str, Form]) -> dict[str, str]:
-    """What cannot be computed in a form's document, by field: a sentence each."""
-    form = trial(form_doc, forms)
-    found = {f.key: f.problem for f in form.fields.values() if f.problem}
-    for f in form.fields.values():
-        if f.options.get("default_formula"):
-            try:
-                _default(form, f)
-            except UserError as error:
-                found[f.key] = str(error.message)
-    return found
-
-
 def _default(form: Form, f: Field) -> str:
     text = f.options["default_formula"]
     if not isinstance(text, str) or f.computed or not f.column:

@@ -51,7 +51,6 @@ class Program:
     type: str
     fields: tuple[str, ...]
     moving: bool
-    personal: bool
     speaks: bool
     """Whether values become words of the company's language on the way."""
     run: Run
@@ -127,7 +126,7 @@ def compile(text: str, fields: Mapping[str, Field], form_label: str = "", *, def
     called = {f.name for c in calls(tree) if (f := functions.find(c.function))}
     moving = any(functions.FUNCTIONS[name].moving for name in called)
     return Program(
-        text, tree, whole.type, tuple(dict.fromkeys(compiler.used)), moving, "ME" in called, compiler.speaks, whole.run
+        text, tree, whole.type, tuple(dict.fromkeys(compiler.used)), moving, compiler.speaks, whole.run
     )  # fmt: skip
 
 

@@ -648,6 +648,9 @@
       window.htmx.trigger(holder, "htmx:load", { elt: holder });
     }
     card.guke.error = got.error || "";
+    card.guke.width = got.width || "";
+    var own = field(card.dataset.key);
+    card.dataset.width = (own && own.width) || card.guke.width;
   }
 
   function badge(name, text) { return el("span", { class: "dz-badge", title: text }, [icon(name, 16), el("span", { class: "visually-hidden", text: text })]); }
@@ -682,7 +685,7 @@
     var type = f ? D.types[f.type] : null;
     var name = label(own.label) || key;
     card.classList.toggle("problem", !!problem);
-    card.dataset.width = (f && f.width) || (type && type.wide ? "full" : "");
+    card.dataset.width = (f && f.width) || (f && card.guke.width) || "";
     var head = [icon(type ? type.icon : own.icon, 16), el("span", { class: "dz-label", text: name })];
     if (f && f.required) head.push(el("span", { class: "required", text: "*" }));
     if (D.doc.title_field === key) head.push(badge("heading", words.is_title));

@@ -549,8 +549,10 @@ def add_field(form: Form, doc: dict[str, Any], actor: Actor = SYSTEM, position: 
         last = FieldRow.select(peewee.fn.MAX(FieldRow.position)).where(FieldRow.form == form.id).scalar()
         _store_field(form.id, spec, position if position is not None else -1 if last is None else last + 1)
         _index(form.key, f)
-        touch()
-        f.installed(get(form.key), actor)
+        if type(f).installed is not Field.installed:
+            # Only some types have more to do, and reading all definitions again takes ten milliseconds.
+            touch()
+            f.installed(get(form.key), actor)
     return get(form.key).fields[spec.key]
 
 

@@ -189,23 +189,25 @@ def examine(form: Form, old: Field, new: Field, seconds: float = SECONDS) -> Con
     """Converts each distinct value without keeping it: how many records would lose theirs, with examples."""
     converter = Converter(form, old, new)
     found = Conversion()
-    until = time.monotonic() + seconds
-    seen = 0
+    before = (0, 0)
     with read():
         values = _distinct(form, old)
         # They come in order, and what cannot be converted stands together: seen by chance, they tell of the rest.
         random.Random(len(values)).shuffle(values)
+        # What many records have is looked at for certain.
+        values.sort(key=lambda row: -row[1])
+        until = time.monotonic() + seconds
         for start in range(0, len(values), BATCH):
             if time.monotonic() > until:
                 found.estimated = True
                 break
             batch = values[start : start + BATCH]
-            seen += len(batch)
+            before = found.ok, found.lost
             _weigh(found, converter, batch)
         if len(values) == SAMPLE:
             found.estimated = True
         if found.estimated:
-            _scale_up(found, catalog.filled(form, old.key))
+            _scale_up(found, before, catalog.filled(form, old.key))
     return found
 
 
@@ -239,11 +241,14 @@ def _shown(new: Field, value: Any) -> str:
     return str(value) if new.group == "relation" else new.format(value)
 
 
-def _scale_up(found: Conversion, total: int) -> None:
-    seen = found.ok + found.lost
-    if seen:
-        found.lost = round(found.lost * total / seen)
-        found.ok = total - found.lost
+def _scale_up(found: Conversion, before: tuple[int, int], total: int) -> None:
+    """The rest is taken to be like the last batch; ``before``: the counts without that."""
+    ok, lost = found.ok - before[0], found.lost - before[1]
+    unseen = total - found.ok - found.lost
+    if ok + lost and unseen > 0:
+        more = round(unseen * lost / (ok + lost))
+        found.lost += more
+        found.ok += unseen - more
 
 
 # -- doing it -----------------------------------------------------------------------------------------------------

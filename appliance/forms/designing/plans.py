@@ -173,7 +173,7 @@ def _measure(change: PlannedChange, form: Form, doc: Doc, problems_: dict[str, s
 
 
 def _records(count: int) -> str:
-    return ngettext("%(num)s 条记录", "%(num)s 条记录", count, num=f"{count:,}")
+    return ngettext("%(shown)s 条记录", "%(shown)s 条记录", count, shown=f"{count:,}")
 
 
 def _add(change: PlannedChange, form: Form, key: str, doc: Doc, _problems: dict[str, str]) -> None:

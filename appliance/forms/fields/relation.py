@@ -67,7 +67,36 @@ def find_reference(form_key: str, reference: Any) -> int | None:
     return None if reference is None else int(reference)
 
 
-class Relation(Field):
+class Pointing(Field):
+    """What points at records of the form ``form``, whether at one or at several."""
+
+    @classmethod
+    def settings(cls) -> tuple[Setting, ...]:
+        return (
+            Setting("form", "form", _l("关联哪个表单")),
+            Setting("inverse", "text", _l("在对方页面上的名称"), help=_l("例如订单关联客户时，客户页面上这一列叫“订单”。")),
+        )  # fmt: skip
+
+    def check_options(self) -> None:
+        target = self.options.get("form")
+        if not isinstance(target, str) or not target:
+            raise FieldError(_("「%(field)s」要指明关联哪个表单。", field=self.label))
+        self.target = target
+        self.inverse = read_inverse(self)
+
+    def input_scripts(self) -> tuple[str, ...]:
+        return (*self.scripts, *scripts_of(self.target))
+
+    @property
+    def points_at(self) -> str | None:
+        return self.target
+
+    @property
+    def inverse_label(self) -> str:
+        return i18n_label(self.inverse.get("label")) if self.inverse else ""
+
+
+class Relation(Pointing):
     """A record of the form ``form``: stored as its id. Given as an id or as ``{"<unique field>": value}``.
 
     ``parse`` only brings the reference into shape; ``relations.resolve`` looks the records up, many at a time.
@@ -84,32 +113,6 @@ class Relation(Field):
     can_be_public = False
     scripts = ("relations.js",)
     group = "relation"
-
-    @classmethod
-    def settings(cls) -> tuple[Setting, ...]:
-        return (
-            Setting("form", "form", _l("关联哪个表单")),
-            Setting("inverse", "text", _l("在对方页面上的名称"), help=_l("例如订单关联客户时，客户页面上这一列叫“订单”。")),
-        )  # fmt: skip
-
-    def check_options(self) -> None:
-        target = self.options.get("form")
-        if not isinstance(target, str) or not target:
-            raise FieldError(_("「%(field)s」要指明关联哪个表单。", field=self.label))
-        self.target = target
-
-        self.inverse = read_inverse(self)
-
-    def input_scripts(self) -> tuple[str, ...]:
-        return (*self.scripts, *scripts_of(self.target))
-
-    @property
-    def points_at(self) -> str | None:
-        return self.target
-
-    @property
-    def inverse_label(self) -> str:
-        return i18n_label(self.inverse.get("label")) if self.inverse else ""
 
     def pointing(self, form: Form, source: Any, targets: Any) -> Any:
         """An expression: the record in ``source`` points at one of ``targets`` (a select of ids)."""

@@ -10,12 +10,11 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
 
-from ...core.i18n import label as i18n_label
 from ..hooks import UNSET
 from ..models import FieldLink
-from .base import FieldError, Setting
+from .base import FieldError
 from .many import DELTA, LIMIT, ManyValues
-from .relation import Relation, find_reference, read_inverse, read_reference, scripts_of
+from .relation import Pointing, find_reference, read_reference
 
 if TYPE_CHECKING:
     from ...accounts.actor import Actor
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from ..query import Record
 
 
-class Relations(ManyValues):
+class Relations(Pointing, ManyValues):
     """A stored value is a list of ids of records of the form ``form``; each is given as an id or as
     ``{"<unique field>": value}``.
 
@@ -41,28 +40,6 @@ class Relations(ManyValues):
     value_input = "relation"
     input_template = "forms/fields/relations.html"
     scripts = ("relations.js",)
-
-    @classmethod
-    def settings(cls) -> tuple[Setting, ...]:
-        return Relation.settings()
-
-    def check_options(self) -> None:
-        target = self.options.get("form")
-        if not isinstance(target, str) or not target:
-            raise FieldError(_("「%(field)s」要指明关联哪个表单。", field=self.label))
-        self.target = target
-        self.inverse = read_inverse(self)
-
-    def input_scripts(self) -> tuple[str, ...]:
-        return (*self.scripts, *scripts_of(self.target))
-
-    @property
-    def points_at(self) -> str | None:
-        return self.target
-
-    @property
-    def inverse_label(self) -> str:
-        return i18n_label(self.inverse.get("label")) if self.inverse else ""
 
     def naming(self, record_id: int) -> dict[str, Any]:
         return {"field": self.key, "op": "has_any", "value": [record_id]}

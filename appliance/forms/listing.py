@@ -46,7 +46,7 @@ class Base:
         shown = _visible(form, actor, columns)
         settings = saved_views.arranged(view, own)
         if view is None:
-            return cls(columns=shown, settings=settings)
+            return cls(columns=shown, settings=settings.filled(form.views))
         return cls(dict(view.where), view.sort or None, shown, view.kind, settings)
 
 

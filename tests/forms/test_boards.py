@@ -423,3 +423,15 @@ def test_an_undo_that_is_none_is_refused(client, form):
         answer = client.post(f"/forms/project/records/{one}/put_back", data={"values": values}, htmx=True)
         assert answer.status_code in (404, 422)
     assert CY.name
+
+
+def test_a_form_says_itself_how_its_boards_begin(api, client):
+    views = {"kanban": {"by": "live", "cards": ["budget"]}, "calendar": {"date": "ends"}}
+    api.post("/forms", {**PROJECT, "views": views})
+    api.post("/forms/project/records", {"values": {"name": "秋季", "ends": "2026-06-20", "budget": "9.50"}})
+    page = client.get("/forms/project", query_string={"kind": "kanban"}).text
+    assert "¥9.50" in page and "进行中" not in page
+    page = client.get("/forms/project", query_string={"kind": "kanban", "by": "stage"}).text
+    assert "进行中" in page
+    problem = api.patch("/forms/project", {"views": {"kanban": {"by": "nothing"}}}, expect=422)
+    assert problem["errors"][0]["field"] == "views.kanban.by"

@@ -56,6 +56,12 @@ class Settings:
         doc = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items() if v != plain[name]}
         return {name: v for name, v in doc.items() if v != []}
 
+    def filled(self, doc: Mapping[str, Any]) -> Settings:
+        """With what a form's definition says (``form.views``: a document by kind of view) where this says nothing."""
+        known = Settings.open({k: v for view in doc.values() if isinstance(view, Mapping) for k, v in view.items()})
+        empty = {name: getattr(known, name) for name in SHOWN if not getattr(self, name)}
+        return replace(self, **empty)
+
     def read(self, args: Mapping[str, str]) -> Settings:
         """With what a URL says."""
         texts: dict[str, Any] = {name: args[name][:100] for name in TEXTS if name in args}

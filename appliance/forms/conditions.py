@@ -496,7 +496,9 @@ class RelatedTest(Test):
         self, doc: Condition, form: Form, ctx: Context
     ) -> tuple[Form, Relation | Relations, str, Field | None, str, Any]:
         other = catalog.get(str(doc["related"]))
-        links = [f for o, f in catalog.pointing(form) if o.key == other.key and doc.get("via") in (None, f.key)]
+        links: list[Any] = [
+            f for o, f in catalog.pointing(form) if o.key == other.key and doc.get("via") in (None, f.key)
+        ]
         if not links:
             raise FieldError(_("「%(other)s」没有关联到「%(form)s」。", other=other.label, form=form.label))
         agg = doc.get("agg", "count")

@@ -238,7 +238,7 @@ def send(token: str) -> AnyResponse:
     except UserError as error:
         errors = error.errors or {"": error.message}
         return _sheet(answering.sheet(page, request.args, _typed(page), errors), 422)
-    again = None if page.once else url_for("public_pages.show", token=token, **request.args.to_dict())
+    again = None if page.once else f"{request.path}?{request.query_string.decode()}".rstrip("?")
     response = _message(page, page.thanks or _("提交成功，谢谢！"), 200, again)
     if page.once:
         response.set_cookie(

@@ -301,9 +301,10 @@
     return found;
   };
 
-  function fieldsOf(formKey, accept) {
+  /* The fields of a form; of the draft itself those besides `own`. */
+  function fieldsOf(formKey, own, accept) {
     var take = accept || function () { return true; };
-    if (!formKey || formKey === D.doc.key) return fieldOptions(take);
+    if (!formKey || formKey === D.doc.key) return fieldOptions(take).filter(function (pair) { return pair[0] !== own; });
     var form = data.forms.find(function (one) { return one.key === formKey; });
     return form ? form.fields.filter(take).map(function (f) { return [f.key, f.label]; }) : [];
   }
@@ -330,8 +331,8 @@
     if (s.kind === "yes_no") return toggle(s.label, value, function (on) { if (s.start === true) setRaw(f.key, s.key, on); else set(s.key, on); }, s.help);
     if (s.kind === "choice") return row(s.label, choose((s.start === null || s.start === undefined ? [["", w.none]] : []).concat(s.choices), value, typedChoice(s, again)), s.help);
     if (s.kind === "form") return row(s.label, choose([["", w.choose]].concat(data.forms.map(function (one) { return [one.key, one.label]; })).concat(D.doc.key && !data.fresh ? [[D.doc.key, fill(w.this_form, { form: label(D.doc.label) })]] : []), value, again), s.help);
-    if (s.kind === "field") return row(s.label, choose([["", w.choose]].concat(fieldsOf(D.targetOf(f, s), linking(f, s)).filter(function (p) { return p[0] !== f.key; })), value, again), s.help);
-    if (s.kind === "fields") return row(s.label, ordered(fieldsOf(D.targetOf(f, s)).filter(function (p) { return p[0] !== f.key; }), Array.isArray(value) ? value : [], typed, s.label), s.help);
+    if (s.kind === "field") return row(s.label, choose([["", w.choose]].concat(fieldsOf(D.targetOf(f, s), f.key, linking(f, s))), value, again), s.help);
+    if (s.kind === "fields") return row(s.label, ordered(fieldsOf(D.targetOf(f, s), f.key), Array.isArray(value) ? value : [], typed, s.label), s.help);
     if (s.kind === "condition") return row(s.label, condition(f, s.key, D.targetOf(f, s), s.label), s.help);
     if (s.kind === "color") return row(s.label, colorPicker(value, typed, s.label, true), s.help);
     if (s.kind === "choices_editor") return row(s.label, D.choicesEditor(f, s.key, set), s.help);

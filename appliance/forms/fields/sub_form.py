@@ -214,7 +214,7 @@ class SubForm(LinkField):
             name[len(prefix) :].partition(".")[0] for name in given if name.startswith(prefix) and name.count(".") > 1
         )
         fields = list(self.child.fields.values()) if self.child else []
-        untouched = {f.key: ("", None, [], f.form_value(f.default())) for f in fields}
+        untouched: dict[str, tuple[Any, ...]] = {f.key: ("", None, [], f.form_value(f.default())) for f in fields}
         rows = []
         for number in numbers:
             if not number.isdecimal():

@@ -97,6 +97,27 @@ class Tags(LinkField):
     def schema(self) -> dict[str, Any]:
         return {"type": ["array", "null"], "items": {"type": "string"}, "example": ["高价值核心粉"]}
 
+    # -- groups -------------------------------------------------------------------------------------------------
+
+    @property
+    def groupable(self) -> bool:
+        return True
+
+    def spread(self, source: Any, row_id: Any, alias: str, ctx: Any) -> tuple[Any, Any]:
+        held, tag = CustomerTag.alias(alias), Tag.alias(f"{alias}n")
+        there = held.tag_id.in_(Tag.select(Tag.id).where(Tag.deleted_at.is_null()))
+        source = source.join(held, peewee.JOIN.LEFT_OUTER, on=(held.customer_id == row_id) & there)
+        return source.join(tag, peewee.JOIN.LEFT_OUTER, on=tag.id == held.tag_id), tag.name
+
+    def group_text(self, value: Any) -> str:
+        return str(value)
+
+    def group_to_api(self, value: Any) -> Any:
+        return value
+
+    def group_test(self, value: Any) -> dict[str, Any]:
+        return {"op": "has_any", "value": [value]}
+
     # -- conditions ---------------------------------------------------------------------------------------------
 
     def compile_positive(self, column: Any, op: str, value: Any, ctx: Any) -> Any:

@@ -20,7 +20,7 @@ from peewee import fn
 
 from ..accounts import permissions
 from ..accounts.actor import SYSTEM, Actor
-from ..core import dialect, settings
+from ..core import dialect
 from ..core.db import PARAM, Statement, db
 from ..core.errors import NotFound, UserError
 from . import catalog, conditions, search
@@ -381,14 +381,17 @@ class Query:
         measures: list[dict[str, Any]] | None = None,
         limit: int = MAX_GROUPS,
         order: str | None = None,
+        whole: bool = False,
     ) -> list[dict[str, Any]]:
         """Groups and their measures as stored values.
 
         ``group_by``: ``[{"field": "paid_at", "bucket": "month", "as"?}]`` (a path goes through relations);
         ``measures``: ``[{"agg": "sum", "of": "amount", "minus": "refunded"?, "where": condition?, "as": "paid"}]``.
-        With ``order`` (a column's name, ``-`` before it: falling) only the first ``limit`` groups are read. Raises UserError.
+        A record that holds several values of a field stands in the group of each. With ``order`` (a column's name, ``-``
+        before it: falling) only the first ``limit`` groups are read; with ``whole`` all groups are one. Raises UserError.
         """
-        return Aggregation(self, group_by or [], measures or [{"agg": "count", "as": "count"}]).rows(limit, order)
+        found = Aggregation(self, group_by or [], measures or [{"agg": "count", "as": "count"}])
+        return found.whole() if whole else found.rows(limit, order)
 
 
 class Aggregation:
@@ -398,6 +401,8 @@ class Aggregation:
         self.query = query
         self.source: Any = query.form.table
         self.joins: dict[str, tuple[Form, Any]] = {}
+        self.spread: dict[str, Any] = {}
+        """The columns of many-valued fields, by path: each of their values makes a row of its own."""
         self.dimensions: list[tuple[str, Field, Any, str | None]] = []
         self.measures: list[tuple[str, Field | None, str, Any]] = []
         if len(group_by) > 4 or len(measures) > 12:
@@ -413,10 +418,13 @@ class Aggregation:
         keys = str(path).split(".")
         for i, key in enumerate(keys):
             f = clear(form, self.query.actor).get(key) or SYSTEM_FIELDS.get(key)
+            last = i == len(keys) - 1
+            if last and where == "group_by" and isinstance(f, LinkField) and f.groupable:
+                return f, self._spread(f, path, form.col("id", source))
             if f is None or not f.column:
                 raise UserError(_("「%(form)s」没有可以汇总的字段「%(key)s」。", form=form.label, key=key), where)
             column = form.col(key, source)
-            if i == len(keys) - 1:
+            if last:
                 return f.inner, column
             if f.type != "relation":
                 raise UserError(_("「%(field)s」不是关联字段，后面不能再接字段。", field=f.label), where)
@@ -431,6 +439,12 @@ class Aggregation:
             form, source = self.joins[walked]
         raise AssertionError
 
+    def _spread(self, f: LinkField, path: str, row_id: Any) -> Any:
+        if path not in self.spread:
+            alias = f"v{len(self.spread)}"
+            self.source, self.spread[path] = f.spread(self.source, row_id, alias, self.query._ctx)
+        return self.spread[path]
+
     def _dimension(self, doc: dict[str, Any]) -> None:
         if not isinstance(doc, dict) or not doc.get("field"):
             raise UserError(_("请指明按哪个字段分组。"), "group_by")
@@ -438,9 +452,9 @@ class Aggregation:
         size = doc.get("bucket")
         expression: Any = column
         if size is not None:
-            if f.type not in ("date", "datetime") or size not in dialect.BUCKETS:
+            if size not in f.buckets:
                 raise UserError(_("「%(field)s」不能按「%(size)s」分段。", field=f.label, size=size), "group_by")
-            expression = dialect.bucket(column, size, settings.tz(), is_date=f.type == "date")
+            expression = f.bucketed(column, size)
         self.dimensions.append((doc.get("as") or str(doc["field"]), f, expression, size))
 
     def _measure(self, doc: dict[str, Any]) -> None:
@@ -484,6 +498,11 @@ class Aggregation:
             raise UserError(_("分组太多，超过 %(max)d 组，请加筛选条件或换一个维度。", max=limit), "group_by")
         return [dict(zip(names, row, strict=True)) for row in found]
 
+    def whole(self) -> list[dict[str, Any]]:
+        """The measures over all groups as one: a record counts once for each group that it stands in."""
+        select = peewee.Select([self.source], [m[3] for m in self.measures]).where(*self.query._tests)
+        return [dict(zip([m[0] for m in self.measures], row, strict=True)) for row in select.tuples().execute(db)]
+
     def _first(self, order: str | None, names: list[str]) -> list[Any]:
         if not order:
             return []
@@ -510,7 +529,10 @@ class Aggregation:
             for name, value in row.items():
                 reader = readers[name]
                 plain = reader is None or value is None or sizes.get(name) or name in whole
-                doc[name] = value if plain or reader is None else reader.to_api(value)
+                if plain or reader is None:
+                    doc[name] = value
+                else:
+                    doc[name] = reader.group_to_api(value) if name in sizes else reader.to_api(value)
             out.append(doc)
         return out
 

@@ -156,7 +156,9 @@ class Plan:
         self.form = catalog.get(definition.form)
         wanted = preset(definition.range) if definition.range else within or ALL
         self.range = wanted if definition.time_field else ALL
-        self.definition = replace(definition, dimensions=tuple(d.in_span(self.range) for d in definition.dimensions))
+        self.definition = replace(
+            definition, dimensions=tuple(d.in_span(self.range, self.form) for d in definition.dimensions)
+        )
         self.compared = self.range.before(definition.compare) if definition.compare else None
         self.filters = [dict(c) for c in (definition.where, where) if c]
         self.plain: list[tuple[str, Measure]] = []
@@ -180,7 +182,7 @@ class Plan:
         cut = len(shown) > self._most if self._most else False
         whole = None
         if cut and self.definition.with_rest:
-            whole = self._query(self.range).aggregate([], self._measures())[0]
+            whole = self._query(self.range).aggregate(self._groups_by(), self._measures(), whole=True)[0]
         before = self._ask(self.compared, all_groups=True) if self.compared else None
         return Raw(shown[: self._most] if cut else shown, whole, before)
 
@@ -202,11 +204,14 @@ class Plan:
         return ("-" if sort.startswith("-") else "") + f"m{place}"
 
     def _ask(self, span: Range, all_groups: bool = False) -> list[dict[str, Any]]:
-        groups = [d.document() | {"as": f"d{i}"} for i, d in enumerate(self.definition.dimensions)]
+        groups = self._groups_by()
         if self._most:
             limit = query.MAX_GROUPS if all_groups else self._most + 1
             return self._query(span).aggregate(groups, self._measures(), limit, self._order)
         return self._query(span).aggregate(groups, self._measures())
+
+    def _groups_by(self) -> list[dict[str, Any]]:
+        return [d.document() | {"as": f"d{i}"} for i, d in enumerate(self.definition.dimensions)]
 
     def _measures(self) -> list[dict[str, Any]]:
         return [m.document() | {"as": name} for name, m in self.plain]
@@ -378,7 +383,7 @@ class Labels:
         self.dimensions = [(d, end_of(form, d.field)) for d in dimensions]
         self.titles: dict[int, dict[int, str]] = {}
         for i, (_d, f) in enumerate(self.dimensions):
-            target = catalog.get(f.options["form"]) if f.type == "relation" else form if f.key == "id" else None
+            target = catalog.get(f.points_at) if f.points_at else form if f.key == "id" else None
             if target is not None:
                 self.titles[i] = query.titles(target, {row[f"d{i}"] for row in rows} - {None}, actor)
 
@@ -390,7 +395,7 @@ class Labels:
             return periods.words(dimension.bucket, str(value))
         if place in self.titles:
             return self.titles[place].get(value, _("不可见"))
-        return f.format(value)
+        return f.group_text(value)
 
 
 def both(*conditions: Condition) -> Condition:
@@ -414,10 +419,8 @@ def _equals(dimension: Dimension, value: Any, form: Form) -> list[Condition] | N
     if dimension.bucket:
         span = periods.days(dimension.bucket, str(value))
         return Range("drill", *span).condition(dimension.field) if span else None
-    f = end_of(form, dimension.field)
-    if "eq" not in f.operators:
-        return None
-    return [{"field": dimension.field, "op": "eq", "value": f.to_api(value)}]
+    test = end_of(form, dimension.field).group_test(value)
+    return None if test is None else [{"field": dimension.field, **test}]
 
 
 def _change(now: Any, before: Any) -> float | None:

@@ -86,12 +86,14 @@ class Dimension:
     def title(self, form: Form) -> str:
         return i18n_label(self.label) if self.label else path_label(form, self.field)
 
-    def in_span(self, span: ranges.Range) -> Dimension:
+    def in_span(self, span: ranges.Range, form: Form) -> Dimension:
         """With a period that suits the span in place of ``auto``: days up to two months, months up to five years."""
         if self.bucket != AUTO:
             return self
         days = (span.end - span.start).days if span.start and span.end else 365
-        return replace(self, bucket="day" if days <= 62 else "month" if days <= 1830 else "year")
+        size = "day" if days <= 62 else "month" if days <= 1830 else "year"
+        known = _buckets(form, self.field)
+        return replace(self, bucket="month" if "month" in known and size not in known else size)
 
 
 @dataclass(frozen=True)
@@ -233,12 +235,13 @@ class Definition:
     def check(self, actor: Actor) -> None:
         """Raises UserError when the question makes no sense, or is about what ``actor`` may not see."""
         try:
-            found = query.Query(catalog.get(self.form), actor).where(dict(self.where))
+            form = catalog.get(self.form)
+            found = query.Query(form, actor).where(dict(self.where))
         except NotFound as error:
             raise UserError(error.message, "form") from error
         query.Aggregation(
             found,
-            [d.in_span(ranges.ALL).document() for d in self.dimensions],
+            [d.in_span(ranges.ALL, form).document() for d in self.dimensions],
             [p.document() | {"as": f"m{i}"} for i, p in enumerate(p for m in self.measures for p in m.plain())],
         )
         if self.time:
@@ -272,6 +275,18 @@ def _limit(raw: Any) -> int | None:
     if isinstance(raw, bool) or not 1 <= value <= MAX_LIMIT:
         raise UserError(_("显示的组数要在 1 到 %(most)s 之间。", most=MAX_LIMIT), "limit")
     return value
+
+
+def _buckets(form: Form, path: str) -> tuple[str, ...]:
+    """The periods that the field at the end of a path falls into; none when there is no such field."""
+    *between, last = path.split(".")
+    for key in between:
+        f = form.field(key)
+        if f is None or f.type != "relation":
+            return ()
+        form = catalog.get(f.options["form"])
+    found = form.field(last)
+    return found.inner.buckets if found else ()
 
 
 def path_label(form: Form, path: str) -> str:

@@ -53,7 +53,7 @@ def forms(actor: Actor) -> list[Form]:
 def dimensions(form: Form, actor: Actor) -> Options:
     """What records can be grouped by: the form's own fields, its dates by period, fields of what it relates to."""
     options = Options()
-    seen = {k: f for k, f in query.clear(form, actor).items() if f.column and f.sortable}
+    seen = {k: f for k, f in query.clear(form, actor).items() if _groupable(f)}
     plain = {k: f for k, f in seen.items() if not isinstance(f, (Moment, Number))}
     for key, f in plain.items():
         options.add(form.label, {"field": key}, f.label)
@@ -66,14 +66,18 @@ def dimensions(form: Form, actor: Actor) -> Options:
         if f.type == "relation" and permissions.can(actor, "see", f.options["form"]):
             target = catalog.get(f.options["form"])
             for inner, g in query.clear(target, actor).items():
-                if g.column and g.sortable and not isinstance(g, (Moment, Number)) and g.type != "relation":
+                if _groupable(g) and not isinstance(g, (Moment, Number)) and not g.points_at:
                     options.add(f.label, {"field": f"{key}.{inner}"}, f"{f.label} · {g.label}")
     return options
 
 
+def _groupable(f: Field) -> bool:
+    return f.groupable and (f.sortable or f.column is None)
+
+
 def _periods(f: Field) -> list[tuple[str, str]]:
-    sizes = [(AUTO, _("自动"))] + [(size, str(name)) for size, name in periods.NAMES.items()]
-    return [s for s in sizes if s[0] != "hour" or isinstance(f.inner, DateTime)]
+    sizes = [(size, str(name)) for size, name in periods.NAMES.items() if size in f.inner.buckets]
+    return [(AUTO, _("自动")), *(s for s in sizes if s[0] != "hour" or isinstance(f.inner, DateTime))]
 
 
 def measures(form: Form, actor: Actor) -> Options:
@@ -84,7 +88,9 @@ def measures(form: Form, actor: Actor) -> Options:
     for key, f in query.clear(form, actor).items():
         if not f.column:
             continue
-        for agg in ("sum", "avg", "max", "min") if isinstance(f.inner, Number) else ("distinct",) * (f.type == "relation"):
+        for agg in (
+            ("sum", "avg", "max", "min") if isinstance(f.inner, Number) else ("distinct",) * (f.type == "relation")
+        ):
             measure = Measure.read({"agg": agg, "of": key})
             title = _("不同的%(field)s数", field=f.label) if agg == "distinct" else measure.title(form)
             options.add(f.label if isinstance(f.inner, Number) else form.label, {"agg": agg, "of": key}, title)

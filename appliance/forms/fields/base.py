@@ -175,6 +175,8 @@ class Field:
     value_pick: ClassVar[str] = ""
     """What a condition's value is looked up in: a kind of ``choosing``."""
     aggregates: ClassVar[tuple[str, ...]] = ("count", "distinct")
+    buckets: ClassVar[tuple[str, ...]] = ()
+    """The periods that records can be grouped into by the values."""
     operator_words: ClassVar[dict[str, Any]] = {}
     """Words of operators that read differently for this type."""
     multiple: ClassVar[bool] = False
@@ -466,6 +468,29 @@ class Field:
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of the API form of a value."""
         return {"type": ["string", "null"]}
+
+    # -- groups -------------------------------------------------------------------------------------------------
+
+    @property
+    def groupable(self) -> bool:
+        """Whether records can be grouped by the values."""
+        return self.column is not None
+
+    def bucketed(self, column: Any, size: str) -> Any:
+        """An expression: the period of one of ``buckets`` that the value falls in."""
+        raise NotImplementedError
+
+    def group_text(self, value: Any) -> str:
+        """What a group of records is called that have (one of many: that hold) this value."""
+        return self.format(value)
+
+    def group_to_api(self, value: Any) -> Any:
+        """A group's value as the API prints it."""
+        return self.to_api(value)
+
+    def group_test(self, value: Any) -> dict[str, Any] | None:
+        """Operator and value of the condition that a group's records meet; ``None``: no condition says it."""
+        return {"op": "eq", "value": self.to_api(value)} if "eq" in self.operators else None
 
     # -- conditions ---------------------------------------------------------------------------------------------
 

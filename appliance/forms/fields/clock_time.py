@@ -227,6 +227,7 @@ class Duration(Number):
 
 # -- month ----------------------------------------------------------------------------------------------------------
 
+_WITHIN_MONTH = re.compile(r"\d{4}-\d{2}-(?!01)\d{2}")
 _MONTH = re.compile(r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*月?|(\d{4})(\d{2})")
 
 
@@ -237,6 +238,7 @@ class Month(Moment):
     name = _l("月份")
     icon = "calendar-month"
     operators = (*ORDERED, "this", "last")
+    buckets = ("month", "quarter", "year")
     value_input = "month"
     input_template = "forms/fields/month.html"
 
@@ -262,12 +264,18 @@ class Month(Moment):
     def at_making(self) -> str:
         return clock.today(settings.tz()).isoformat()[:7]
 
+    def bucketed(self, column: Any, size: str) -> Any:
+        return super().bucketed(column.concat("-01"), size)
+
     def day_start(self, day: dt.date, ctx: Context) -> str:
         return day.isoformat()[:7]
 
     def compile_positive(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
         if op in ("this", "last") and value in ("day", "week"):
             raise FieldError(_("「%(field)s」只到月，请按月、季度或年来比较。", field=self.label))
+        if op == "lt" and isinstance(value, str) and _WITHIN_MONTH.fullmatch(value):
+            # A month has begun before any of its days but the first.
+            op = "lte"
         return super().compile_positive(column, op, value, ctx)
 
     def schema(self) -> dict[str, Any]:

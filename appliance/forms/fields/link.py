@@ -32,6 +32,15 @@ class LinkField(Field):
     """Whether a file's cell adds to what a record holds (several columns may name identities or tags) or replaces it."""
     can_be_public = False
 
+    @property
+    def groupable(self) -> bool:
+        return False
+
+    def spread(self, source: Any, row_id: Any, alias: str, ctx: Context) -> tuple[Any, Any]:
+        """``source`` so that each row stands once for each value that the record of ``row_id`` holds (once, with none,
+        when it holds none), and the column with that value. Only for ``groupable`` types."""
+        raise NotImplementedError
+
     def check(self, draft: Draft, values: list[Any]) -> None:
         """Adds to ``draft.errors`` what cannot be stored (a value that belongs to another record). May be a no-op."""
 

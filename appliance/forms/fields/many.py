@@ -148,6 +148,31 @@ class ManyValues(LinkField):
     def item_schema(self) -> dict[str, Any]:
         return {"type": "string"}
 
+    # -- groups -------------------------------------------------------------------------------------------------
+
+    @property
+    def groupable(self) -> bool:
+        return True
+
+    def spread(self, source: Any, row_id: Any, alias: str, ctx: Context) -> tuple[Any, Any]:
+        held = self.model.alias(alias)
+        on = (held.record_id == row_id) & (held.field_id == self.field_id)
+        counted = self.counted(held, ctx)
+        return source.join(held, peewee.JOIN.LEFT_OUTER, on=on if counted is None else on & counted), held.value
+
+    def counted(self, held: Any, ctx: Context) -> Any:
+        """An expression over rows of ``model``: they are values that the person knows of; ``None``: all are."""
+        return None
+
+    def group_text(self, value: Any) -> str:
+        return self.format_item(value)
+
+    def group_to_api(self, value: Any) -> Any:
+        return self.item_to_api(value)
+
+    def group_test(self, value: Any) -> dict[str, Any]:
+        return {"op": "has_any", "value": [self.item_to_api(value)]}
+
     # -- conditions ---------------------------------------------------------------------------------------------
 
     def operand(self, value: Any, ctx: Context) -> Any:

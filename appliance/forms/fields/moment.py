@@ -86,6 +86,7 @@ class Moment(Field):
     rules = ("min", "max")
     operators: ClassVar[tuple[str, ...]] = (*ORDERED, "within", "not_within", "next", "this", "last")
     aggregates = ("min", "max", "count", "distinct")
+    buckets: ClassVar[tuple[str, ...]] = dialect.BUCKETS
     operator_words: ClassVar[dict[str, Any]] = {
         "lt": _l("早于"),
         "lte": _l("不晚于"),
@@ -112,6 +113,9 @@ class Moment(Field):
             start, end = period(value, today, back=1 if op == "last" else 0)
             return (column >= self.day_start(start, ctx)) & (column < self.day_start(end, ctx))
         return super().compile_positive(column, op, value, ctx)
+
+    def bucketed(self, column: Any, size: str) -> Any:
+        return dialect.bucket(column, size, settings.tz(), is_date=self.column == dialect.TEXT)
 
     def limit_words(self, name: str, limit: Any) -> str:
         return too_early_or_late(name, self.format(limit))

@@ -135,6 +135,9 @@ class Relations(Pointing, ManyValues):
             return column.in_(held.select(held.record_id).where(inside))
         return peewee.fn.EXISTS(held.select(peewee.Value(1)).where((held.record_id == column) & inside))
 
+    def counted(self, held: Any, ctx: Context) -> Any:
+        return self._alive(held.value, ctx)
+
     def _alive(self, column: Any, ctx: Context) -> Any:
         from .. import catalog, conditions
 

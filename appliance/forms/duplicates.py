@@ -24,7 +24,6 @@ import peewee
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from peewee import fn
-from rapidfuzz import fuzz
 
 from ..accounts.actor import Actor
 from ..core import clock, dialect, jobs, schema
@@ -202,6 +201,8 @@ def _sound(word: str) -> str:
 
 def likeness(one: str, other: str) -> int:
     """0 to 100. Names that sound the same are at least 90."""
+    from rapidfuzz import fuzz
+
     a, b = plain(one).replace(" ", ""), plain(other).replace(" ", "")
     if not a or not b:
         return 0

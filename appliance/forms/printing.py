@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 
-import segno
 from flask import Response, render_template, url_for
 
 from ..accounts.actor import current_actor
@@ -36,6 +35,8 @@ def record_code(form_key: str, record_id: int) -> str:
 def record_code_image(form_key: str, record_id: int) -> Response:
     open_record(form_key, record_id)
     out = io.BytesIO()
+    import segno
+
     code = segno.make_qr(_url(form_key, record_id), error="m")
     code.save(out, kind="svg", scale=6, border=2, dark="#000", light="#fff", xmldecl=False)
     return Response(out.getvalue(), mimetype="image/svg+xml")

@@ -6,8 +6,6 @@ import io
 from typing import Any
 from urllib.parse import urlencode
 
-import barcode as codes  # type: ignore[import-untyped]
-import segno
 from flask import has_request_context, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -100,20 +98,29 @@ def picture(kind: str, text: str) -> str:
     """The code as an SVG document. Raises :class:`FieldError` for text that such a code cannot hold."""
     if kind not in KINDS or not text or len(text) > 500:
         raise FieldError(_("画不出这个条码。"))
-    try:
-        return _qr(text) if kind == "qr" else _bars(kind, text)
-    except (codes.errors.BarcodeError, segno.DataOverflowError, ValueError, KeyError) as error:
-        raise FieldError(_("画不出这个条码。")) from error
+    return _qr(text) if kind == "qr" else _bars(kind, text)
 
 
 def _qr(text: str) -> str:
+    import segno
+
     out = io.BytesIO()
-    segno.make_qr(text, error="m").save(out, kind="svg", scale=4, border=4, dark="#000", light="#fff", xmldecl=False)
+    try:
+        code = segno.make_qr(text, error="m")
+    except segno.DataOverflowError as error:
+        raise FieldError(_("画不出这个条码。")) from error
+    code.save(out, kind="svg", scale=4, border=4, dark="#000", light="#fff", xmldecl=False)
     return out.getvalue().decode()
 
 
 def _bars(kind: str, text: str) -> str:
-    modules = codes.get_barcode_class(kind)(text).build()[0].replace("G", "1")
+    # It brings a library for pictures along, which is needed for nothing else in the server's process.
+    import barcode  # type: ignore[import-untyped]
+
+    try:
+        modules = barcode.get_barcode_class(kind)(text).build()[0].replace("G", "1")
+    except (barcode.errors.BarcodeError, ValueError, KeyError) as error:
+        raise FieldError(_("画不出这个条码。")) from error
     width = len(modules) * _BAR + 2 * _QUIET
     bars = []
     start = 0

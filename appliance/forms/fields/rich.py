@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import html
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar
 
-import nh3
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 from ...core import dialect
@@ -33,6 +31,8 @@ SHOWN = 200
 
 def sanitised(text: str, tags: set[str] = TAGS) -> str:
     """HTML that can do nothing: known tags, and links to the web, to mail and telephone."""
+    import nh3
+
     return nh3.clean(
         text, tags=tags, attributes={"a": {"href"}}, url_schemes=SCHEMES, link_rel="noopener noreferrer nofollow"
     )
@@ -122,13 +122,17 @@ def _shown(markup: str) -> str:
     return sanitised(markup)
 
 
-_MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+@cache
+def _markdown() -> Any:
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
 
 
 @lru_cache(maxsize=256)
 def from_markdown(text: str) -> Markup:
     """Markdown as HTML that can do nothing; HTML in it is shown as it is written, pictures as their words."""
-    return Markup(sanitised(_MARKDOWN.render(text), TAGS | TABLE))
+    return Markup(sanitised(_markdown().render(text), TAGS | TABLE))
 
 
 class Markdown(LongText):

@@ -286,15 +286,16 @@
     };
   }
 
-  /* The form whose fields a setting chooses from: null is the draft itself. Settings stand in reading order: after a form, or a relation, its fields. */
+  /* The form whose fields a setting chooses from: null is the draft itself, a list the columns of line items that have no form yet.
+     Settings stand in reading order: after a form, a relation or line items, their fields. */
   D.targetOf = function (f, setting) {
     var found = null;
     D.types[f.type].settings.some(function (s) {
       if (s === setting || s.key === setting.key) return true;
-      if (s.kind === "form" && f[s.key]) found = f[s.key];
+      if (s.kind === "form" && f[s.key] && !found) found = f[s.key];
       if (s.kind === "field" && f[s.key] && !found) {
         var via = D.field(f[s.key]);
-        if (via && via.form) found = via.form;
+        if (via) found = via.form || via.fields || null;
       }
       return false;
     });
@@ -305,6 +306,7 @@
   function fieldsOf(formKey, own, accept) {
     var take = accept || function () { return true; };
     if (!formKey || formKey === D.doc.key) return fieldOptions(take).filter(function (pair) { return pair[0] !== own; });
+    if (Array.isArray(formKey)) return formKey.filter(take).map(function (f) { return [f.key, label(f.label)]; });
     var form = data.forms.find(function (one) { return one.key === formKey; });
     return form ? form.fields.filter(take).map(function (f) { return [f.key, f.label]; }) : [];
   }
@@ -312,6 +314,7 @@
   /* A setting that leads to other fields takes links only: from here, or from there to here. */
   function linking(f, s) {
     if (s.key === "relation") return function (x) { return !!x.form; };
+    if (s.key === "over") return function (x) { return x.type === "sub_form"; };
     if (s.key === "via") return function (x) { return x.form === D.doc.key; };
     return null;
   }
@@ -325,6 +328,14 @@
       if (own && (s.key === "form" || s.key === "via")) return null;
       if (s.key === "fields") return own ? row(s.label, D.columnsEditor(f, set)) : null;
       if (own && s.key === "totals") return row(s.label, ordered(f.fields.map(function (c) { return [c.key, label(c.label)]; }), f.totals || [], typed, s.label), s.help);
+    }
+    if (f.over && (s.key === "form" || s.key === "via")) return null;
+    if (s.kind === "condition" && Array.isArray(D.targetOf(f, s))) return null;
+    if (s.key === "over") {
+      again = function (v) {
+        D.change(function () { var now = D.field(D.selected.key); ["form", "via", "of", "on", "where"].forEach(function (name) { delete now[name]; }); }, { panel: false });
+        set(s.key, v, { panel: true });
+      };
     }
     if (s.kind === "long_text") return row(s.label, area(typeof value === "string" ? value : "", typed), s.help);
     if (s.kind === "number") return row(s.label, line(value, function (v) { set(s.key, number(v)); }, { inputmode: "decimal", class: "form-control num" }), s.help);
@@ -565,7 +576,7 @@
     }, { maxlength: 80, required: true, id: "dz-label" }).concat([
       keyRow(f), typePicker(f),
     ], labelRows(w.help, f.help, function (value) { set("help", value); }, { rows: 2 }, true), [
-      type.typed ? row(w.placeholder, line(label(f.placeholder), function (v) { set("placeholder", v); })) : null,
+      type.written ? row(w.placeholder, line(label(f.placeholder), function (v) { set("placeholder", v); })) : null,
       row(w.width, segments([["", w.auto], ["third", w.third], ["half", w.half], ["full", w.full]], f.width || "", function (v) { set("width", v); }, w.width)),
     ].filter(Boolean))));
     if (type.settings.length) parts.push(group("type", fill(w.type_settings, { type: type.name }), type.settings.map(function (s) { return setting(f, s, set); }).filter(Boolean)));

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from flask import g, has_request_context
 
@@ -18,6 +19,10 @@ class Actor:
     role_ids: tuple[int, ...] = ()
     locale: str | None = None
     theme: str = "auto"
+    rights: tuple[Any, ...] | None = field(default=None, compare=False)
+    """What an API token leaves of the person's rights (``permissions.Rights``); ``None``: all that the roles give."""
+    limit: Any = None
+    """The :class:`tokens.Scope` of the API token that asks, when it is narrower than the person."""
 
 
 SYSTEM = Actor(id=None, name="固客", login="", is_admin=True)

@@ -11,8 +11,10 @@ from functools import partial
 from typing import Any
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from ..core.errors import Forbidden
+from . import sharing
 from .actor import Actor
 from .cache import Cache
 from .models import Role
@@ -22,6 +24,21 @@ VERBS = ("see", "create", "edit", "delete", "export", "import", "bulk", "design"
 
 ACCESS = ("hidden", "masked", "read", "edit")
 """What a person gets of one field, from nothing to everything."""
+
+ROOMS = {
+    "rules": _l("规则与决策表"),
+    "reports": _l("制作报表"),
+    "settings": _l("公司设置"),
+    "tokens": _l("API 令牌"),
+    "users": _l("用户与部门"),
+}
+"""Rights that are about no form. Administrators have them all."""
+
+COMMON_ROOMS = frozenset({"reports", "tokens"})
+"""What a role has that does not say otherwise."""
+
+WHOSE = {"own": "me", "department": "department", "below": "below"}
+"""Scopes that people choose by a word, and the test ``whose`` that each stands for."""
 
 ANY = "*"
 """The form key that stands for every form without an entry of its own."""
@@ -34,40 +51,48 @@ def _known(words: Set[str], there_are: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class FormRights:
-    """A role's rights on one form: verbs, the condition that visible records meet, exceptions for single fields."""
+    """A role's rights on one form: verbs, the condition that visible records meet, exceptions for single fields.
+
+    ``deny``: a condition; who has the role never sees a record that meets it, whatever other roles allow.
+    """
 
     verbs: frozenset[str] = frozenset()
     scope: Mapping[str, Any] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
+    deny: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def open(cls, document: Mapping[str, Any]) -> FormRights:
         verbs, fields = frozenset(document.get("verbs", ())), dict(document.get("fields", {}))
         _known(verbs, VERBS)
         _known(set(fields.values()), ACCESS)
-        return cls(verbs, dict(document.get("scope", {})), fields)
+        return cls(verbs, dict(document.get("scope", {})), fields, dict(document.get("deny", {})))
 
     def document(self) -> dict[str, Any]:
-        return {"verbs": sorted(self.verbs), "scope": dict(self.scope), "fields": dict(self.fields)}
+        found = {"verbs": sorted(self.verbs), "scope": dict(self.scope), "fields": dict(self.fields)}
+        return found | ({"deny": dict(self.deny)} if self.deny else {})
 
 
 @dataclass(frozen=True)
 class Rights:
-    """A role's rights. ``admin`` allows everything; ``forms``: form key, or ``*``, to :class:`FormRights`."""
+    """A role's rights. ``admin`` allows everything; ``forms``: form key, or ``*``, to :class:`FormRights`; ``rooms``: some of
+    :data:`ROOMS`."""
 
     admin: bool = False
     forms: Mapping[str, FormRights] = field(default_factory=dict)
+    rooms: frozenset[str] = COMMON_ROOMS
 
     @classmethod
     def open(cls, document: Mapping[str, Any]) -> Rights:
         """Reads the stored JSON; raises ``ValueError`` on a word it does not know."""
-        return cls(
-            bool(document.get("admin")),
-            {key: FormRights.open(rights) for key, rights in document.get("forms", {}).items()},
-        )
+        rooms = frozenset(document.get("rooms", COMMON_ROOMS))
+        _known(rooms, tuple(ROOMS))
+        forms = {key: FormRights.open(rights) for key, rights in document.get("forms", {}).items()}
+        return cls(bool(document.get("admin")), forms, rooms)
 
     def document(self) -> dict[str, Any]:
-        return {"admin": self.admin, "forms": {key: rights.document() for key, rights in self.forms.items()}}
+        found = {"admin": self.admin, "forms": {key: rights.document() for key, rights in self.forms.items()}}
+        return found if self.rooms == COMMON_ROOMS else found | {"rooms": sorted(self.rooms)}
 
     def on(self, form_key: str) -> FormRights:
         return self.forms.get(form_key) or self.forms.get(ANY) or NOTHING
@@ -82,7 +107,9 @@ _rights: Cache[Rights] = Cache()
 
 
 def rights_of(actor: Actor) -> list[Rights]:
-    """The rights of each of the actor's roles."""
+    """The rights of each of the actor's roles, as far as the API token that asks leaves them."""
+    if actor.rights is not None:
+        return list(actor.rights)
     return [_rights.get(role_id, partial(_load, role_id)) for role_id in actor.role_ids]
 
 
@@ -108,14 +135,43 @@ def demand(actor: Actor, verb: str, form_key: str | None = None) -> None:
         raise Forbidden(_("您没有这项权限。需要时请联系管理员。"))
 
 
-def scope(actor: Actor, form_key: str) -> dict[str, Any]:
-    """The condition that a record must meet to exist for ``actor``: ``{}`` all, ``{"any": []}`` none."""
+def has_room(actor: Actor, room: str) -> bool:
+    """Whether ``actor`` may work in one of :data:`ROOMS`."""
+    if room not in ROOMS:
+        raise ValueError(f"no such right: {room!r}; there are {', '.join(ROOMS)}")
+    return actor.is_admin or any(room in rights.rooms for rights in rights_of(actor))
+
+
+def demand_room(actor: Actor, room: str) -> None:
+    """Raises :class:`Forbidden` unless ``has_room()``."""
+    if not has_room(actor, room):
+        raise Forbidden(_("您没有「%(room)s」的权限。需要时请联系管理员。", room=str(ROOMS[room])))
+
+
+def scope(actor: Actor, form_key: str, verb: str = "see") -> dict[str, Any]:
+    """The condition that a record must meet to exist for ``actor``: ``{}`` all, ``{"any": []}`` none.
+
+    ``verb``: with ``edit`` what was shared only to be looked at is left out, with any other verb but ``see`` all that was shared.
+    """
     if actor.is_admin:
         return {}
-    scopes = [dict(role.on(form_key).scope) for role in rights_of(actor) if "see" in role.on(form_key).verbs]
+    held = [rights for role in rights_of(actor) if "see" in (rights := role.on(form_key)).verbs]
+    allowed = _allowed([dict(rights.scope) for rights in held], actor, form_key, verb)
+    denied = [{"not": dict(role.on(form_key).deny)} for role in rights_of(actor) if role.on(form_key).deny]
+    if not denied:
+        return allowed
+    return {"all": [*([allowed] if allowed else []), *denied]}
+
+
+def _allowed(scopes: list[dict[str, Any]], actor: Actor, form_key: str, verb: str) -> dict[str, Any]:
     if {} in scopes:
         return {}
+    if scopes and verb in _SHARED and sharing.any_for(actor.id, form_key):
+        scopes = [*scopes, {"whose": _SHARED[verb]}]
     return scopes[0] if len(scopes) == 1 else {"any": scopes}
+
+
+_SHARED = {"see": "shared", "edit": "shared_edit"}
 
 
 def field_access(actor: Actor, form_key: str, field_key: str) -> str:

@@ -853,9 +853,11 @@
   function arrived(event) {
     var type = event.item.dataset.type;
     if (!type) return;
+    /* Sortable counts with the palette's selector, which the cards do not match. */
+    var index = Array.from(event.to.querySelectorAll(".dz-card, .dz-new")).indexOf(event.item);
     event.item.remove();
     ended();
-    D.add(type, spotIn(event.to, event.newDraggableIndex));
+    D.add(type, spotIn(event.to, index));
   }
 
   function droppedSection(event) {

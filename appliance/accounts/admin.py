@@ -9,9 +9,10 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 
-from ..core import clock, nav
+from ..core import clock, http, nav, settings
+from ..core.db import write
 from ..core.errors import NotFound, UserError
-from . import audit, departments, reset, tokens, users
+from . import audit, chain, departments, reset, sessions, tokens, users
 from .actor import current_actor
 from .guards import requires_admin, requires_login
 
@@ -145,9 +146,44 @@ def _tokens(**context: Any) -> str:
 
 @bp.get("/log")
 @requires_admin
-def log() -> str:
-    before = request.args.get("before", type=int)
-    entries = audit.entries(PAGE + 1, before)
-    older = url_for(".log", before=entries[PAGE - 1].id) if len(entries) > PAGE else None
-    newest = url_for(".log") if before else None
-    return render_template("accounts/log.html", rows=audit.described(entries[:PAGE]), older=older, newest=newest)
+def log() -> Response:
+    return _log({})
+
+
+@bp.post("/log/keep")
+@requires_admin
+def log_keep() -> Answer:
+    """For how long lines are kept; what is older goes at night."""
+    before, raw = settings.get("log.keep_days"), request.form.get("log.keep_days", "")
+    try:
+        with write():
+            settings.set("log.keep_days", raw, current_actor())
+            if settings.get("log.keep_days") != before:
+                audit.note("settings.changed", {"log.keep_days": [before, settings.get("log.keep_days")]})
+    except UserError as error:
+        return _log(error.errors or {"log.keep_days": error.message}, raw)
+    flash(_("保留期限已保存。"), "success")
+    return redirect(url_for(".log"), 303)
+
+
+def _log(errors: dict[str, str], keep: Any = None) -> Response:
+    wanted, before = audit.Filter.read(request.args), request.args.get("before", type=int)
+    entries = audit.entries(wanted, PAGE + 1, before)
+    chosen: dict[str, Any] = dict(wanted.arguments())
+    return http.render(
+        "accounts/log.html",
+        "accounts/_log.html",
+        status=422 if errors else 200,
+        rows=audit.described(entries[:PAGE]),
+        older=url_for(".log", before=entries[PAGE - 1].id, **chosen) if len(entries) > PAGE else None,
+        newest=url_for(".log", **chosen) if before else None,
+        wanted=wanted,
+        chosen=chosen,
+        people=users.people(),
+        device=sessions.device,
+        actions=sorted(audit.ACTIONS.items()),
+        subjects=audit.SUBJECTS,
+        keep=settings.get("log.keep_days") if keep is None else keep,
+        removed=chain.removed(),
+        errors=errors,
+    )

@@ -1,17 +1,21 @@
-"""The audit log: sign-ins, settings, users, tokens. Append only."""
+"""The audit log: sign-ins, settings, users, rights, tokens, exports. Rows are only added; ``chain`` seals them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import datetime as dt
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from flask import has_request_context, request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from ..core import clock, i18n, settings
+from ..core import clock, dialect, i18n, settings
 from ..core.db import read, write
-from .actor import Actor, maybe_actor
+from . import chain
+from .actor import SYSTEM, Actor, maybe_actor
 from .models import AuditEntry, Role, User
 
 ACTIONS = {
@@ -47,8 +51,22 @@ ACTIONS = {
     "public_page.restored": _l("恢复公开表单"),
     "public_page.renewed": _l("更换公开表单的链接"),
     "records.purged": _l("彻底删除记录"),
+    "records.exported": _l("导出记录"),
+    "report.exported": _l("导出报表"),
+    "role.created": _l("新建角色"),
+    "role.changed": _l("修改角色的权限"),
+    "role.deleted": _l("删除角色"),
+    "log.exported": _l("导出操作日志"),
+    "log.pruned": _l("清理到期的操作日志"),
+    "log.resealed": _l("重新封存操作日志"),
+    "key.rotated": _l("更换密钥"),
 }
 """What the log calls an action; one that is not here shows its own name."""
+
+settings.declare(
+    "log.keep_days", 0, _l("操作日志保留天数"), "integer", least=0, most=36_500,
+    help=_l("更早的每天夜里清理；0 为一直保留。"),
+)  # fmt: skip
 
 WORDS = {
     "user": _l("用户"),
@@ -68,39 +86,197 @@ WORDS = {
     "field": _l("字段"),
     "page": _l("页面编号"),
     "active": _l("开放"),
+    "report": _l("报表"),
+    "count": _l("条数"),
+    "records": _l("条数"),
+    "background": _l("后台生成"),
+    "before": _l("早于"),
 }
 """What the log calls the keys of ``detail``; settings show their own label."""
 
 
-def note(action: str, detail: dict[str, Any] | None = None, actor: Actor | None = None) -> None:
-    """Writes one line: ``note("token.created", {"name": "ERP"})``. The actor of the request is the default."""
+def forget() -> int:
+    """Removes what is older than the company wants to keep; returns how many lines. Called by the nightly upkeep."""
+    days = settings.get("log.keep_days")
+    count = chain.prune(clock.now() - days * clock.DAY) if days else 0
+    if count:
+        note("log.pruned", {"count": count}, SYSTEM)
+    return count
+
+
+SUBJECTS = {
+    "user": _l("用户"),
+    "role": _l("角色"),
+    "department": _l("部门"),
+    "token": _l("API 令牌"),
+    "form": _l("表单"),
+    "record": _l("记录"),
+    "report": _l("报表"),
+    "page": _l("公开表单"),
+    "settings": _l("设置"),
+    "backup": _l("备份"),
+    "log": _l("操作日志"),
+}
+"""What something can be done to: the first part of ``about``."""
+
+AGENT_LENGTH = 160
+"""Characters of a browser's own description that are kept."""
+
+
+def note(
+    action: str, detail: dict[str, Any] | None = None, actor: Actor | None = None, about: str | None = None
+) -> None:
+    """Writes one line: ``note("token.created", {"name": "ERP"})``. The actor of the request is the default.
+
+    ``about``: what it was done to, ``kind:key`` with a kind of :data:`SUBJECTS`; else it is read from ``detail``.
+    """
     who = actor or maybe_actor()
+    # As it will be read back: the seal is over that.
+    said = json.loads(dialect.dumps(detail or {}))
+    web = has_request_context()
     with write():
-        AuditEntry.insert(
-            at=clock.now(),
-            actor_id=who.id if who else None,
-            action=action,
-            detail=detail or {},
-            ip=request.remote_addr if has_request_context() else None,
-        ).execute()
+        chain.append(
+            {
+                "at": clock.now(),
+                "actor_id": who.id if who else None,
+                "action": action,
+                "detail": said,
+                "ip": request.remote_addr if web else None,
+                "agent": request.user_agent.string[:AGENT_LENGTH] or None if web else None,
+                "about": about or _about(action, said),
+            }
+        )
 
 
-def entries(limit: int, before: int | None = None) -> list[AuditEntry]:
+def _about(action: str, detail: dict[str, Any]) -> str | None:
+    for kind in ("token", "page", "report", "user", "department", "role", "form"):
+        if kind in detail:
+            return f"{kind}:{detail[kind]}"[:200]
+    kind = action.partition(".")[0]
+    return kind if kind in SUBJECTS else None
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which lines of the log; what is empty does not matter.
+
+    ``person``: a user's id, ``0`` the appliance. ``subject``: a kind of :data:`SUBJECTS`. ``about``: one thing.
+    ``since`` and ``until``: the first and the last day, in the company's time zone. ``text``: stands in the detail, the
+    browser, or the name of somebody concerned.
+    """
+
+    text: str = ""
+    person: int | None = None
+    action: str = ""
+    subject: str = ""
+    about: str = ""
+    address: str = ""
+    since: dt.date | None = None
+    until: dt.date | None = None
+
+    @classmethod
+    def read(cls, args: Mapping[str, str]) -> Filter:
+        """From the URL; what cannot be understood is left out."""
+        person = args.get("person", "")
+        return cls(
+            text=args.get("q", "").strip()[:100],
+            person=int(person) if person.isdecimal() and len(person) < 10 else None,
+            action=args.get("action", ""),
+            subject=args.get("subject", ""),
+            about=args.get("about", "")[:200],
+            address=args.get("address", "").strip()[:50],
+            since=_day(args.get("since", "")),
+            until=_day(args.get("until", "")),
+        )
+
+    def arguments(self) -> dict[str, str]:
+        """The URL's arguments for this filter."""
+        found = {
+            "q": self.text, "person": self.person, "action": self.action, "subject": self.subject, "about": self.about,
+            "address": self.address, "since": self.since, "until": self.until,
+        }  # fmt: skip
+        return {key: str(value) for key, value in found.items() if value is not None and value != ""}
+
+    def query(self) -> Any:
+        query = AuditEntry.select()
+        tz = settings.tz()
+        if self.since:
+            query = query.where(AuditEntry.at >= clock.start_of(self.since, tz))
+        if self.until:
+            query = query.where(AuditEntry.at < clock.start_of(self.until + dt.timedelta(days=1), tz))
+        if self.person is not None:
+            query = query.where(AuditEntry.actor_id == self.person if self.person else AuditEntry.actor_id.is_null())
+        if self.action:
+            query = query.where(AuditEntry.action == self.action)
+        if self.subject:
+            of_kind = dialect.starts_with(AuditEntry.about, f"{self.subject}:")
+            query = query.where((AuditEntry.about == self.subject) | of_kind)
+        if self.about:
+            query = query.where(AuditEntry.about == self.about)
+        if self.address:
+            query = query.where(dialect.contains(AuditEntry.ip, self.address))
+        return query.where(self._matches()) if self.text else query
+
+    def _matches(self) -> Any:
+        named = dialect.contains(User.name, self.text) | dialect.contains(User.login, self.text)
+        people = [user_id for (user_id,) in User.select(User.id).where(named).tuples()]
+        about = [f"user:{user_id}" for user_id in people]
+        places = (AuditEntry.detail, AuditEntry.agent, AuditEntry.about)
+        found = AuditEntry.actor_id.in_(people) | AuditEntry.about.in_(about)
+        for place in places:
+            found |= dialect.contains(place, self.text)
+        return found
+
+
+def _day(text: str) -> dt.date | None:
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if 1990 <= day.year <= 2200 else None
+
+
+def entries(wanted: Filter, limit: int, before: int | None = None) -> list[AuditEntry]:
     """The latest lines, or the latest with an id below ``before``."""
-    query = AuditEntry.select().order_by(AuditEntry.id.desc()).limit(limit)
     with read():
+        query = wanted.query().order_by(AuditEntry.id.desc()).limit(limit)
         return list(query.where(AuditEntry.id < before) if before else query)
 
 
-def described(found: Iterable[AuditEntry]) -> list[tuple[AuditEntry, str, str, str]]:
-    """``[(line, who, what, detail in words)]``."""
+@dataclass(frozen=True)
+class Line:
+    """One line in words."""
+
+    id: int
+    at: int
+    who: str
+    what: str
+    detail: str
+    ip: str
+    agent: str
+    seal: str
+
+
+def described(found: Iterable[AuditEntry]) -> list[Line]:
     rows = list(found)
     with read():
         names = dict(User.select(User.id, User.name).tuples())
         roles = {role.key: i18n.label(role.label) for role in Role.select()}
     return [
-        (row, _who(row, names), str(ACTIONS.get(row.action, row.action)), _words(row, names, roles)) for row in rows
-    ]
+        Line(
+            row.id, row.at, _who(row, names), str(ACTIONS.get(row.action, row.action)), _words(row, names, roles),
+            row.ip or "", row.agent or "", row.mac or "",
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def everything(wanted: Filter) -> Iterator[Line]:
+    """Every line, newest first, read page by page."""
+    before = None
+    while page := entries(wanted, 1000, before):
+        yield from described(page)
+        before = page[-1].id
 
 
 def _who(row: AuditEntry, names: dict[int, str]) -> str:

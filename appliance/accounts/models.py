@@ -6,6 +6,7 @@ from peewee import BigIntegerField, BooleanField, CharField, CompositeKey, Forei
 
 from ..core.db import Model
 from ..core.dialect import JSONField
+from ..core.secrets import SealedField
 
 
 class Role(Model):
@@ -107,6 +108,10 @@ class ApiToken(Model):
     expires_at = BigIntegerField(null=True)
     last_used_at = BigIntegerField(null=True)
     revoked_at = BigIntegerField(null=True)
+    scope = JSONField(null=True)
+    """What the token may do of what its person may, see ``tokens.Scope``; ``NULL``: all of it."""
+    warned_at = BigIntegerField(null=True)
+    """When its person was told that it ends soon."""
 
     class Meta:
         table_name = "api_token"
@@ -125,17 +130,125 @@ class OneTimeLink(Model):
         table_name = "one_time_link"
 
 
+class Invitation(Model):
+    """A link with which somebody becomes a user. The key of the link is kept as a hash only."""
+
+    hash = CharField(unique=True)
+    name = TextField()
+    login = CharField(null=True)
+    """``NULL``: the person chooses one."""
+    roles = JSONField()
+    department = ForeignKeyField(Department, null=True, on_delete="SET NULL")
+    created_by = IntegerField(null=True)
+    created_at = BigIntegerField()
+    expires_at = BigIntegerField()
+    used_at = BigIntegerField(null=True)
+    user = ForeignKeyField(User, null=True, on_delete="SET NULL")
+    """Who came in with it."""
+    revoked_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "invitation"
+
+
+class Deputy(Model):
+    """Who stands in for whom while somebody is away: from ``starts_at`` until just before ``ends_at``."""
+
+    user = ForeignKeyField(User, on_delete="CASCADE")
+    deputy = ForeignKeyField(User, on_delete="CASCADE")
+    starts_at = BigIntegerField()
+    ends_at = BigIntegerField(index=True)
+    note = TextField(default="")
+    created_by = IntegerField(null=True)
+    created_at = BigIntegerField()
+    ended_at = BigIntegerField(null=True)
+    """When it was ended by hand, or when its end was written into the log."""
+
+    class Meta:
+        table_name = "deputy"
+
+
+class SignInSource(Model):
+    """A directory or a provider that vouches for people: ``ldap`` or ``oidc``; ``sources`` opens ``options``."""
+
+    kind = CharField(primary_key=True)
+    enabled = BooleanField(default=False)
+    options = JSONField()
+    secret = SealedField(null=True)
+
+    class Meta:
+        table_name = "sign_in_source"
+
+
+class OutsideIdentity(Model):
+    """Who a person is in a directory or at a provider."""
+
+    kind = CharField()
+    subject = TextField()
+    """LDAP: the entry's unchanging number, else its name; OIDC: issuer and subject."""
+    user = ForeignKeyField(User, on_delete="CASCADE")
+    email = TextField(null=True)
+    created_at = BigIntegerField()
+    seen_at = BigIntegerField()
+
+    class Meta:
+        table_name = "outside_identity"
+        indexes = ((("kind", "subject"), True), (("kind", "user"), True))
+
+
 class AuditEntry(Model):
-    """What somebody did to the appliance itself; records have their own history. Rows are only ever added."""
+    """What somebody did to the appliance itself; records have their own history. Rows are only ever added.
+
+    ``about``: what it was done to, ``kind:key`` (``user:2``, ``form:order``). ``prev`` and ``mac``: see ``chain``.
+    """
 
     at = BigIntegerField(index=True)
     actor_id = IntegerField(null=True)
     action = CharField()
     detail = JSONField()
     ip = CharField(null=True)
+    agent = TextField(null=True)
+    about = CharField(null=True)
+    prev = CharField(null=True)
+    mac = CharField(null=True)
 
     class Meta:
         table_name = "audit"
+        indexes = ((("actor_id", "id"), False), (("action", "id"), False), (("about", "id"), False))
+
+
+class AuditAnchor(Model):
+    """The one row that says where the chain of the audit log begins and ends, sealed with the key; see ``chain``."""
+
+    first_id = BigIntegerField()
+    """Rows below were removed on purpose, when their time was over."""
+    first_prev = CharField()
+    removed = BigIntegerField()
+    last_id = BigIntegerField()
+    last_mac = CharField()
+    key_mark = CharField()
+    """Tells keys apart, and says nothing about them."""
+    seal = CharField()
+
+    class Meta:
+        table_name = "audit_anchor"
+
+
+class Share(Model):
+    """One record that somebody showed to a person or to a department (with all below it), beyond what their roles allow."""
+
+    form_key = CharField()
+    record_id = IntegerField()
+    user = ForeignKeyField(User, null=True, on_delete="CASCADE")
+    department = ForeignKeyField(Department, null=True, on_delete="CASCADE")
+    may_edit = BooleanField(default=False)
+    created_at = BigIntegerField()
+    created_by = IntegerField(null=True)
+    expires_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "record_share"
+        indexes = ((("form_key", "record_id"), False),)
 
 
 class Notice(Model):
@@ -157,4 +270,7 @@ class Notice(Model):
 Notice.add_index(Notice.user_id, name="i_notice_unread", where=Notice.read_at.is_null())
 
 
-TABLES = [Role, User, UserRole, Department, UserDepartment, Session, Throttle, ApiToken, OneTimeLink, AuditEntry, Notice]
+TABLES = [
+    Role, User, UserRole, Department, UserDepartment, Session, Throttle, ApiToken, OneTimeLink, AuditEntry, AuditAnchor,
+    Notice, Share, Invitation, Deputy, SignInSource, OutsideIdentity,
+]  # fmt: skip

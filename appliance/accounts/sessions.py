@@ -7,8 +7,11 @@ import hmac
 import secrets as random
 from dataclasses import dataclass
 
+from flask_babel import gettext as _
+
 from ..core import clock
 from ..core.db import read, write
+from ..core.errors import NotFound
 from .models import Session
 
 COOKIE = "guke_session"
@@ -32,6 +35,11 @@ class Browser:
     last_seen_at: int
     ip: str
     agent: str
+
+    @property
+    def handle(self) -> str:
+        """What pages call it: enough to tell a person's browsers apart."""
+        return self.key[:16]
 
 
 def start(user_id: int, ip: str, agent: str) -> str:
@@ -84,6 +92,16 @@ def end_all(user_id: int, keep: str | None = None) -> int:
         return int(query.execute())
 
 
+def end_one(user_id: int, handle: str) -> Browser:
+    """Ends one session of a person, named by :attr:`Browser.handle`. Raises :class:`NotFound`."""
+    with write():
+        found = next((b for b in browsers(user_id) if hmac.compare_digest(b.handle.encode(), handle.encode())), None)
+        if found is None:
+            raise NotFound(_("这台设备已经退出了。"))
+        Session.delete().where(Session.key == found.key).execute()
+    return found
+
+
 def browsers(user_id: int) -> list[Browser]:
     """The person's living sessions, last seen first."""
     now = clock.now()
@@ -98,6 +116,20 @@ def browsers(user_id: int) -> list[Browser]:
 
 def is_of(browser: Browser, cookie: str | None) -> bool:
     return bool(cookie) and browser.key == _key(cookie or "")
+
+
+def device(agent: str) -> str:
+    """What a person calls a browser: system and browser name."""
+    systems = (
+        ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "Mac"),
+        ("Linux", "Linux"),
+    )  # fmt: skip
+    browsers = (
+        ("MicroMessenger", _('微信')), ("wxwork", _('企业微信')), ("Edg", "Edge"), ("Firefox", "Firefox"),
+        ("Chrome", "Chrome"), ("Safari", "Safari"),
+    )  # fmt: skip
+    found = [next((name for sign, name in known if sign in agent), "") for known in (systems, browsers)]
+    return " · ".join(str(part) for part in found if part) or _("未知设备")
 
 
 def csrf_token(cookie: str) -> str:

@@ -202,6 +202,7 @@ def add_role(key: str, label: object, rights: Rights) -> int:
     """Makes a role and returns its id."""
     with write():
         role_id = int(Role.insert(key=key, label=label, rights=rights.document()).execute())
+        audit.note("role.created", {"role": key})
         forget()
     return role_id
 
@@ -218,6 +219,7 @@ def update_role(key: str, label: object, rights: Rights) -> None:
     with write():
         Role.update(label=label, rights=rights.document()).where(Role.key == key).execute()
         _keep_an_admin()
+        audit.note("role.changed", {"role": key})
         forget()
 
 
@@ -229,6 +231,7 @@ def delete_role(key: str) -> None:
             raise UserError(_("请从列表中选择角色。"), "role")
         if UserRole.select().where(UserRole.role == row.id).exists():
             raise UserError(_("角色「%(role)s」还有人在用，保留。", role=i18n.label(row.label)))
+        audit.note("role.deleted", {"name": i18n.label(row.label)}, about=f"role:{key}")
         row.delete_instance()
         forget()
 

@@ -186,18 +186,4 @@ def _me(errors: dict[str, str]) -> str:
     user = users.get(current_actor().id or 0)
     cookie = request.cookies.get(sessions.COOKIE)
     browsers = [(b, sessions.is_of(b, cookie)) for b in sessions.browsers(user.id)]
-    return render_template("accounts/me.html", user=user, browsers=browsers, errors=errors, device=_device)
-
-
-def _device(agent: str) -> str:
-    """What a person calls a browser: system and browser name."""
-    systems = (
-        ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "Mac"),
-        ("Linux", "Linux"),
-    )  # fmt: skip
-    browsers = (
-        ("MicroMessenger", _('微信')), ("wxwork", _('企业微信')), ("Edg", "Edge"), ("Firefox", "Firefox"),
-        ("Chrome", "Chrome"), ("Safari", "Safari"),
-    )  # fmt: skip
-    found = [next((name for sign, name in known if sign in agent), "") for known in (systems, browsers)]
-    return " · ".join(str(part) for part in found if part) or _("未知设备")
+    return render_template("accounts/me.html", user=user, browsers=browsers, errors=errors, device=sessions.device)

@@ -88,6 +88,24 @@ def drop_index(db: peewee.Database, name: str) -> None:
     db.execute_sql(f"DROP INDEX IF EXISTS {quote(name)}")
 
 
+def append_only(db: peewee.Database, table: str, key: str, below: tuple[str, str]) -> None:
+    """The table refuses to change a row, and to delete one whose ``key`` has not passed the column ``below`` of the one
+    row of another table: ``("anchor", "first_id")``."""
+    over, column = map(quote, below)
+    body = "BEGIN SELECT RAISE(ABORT, 'rows of this table are only ever added'); END"
+    db.execute_sql(f"CREATE TRIGGER IF NOT EXISTS {quote(table + '_keeps')} BEFORE UPDATE ON {quote(table)} {body}")
+    db.execute_sql(
+        f"CREATE TRIGGER IF NOT EXISTS {quote(table + '_stays')} BEFORE DELETE ON {quote(table)} "
+        f"WHEN OLD.{quote(key)} >= COALESCE((SELECT MAX({column}) FROM {over}), 0) {body}"
+    )
+
+
+def free_rows(db: peewee.Database, table: str) -> None:
+    """Takes :func:`append_only` off again."""
+    for name in ("_keeps", "_stays"):
+        db.execute_sql(f"DROP TRIGGER IF EXISTS {quote(table + name)}")
+
+
 def flush(db: peewee.Database) -> None:
     """Puts what was committed on the disk. SQLite takes no locks on its log, so opening it here disturbs none."""
     try:

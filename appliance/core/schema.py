@@ -94,14 +94,14 @@ def prepare(*, reseed: bool = False) -> None:
                 current=current(),
             )
         )
+    if version and not (folder.path() / folder.KEY_NAME).exists():
+        # A restore without its key: secrets must be typed in again, but the company can go on working.
+        log.warning("the key file was missing; made a new one")
+        secrets.make_key(folder.path())
     if version == 0:
         _create()
     elif version < current():
         _migrate(version)
-    if not (folder.path() / folder.KEY_NAME).exists():
-        # A restore without its key: secrets must be typed in again, but the company can go on working.
-        log.warning("the key file was missing; made a new one")
-        secrets.make_key(folder.path())
     if reseed or _release() != __version__:
         _run_seeds()
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 from flask_babel import gettext as _
 
+from ..accounts import audit
 from ..accounts.actor import SYSTEM
 from ..core import cli, files, folder, jobs
 from ..core.errors import UserError
@@ -232,7 +233,11 @@ def export(form: str, file: Path, where_: str | None) -> None:
         raise UserError(_("--where 不是有效的 JSON，请检查引号和括号。")) from None
     if not file.absolute().parent.is_dir():
         raise UserError(_("目录 %(path)s 不存在。", path=str(file.absolute().parent)))
-    count = exporting.write_file(exporting.selected(catalog.get(form), SYSTEM, condition), file)
+    wanted = catalog.get(form)
+    count = exporting.write_file(exporting.selected(wanted, SYSTEM, condition), file)
+    audit.note(
+        "records.exported", {"name": wanted.label, "count": count, "file": file.name}, SYSTEM, f"form:{wanted.key}"
+    )
     cli.show(
         {"records": count, "file": str(file.absolute())},
         _("已导出 %(count)s 条记录到 %(file)s。", count=count, file=str(file)),

@@ -17,5 +17,6 @@ def reveal(form: Form, record_id: int, key: str, actor: Actor) -> str:
     value = f.reveal(query.Query(form, actor).get(record_id).values.get(key))
     if value is None:
         raise NotFound()
-    audit.note("record.revealed", {"form": form.label, "record": record_id, "field": f.label}, actor)
+    detail = {"form": form.label, "record": record_id, "field": f.label}
+    audit.note("record.revealed", detail, actor, f"record:{form.key}:{record_id}")
     return value

@@ -1,4 +1,5 @@
-"""0.2.0, the form engine: departments, files, links of many values, drafts, comments, public pages and the like.
+"""0.2.0, the form engine: departments, files, links of many values, drafts, comments, public pages and the like. The audit log is
+chained from here on.
 
 Tables that are new are made as this release's models say; a later step that changes one of them asks for what is there
 first (``steps.add_columns`` does), since a fresh table may have it already.
@@ -16,3 +17,10 @@ def apply() -> None:
     )
     steps.add_columns("view", {"kind": "TEXT NOT NULL DEFAULT 'list'", "settings": "TEXT NOT NULL DEFAULT '{}'"})
     steps.add_index("import", ["set_id"])
+    steps.add_columns(
+        "audit", {"agent": "TEXT", "about": "VARCHAR(255)", "prev": "VARCHAR(255)", "mac": "VARCHAR(255)"}
+    )
+    for column in ("actor_id", "action", "about"):
+        steps.add_index("audit", [column, "id"])
+    steps.chain_audit_log()
+    steps.add_columns("api_token", {"scope": "TEXT", "warned_at": "INTEGER"})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from flask_babel import gettext as _
 from peewee import fn
 
+from ..accounts import chain
 from ..core import folder, schema, secrets, snapshot
 from ..core.db import FILE_NAME, close_database, open_database, read
 from ..core.errors import UserError
@@ -86,6 +88,7 @@ def _look(found: Findings) -> None:
         )
         return
     _look_at_key(found)
+    _look_at_log(found)
     for model in schema.tables():
         name = model._meta.table_name
         if model._meta.database.table_exists(name):
@@ -117,6 +120,17 @@ def _look_at_key(found: Findings) -> None:
         found.problems.append(
             _("密钥文件解不开 %(count)s 处已保存的密码或令牌。请恢复原来的密钥文件，或重新填写它们。", count=sealed)
         )
+
+
+def _look_at_log(found: Findings) -> None:
+    try:
+        broken = list(islice(chain.problems(), 100))
+    except UserError:
+        # Without the key the log cannot be read; that sentence stands above.
+        return
+    found.problems += broken[:SHOWN]
+    if len(broken) > SHOWN:
+        found.problems.append(_("操作日志还有 %(count)s 处不对。", count=len(broken) - SHOWN))
 
 
 def _sealed_that_stay_shut() -> int:

@@ -13,6 +13,7 @@ from ..core import cli
 
 COMMANDS = {
     "app": "apps.cli:app",
+    "audit": "ops.commands.people:audit",
     "backup": "ops.commands.data:backup",
     "check": "ops.commands.data:check",
     "demo": "apps.cli:demo",
@@ -20,6 +21,7 @@ COMMANDS = {
     "import": "forms.cli:import_",
     "init": "ops.commands.data:init",
     "restore": "ops.commands.data:restore",
+    "rotate-key": "ops.commands.data:rotate_key",
     "serve": "ops.commands.running:serve",
     "setup-link": "ops.commands.people:setup_link",
     "token": "ops.commands.people:token",

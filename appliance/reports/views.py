@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as AnyResponse
 
-from ..accounts import permissions
+from ..accounts import audit, permissions
 from ..accounts.actor import current_actor
 from ..accounts.guards import requires_admin, requires_login
 from ..core import clock, http, nav, settings
@@ -196,6 +196,7 @@ def reports_export(key: str, suffix: str) -> Response:
         raise Forbidden(_("您没有导出的权限。需要时请联系管理员。"))
     span, _problem = _span_of_page(report)
     content = export.write(data(report.definition, actor, span, _where_sent()), suffix)
+    audit.note("report.exported", {"name": report.label}, about=f"report:{report.key}")
     name = f"{report.label}-{clock.today(settings.tz()).isoformat()}.{suffix}"
     response = Response(content, mimetype=export.SUFFIXES[suffix])
     response.headers["Content-Disposition"] = f"attachment; filename=report.{suffix}; filename*=UTF-8''{quote(name)}"

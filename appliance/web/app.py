@@ -26,12 +26,14 @@ BLUEPRINTS = (
     "forms.public.views",
     "forms.designing.views",
     "customers.views",
+    "customers.privacy_views",
     "automation.views",
     "reports.views",
     "api.views",
     "web.views",
     "web.settings",
     "web.help",
+    "web.log_export",
     "ops.views",
 )
 """The modules with a blueprint ``bp``. By name: ``ops`` stands above this room."""

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as AnyResponse
 
-from ...accounts import permissions, users
+from ...accounts import audit, permissions, users
 from ...accounts.actor import Actor, current_actor
 from ...accounts.guards import requires, requires_login
 from ...core import clock, files, http, i18n, jobs, nav
@@ -412,10 +412,12 @@ def export(form_key: str) -> AnyResponse | Response:
             "form": form.key, "suffix": suffix, "where": state.where, "search": state.text, "sort": state.sort,
             "ids": ids, "keys": keys, "locale": i18n.current(),
         }  # fmt: skip
+        audit.note("records.exported", {"name": form.label, "background": True}, about=f"form:{form.key}")
         return http.go(url_for("imports.exporting_state", job_id=jobs.enqueue("export", asked, actor_id=actor.id)))
     with tempfile.TemporaryDirectory(prefix="guke-") as folder:
         path = Path(folder) / f"export.{suffix}"
-        exporting.write_file(query, path, keys)
+        count = exporting.write_file(query, path, keys)
+        audit.note("records.exported", {"name": form.label, "count": count}, about=f"form:{form.key}")
         # The open file outlives its name.
         content = path.open("rb")
     return send_file(

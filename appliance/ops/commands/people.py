@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import IO
 
 import click
 from flask_babel import gettext as _
 
 from ...core import cli
+from ...core.errors import UserError
 
 PASSWORD = click.option(
     "--password-file", type=click.File("r", encoding="utf-8"), help="存放密码的文件 · - : standard input"
@@ -120,3 +122,36 @@ def setup_link(url: str) -> None:
     cli.show({"setup_link": link}, *([link] if link else []))
     if link is None:
         cli.note(_("已经有管理员，不需要设置链接。"))
+
+
+@cli.group("audit", help="操作日志 · the audit log")
+def audit() -> None:
+    """The group of commands about the log."""
+
+
+@audit.command("export", help="导出操作日志到 xlsx 或 csv · export the audit log")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def export_log(file: Path) -> None:
+    from ...accounts.audit import Filter
+    from ...web import log_export
+
+    if not file.absolute().parent.is_dir():
+        raise UserError(_("目录 %(path)s 不存在。", path=str(file.absolute().parent)))
+    count = log_export.write(Filter(), file)
+    cli.show(
+        {"lines": count, "file": str(file.absolute())},
+        _("已导出 %(count)s 条日志到 %(file)s。", count=count, file=str(file)),
+    )
+
+
+@audit.command("reseal", help="按现状重新封存操作日志 · seal the log as it stands")
+def reseal_log() -> None:
+    from ...accounts import audit as log
+    from ...accounts import chain
+    from ...accounts.actor import SYSTEM
+    from ...core.db import write
+
+    with write():
+        count = chain.reseal()
+        log.note("log.resealed", {"count": count}, SYSTEM)
+    cli.show({"lines": count}, _("已按现状封存 %(count)s 条日志。", count=count))

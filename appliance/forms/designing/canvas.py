@@ -19,7 +19,7 @@ from ...core.errors import UserError
 from .. import builder, catalog, layout
 from .. import fields as types
 from ..catalog import SYSTEM_FIELDS, Form
-from ..fields.base import Field, Spec
+from ..fields.base import Field, FieldError, Spec
 from ..fields.sub_form import SubForm
 from ..formula import functions as formulas
 from ..record_pages import Input, width_of
@@ -176,6 +176,7 @@ def _type_doc(cls: type[Field]) -> dict[str, Any]:
         "value": not cls.computed and cls.type not in TYPED,
         "computed": cls.computed,
         "typed": cls.value_input in ("text", "number"),
+        "written": cls.written and not cls.computed,
         "settings": [
             {
                 "key": s.key,
@@ -310,7 +311,11 @@ def inputs(docs: list[dict[str, Any]], whole: dict[str, Any]) -> dict[str, dict[
     for doc in docs:
         key = str(doc.get("key"))
         f = form.fields.get(key)
-        out[key] = {"html": input_html(f, form), "width": width_of(f)} if f else {"error": errors.get(key, "")}
+        try:
+            out[key] = {"html": input_html(f, form), "width": width_of(f)} if f else {"error": errors.get(key, "")}
+        except FieldError as error:
+            # What the field needs elsewhere (the form of its rows, say) is not there yet.
+            out[key] = {"error": str(error)}
     return out
 
 

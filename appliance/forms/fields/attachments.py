@@ -60,6 +60,7 @@ class Attachments(LinkField):
     operators = ("empty", "not_empty")
     value_input = "none"
     input_template = "forms/fields/files.html"
+    written = False
     scripts = ("files.js",)
     can_be_unique = False
     can_be_indexed = False

@@ -169,6 +169,8 @@ class Field:
     align: ClassVar[str] = "left"
     sortable: ClassVar[bool] = True
     input_template: ClassVar[str] = "forms/fields/text.html"
+    written: ClassVar[bool] = True
+    """Whether text is typed into the input, so that it can show a hint while it is empty."""
     value_input: ClassVar[str] = "text"
     """How the condition builder asks for a value: text, number, date, datetime, time, month, duration, choice, person,
     relation, none."""
@@ -382,6 +384,12 @@ class Field:
     def input_scripts(self) -> tuple[str, ...]:
         """Every script that a page with this field's input must load."""
         return self.scripts
+
+    @property
+    def placeholder(self) -> str:
+        """What an empty input says, in the company's words."""
+        own = self.options.get("placeholder")
+        return i18n_label(own) if own and is_label(own) else ""
 
     # -- in and out ---------------------------------------------------------------------------------------------
 

@@ -136,6 +136,7 @@ class YesNo(Field):
     operators = ("eq", "ne", "empty", "not_empty")
     value_input = "yes_no"
     input_template = "forms/fields/yes_no.html"
+    written = False
 
     def parse(self, raw: Any) -> int | None:
         if raw is None or raw == "":

@@ -43,6 +43,7 @@ class Time(Field):
     operator_words = Moment.operator_words
     value_input = "time"
     input_template = "forms/fields/time.html"
+    written = False
 
     def parse(self, raw: Any) -> str | None:
         if raw is None or raw == "":
@@ -241,6 +242,7 @@ class Month(Moment):
     buckets = ("month", "quarter", "year")
     value_input = "month"
     input_template = "forms/fields/month.html"
+    written = False
 
     def parse(self, raw: Any) -> str | None:
         if raw is None or raw == "":

@@ -156,6 +156,7 @@ class Date(Moment):
     operators = (*Moment.operators, "anniversary_within")
     value_input = "date"
     input_template = "forms/fields/date.html"
+    written = False
 
     def parse(self, raw: Any) -> str | None:
         if raw is None or raw == "":
@@ -224,6 +225,7 @@ class DateTime(Moment):
     column = dialect.INTEGER
     value_input = "datetime"
     input_template = "forms/fields/datetime.html"
+    written = False
 
     def parse(self, raw: Any) -> int | None:
         if raw is None or raw == "":

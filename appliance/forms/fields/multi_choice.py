@@ -22,6 +22,7 @@ class MultiChoice(ManyValues):
     group = "choice"
     value_input = "choice"
     input_template = "forms/fields/multi_choice.html"
+    written = False
     needs_database = False
     can_be_public = True
 

@@ -34,6 +34,7 @@ class Region(Field):
     operators = ("under", "not_under", "eq", "ne", "in", "not_in", "empty", "not_empty")
     value_input = "region"
     input_template = "forms/fields/region.html"
+    written = False
     scripts = ("region.js",)
     value_pick = "regions"
 

@@ -30,6 +30,7 @@ class Rating(Integer):
     align = "left"
     rules = ()
     input_template = "forms/fields/rating.html"
+    written = False
 
     @classmethod
     def settings(cls) -> tuple[Setting, ...]:

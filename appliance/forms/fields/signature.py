@@ -20,6 +20,7 @@ class Signature(Images):
     icon = "signature"
     single = True
     input_template = "forms/fields/signature.html"
+    written = False
     scripts = ("signature.js",)
 
     @classmethod

@@ -62,6 +62,7 @@ class SubForm(LinkField):
     operators = ("empty", "not_empty")
     value_input = "none"
     input_template = "forms/fields/sub_form.html"
+    written = False
     can_be_unique = False
     can_be_indexed = False
     moves_along = True

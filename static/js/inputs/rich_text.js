@@ -73,6 +73,7 @@
     page.setAttribute("aria-multiline", "true");
     page.setAttribute("aria-label", words.label);
     ["aria-invalid", "aria-describedby"].forEach(function (name) { if (area.hasAttribute(name)) page.setAttribute(name, area.getAttribute(name)); });
+    if (area.placeholder) page.dataset.placeholder = area.placeholder;
     page.append(clean(area.value));
     if (!page.firstChild) startParagraph();
     page.id = area.id;
@@ -224,6 +225,10 @@
       if (!page.firstChild || (page.childNodes.length === 1 && page.firstChild.nodeName === "BR")) startParagraph();
       tell();
     });
+    function showEmpty() { page.classList.toggle("is-empty", !page.textContent && !page.querySelector("li, hr, blockquote, h2, h3, h4")); }
+    page.addEventListener("input", showEmpty);
+    showEmpty();
+
     page.addEventListener("focus", function () { document.execCommand("defaultParagraphSeparator", false, "p"); });
     document.addEventListener("selectionchange", mark);
     page.addEventListener("paste", function (event) {

@@ -103,6 +103,28 @@ def test_every_type_of_the_palette_shows_its_input(client, lang):
     assert "input" in answer["x_text"]["html"] and "canvas-x_text" in answer["x_text"]["html"]
 
 
+def test_an_empty_input_says_what_the_company_wants_there(client, shop):
+    """Every input into which text is typed, on the canvas and where records are entered."""
+    data = open_designer(client)
+    written = {key for key, doc in data["types"].items() if doc["written"]}
+    assert {"text", "phone", "money", "relation", "persons", "id_card", "rich_text"} <= written
+    assert not written & {"date", "yes_no", "attachments", "formula", "region"}
+    more = {
+        "form": "customer",
+        "choices": ["a", "b"],
+        "tree": ["a", "b"],
+        "placeholder": {"zh": "照“A-1”写", "en": "Like A-1"},
+    }
+    kinds = [k for k in data["types"] if any(k in g["types"] for g in data["palette"])]
+    docs = [{"key": f"x_{key}", "label": key, "type": key} | more for key in kinds]
+    shown = client.post(data["urls"]["inputs"], json={"fields": docs}).get_json()["inputs"]
+    assert {k for k in kinds if "照“A-1”写" in shown[f"x_{k}"].get("html", "")} == written & set(kinds)
+    catalog.add_field(
+        shop, {"key": "serial", "label": "序列号", "type": "text", "placeholder": '机身背面 "SN"'}, SYSTEM
+    )
+    assert 'placeholder="机身背面 &#34;SN&#34;"' in client.get("/forms/repair/new").text
+
+
 def test_the_second_designer_overwrites_nothing(client, shop):
     mine, theirs = open_designer(client), open_designer(client)
     assert save(client, theirs, with_field(theirs["doc"], key="a", label="甲")).status_code == 200

@@ -28,6 +28,13 @@ ACTIONS = {
     "user.enabled": _l("恢复用户"),
     "password.changed": _l("修改密码"),
     "password.link": _l("生成重设密码链接"),
+    "session.ended": _l("退出某处登录"),
+    "invitation.created": _l("邀请用户"),
+    "invitation.used": _l("接受邀请"),
+    "invitation.revoked": _l("撤销邀请"),
+    "deputy.named": _l("指定代理"),
+    "deputy.ended": _l("结束代理"),
+    "source.changed": _l("修改登录方式"),
     "token.created": _l("创建 API 令牌"),
     "token.revoked": _l("撤销 API 令牌"),
     "department.created": _l("添加部门"),
@@ -35,7 +42,11 @@ ACTIONS = {
     "department.deleted": _l("删除部门"),
     "department.restored": _l("恢复部门"),
     "department.members": _l("调整部门成员"),
-    "record.revealed": _l("查看完整号码"),
+    "record.revealed": _l("查看完整内容"),
+    "record.shared": _l("分享记录"),
+    "record.unshared": _l("取消分享"),
+    "preview.started": _l("以他人身份预览"),
+    "preview.ended": _l("结束预览"),
     "settings.changed": _l("修改设置"),
     "backup.settings": _l("修改备份设置"),
     "backup.downloaded": _l("下载备份"),
@@ -74,6 +85,14 @@ WORDS = {
     "name": _l("名称"),
     "role": _l("角色"),
     "token": _l("令牌编号"),
+    "scope": _l("权限范围"),
+    "device": _l("设备"),
+    "address": _l("地址"),
+    "deputy": _l("代理人"),
+    "since": _l("从"),
+    "until": _l("到"),
+    "source": _l("登录方式"),
+    "invitation": _l("邀请编号"),
     "everywhere": _l("所有设备"),
     "sessions": _l("设备数"),
     "file": _l("文件"),
@@ -83,6 +102,8 @@ WORDS = {
     "members": _l("成员"),
     "form": _l("表单"),
     "record": _l("记录编号"),
+    "edit": _l("可以修改"),
+    "reason": _l("原因"),
     "field": _l("字段"),
     "page": _l("页面编号"),
     "active": _l("开放"),
@@ -287,7 +308,7 @@ def _who(row: AuditEntry, names: dict[int, str]) -> str:
 
 def _words(row: AuditEntry, names: dict[int, str], roles: dict[str, str]) -> str:
     labels = {d.key: i18n.label(d.label) for d in settings.declared()} | {key: str(text) for key, text in WORDS.items()}
-    shown: dict[str, dict[Any, str]] = {"user": names, "head": names, "role": roles}
+    shown: dict[str, dict[Any, str]] = {"user": names, "head": names, "deputy": names, "role": roles}
     parts = []
     for key, value in row.detail.items():
         if value is None or value is False:

@@ -95,10 +95,33 @@ class Rights:
         return found if self.rooms == COMMON_ROOMS else found | {"rooms": sorted(self.rooms)}
 
     def on(self, form_key: str) -> FormRights:
-        return self.forms.get(form_key) or self.forms.get(ANY) or NOTHING
+        """The rights on a form: its own, else those on the form whose line items it holds, else those on any."""
+        found = self.forms.get(form_key)
+        if found is not None:
+            return found
+        rest = self.forms.get(ANY) or NOTHING
+        whole = _whole_of(form_key)
+        if whole is None:
+            return rest
+        # Which line items are seen follows from their record alone.
+        return FormRights(self.on(whole).verbs, {}, rest.fields)
 
 
 NOTHING = FormRights()
+
+Parts = Callable[[str], "str | None"]
+_parts: list[Parts] = []
+
+
+def parts(fn: Parts) -> Parts:
+    """Registers what knows the form whose line items a form holds."""
+    _parts.append(fn)
+    return fn
+
+
+def _whole_of(form_key: str) -> str | None:
+    return next((found for fn in _parts if (found := fn(form_key))), None)
+
 
 ADMIN = Rights(admin=True)
 STAFF = Rights(forms={ANY: FormRights(frozenset(VERBS) - {"design", "purge"})})

@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 
 import peewee
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from peewee import fn
 
-from ..accounts import permissions
+from ..accounts import departments, permissions, sharing
 from ..accounts.actor import SYSTEM, Actor
 from ..core import clock, dialect, settings
 from ..core.db import db
@@ -325,20 +326,41 @@ def visible_field(form: Form, key: str, ctx: Context) -> Field:
     return found
 
 
+def within(form: Form, source: Any, ctx: Context, verb: str = "see") -> Any:
+    """What a row must meet to be the actor's to see (to edit, to delete): scopes, shares and denials. ``None``: nothing."""
+    actor = ctx.actor
+    if actor is SYSTEM or actor.is_admin:
+        return None
+    # The scope is the company's own words: it may use fields that its subject does not see.
+    asking = replace(ctx, actor=_seeing_all(actor), record_id=None)
+    return compile(permissions.scope(actor, form.key, verb), form, asking, source)
+
+
+def _seeing_all(actor: Actor) -> Actor:
+    """Somebody who sees all but is, for "me", the actor."""
+    return Actor(id=actor.id, name=actor.name, login=actor.login, is_admin=True, role_ids=())
+
+
 def live(form: Form, source: Any, ctx: Context) -> Any:
     """Rows of a related form that count: not deleted and, for a person, within their rows."""
     expression = form.col("deleted_at", source).is_null()
     if ctx.actor is not SYSTEM:
         if not permissions.can(ctx.actor, "see", form.key):
             return peewee.Value(1) == 0
-        scope = permissions.scope(ctx.actor, form.key)
-        inside = compile(scope, form, Context(now=ctx.now, tz=ctx.tz, level=ctx.level + 1, actor=SYSTEM), source)
+        inside = within(form, source, ctx.inner())
         if inside is not None:
             expression = expression & inside
         whose = of_parent(form, source, ctx)
         if whose is not None:
             expression = expression & whose
     return expression
+
+
+@permissions.parts
+def _whole(form_key: str) -> str | None:
+    """The form whose line items a form holds."""
+    form = catalog.all_forms().get(form_key)
+    return form.part_of.form if form is not None and form.part_of is not None else None
 
 
 def of_parent(form: Form, source: Any, ctx: Context) -> Any:
@@ -429,6 +451,74 @@ class FieldTest(Test):
 
     def fields(self, doc: Condition, form: Form) -> set[str]:
         return {str(doc["field"]).partition(".")[0]}
+
+
+def owner_key(form: Form) -> str:
+    """The column that says whose a record is: the form's owner field, else its first person field, else who made it."""
+    fields = list(form.fields.values())
+    for kind in ("owner", "person"):
+        for f in fields:
+            if f.type == kind:
+                return f.key
+    return "created_by"
+
+
+@test
+class WhoseTest(Test):
+    """``{"whose": "me"}``: whose the record is (:func:`owner_key`), or whom it was shared with. The words: :data:`WHOSE`."""
+
+    name = "whose"
+
+    def compile(self, doc: Condition, form: Form, source: Any, ctx: Context) -> Any:
+        word = self._word(doc)
+        if word in ("shared", "shared_edit"):
+            return form.col("id", source).in_(sharing.ids(ctx.actor.id, form.key, edit=word == "shared_edit"))
+        key = owner_key(form)
+        if key != "created_by":
+            visible_field(form, key, ctx)
+        people = self._people(word, ctx.actor.id)
+        column = form.col(key, source)
+        if ctx.scan:
+            column = dialect.unindexed(column)
+        return column == people[0] if len(people) == 1 else column.in_(people)
+
+    def _word(self, doc: Condition) -> str:
+        word = doc["whose"]
+        if len(doc) != 1 or not isinstance(word, str) or word not in WHOSE:
+            raise FieldError(_("「whose」要是 %(words)s 之一。", words=", ".join(WHOSE)))
+        return word
+
+    @staticmethod
+    def _people(word: str, user_id: int | None) -> list[int]:
+        if user_id is None:
+            return []
+        if word == "me":
+            return [user_id]
+        own = departments.of_user(user_id)
+        return sorted({user_id} | departments.people_in(own if word == "department" else departments.reach_of(user_id)))
+
+    def words(self, doc: Condition, form: Form) -> str:
+        return str(WHOSE[self._word(doc)])
+
+    def fields(self, doc: Condition, form: Form) -> set[str]:
+        key = owner_key(form)
+        return {key} if key in form.fields and not self._word(doc).startswith("shared") else set()
+
+    def builder(self, form: Form, actor: Actor) -> list[dict[str, Any]]:
+        options = [[word, str(text)] for word, text in WHOSE.items() if word != "shared_edit"]
+        return [{
+            "id": "whose", "group": _("归属"), "label": _("归属"), "fixed": {}, "start": {"whose": "me"},
+            "parts": [{"at": "whose", "input": "select", "options": options}],
+        }]  # fmt: skip
+
+
+WHOSE = {
+    "me": _l("本人的"),
+    "department": _l("本部门的"),
+    "below": _l("本部门及下级的"),
+    "shared": _l("分享给我的"),
+    "shared_edit": _l("分享给我修改的"),
+}
 
 
 AGGREGATES = ("count", "sum", "avg", "min", "max", "distinct")

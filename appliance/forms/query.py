@@ -140,8 +140,8 @@ def clear(form: Form, actor: Actor) -> dict[str, Field]:
 class Query:
     """Records of one form for one person. Each method returns a new query."""
 
-    def __init__(self, form: Form, actor: Actor, deleted: bool = False) -> None:
-        """``deleted``: the records in the recycle bin instead."""
+    def __init__(self, form: Form, actor: Actor, deleted: bool = False, verb: str = "see") -> None:
+        """``deleted``: the records in the recycle bin instead. ``verb``: only those that the actor may ``edit`` or ``delete``."""
         if actor is not SYSTEM and not permissions.can(actor, "see", form.key):
             raise NotFound()
         self.form = form
@@ -151,9 +151,7 @@ class Query:
         self._order: tuple[str, bool] = ("id", True)
         self._ctx = conditions.Context(actor=actor)
         if actor is not SYSTEM:
-            # The scope is the company's own words: it may use fields that its subject does not see.
-            as_system = conditions.Context(now=self._ctx.now, tz=self._ctx.tz, actor=_seeing_all(actor))
-            self._add(conditions.compile(permissions.scope(actor, form.key), form, as_system))
+            self._add(conditions.within(form, form.table, self._ctx, verb))
             if not deleted:
                 self._add(conditions.of_parent(form, form.table, self._ctx))
 
@@ -537,11 +535,6 @@ class Aggregation:
         return out
 
 
-def _seeing_all(actor: Actor) -> Actor:
-    """Somebody who sees all but is, for "me", the actor."""
-    return Actor(id=actor.id, name=actor.name, login=actor.login, is_admin=True, role_ids=())
-
-
 def _open_cursor(text: str, key: str, down: bool) -> tuple[Any, int, bool]:
     try:
         doc = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
@@ -570,8 +563,11 @@ def titles(form: Form, ids: Iterable[int], actor: Actor) -> dict[int, str]:
     return out
 
 
-def visible_ids(form_key: str, ids: Iterable[int], actor: Actor, *, deleted: bool = False) -> set[int]:
-    """Those of ``ids`` that exist and that the actor may see; with ``deleted`` those in the recycle bin."""
+def visible_ids(
+    form_key: str, ids: Iterable[int], actor: Actor, *, deleted: bool = False, verb: str = "see"
+) -> set[int]:
+    """Those of ``ids`` that exist and that the actor may see; with ``deleted`` those in the recycle bin; with ``verb`` those
+    that are the actor's to ``edit`` or to ``delete``."""
     if actor is not SYSTEM and not permissions.can(actor, "see", form_key):
         return set()
-    return {row[0] for row in Query(catalog.get(form_key), actor, deleted)._rows_of(list(ids), [])}
+    return {row[0] for row in Query(catalog.get(form_key), actor, deleted, verb)._rows_of(list(ids), [])}

@@ -291,7 +291,7 @@ def delete_many(form: Form, ids: Sequence[int], actor: Actor, cause: Cause = USE
     """Moves records to the recycle bin; returns the ids that were there to delete."""
     _may(actor, "delete", form)
     with write():
-        before = _stored_rows(form, ids, actor)
+        before = _stored_rows(form, ids, actor, verb="delete")
         if not before:
             return set()
         gone = list(before)
@@ -316,7 +316,7 @@ def restore_many(form: Form, ids: Sequence[int], actor: Actor, cause: Cause = US
     """Takes records out of the recycle bin; one whose unique values others hold by now stays there."""
     _may(actor, "delete", form)
     with write():
-        before = _stored_rows(form, ids, actor, deleted=True)
+        before = _stored_rows(form, ids, actor, deleted=True, verb="delete")
         found = list(before)
         together = {key for keys in form.unique_sets for key in keys}
         columns = {
@@ -712,9 +712,12 @@ def _unique_together(draft: Draft, keys: tuple[str, ...], changes: dict[int, dic
                 draft.fail(i, next((key for key in keys if key in draft.columns), keys[0]), message)
 
 
-def _stored_rows(form: Form, ids: Sequence[int], actor: Actor, deleted: bool = False) -> dict[int, dict[str, Any]]:
-    """The rows as stored, of those that exist and are the actor's to touch."""
-    allowed = query.visible_ids(form.key, set(ids), actor, deleted=deleted) if actor is not SYSTEM else set(ids)
+def _stored_rows(
+    form: Form, ids: Sequence[int], actor: Actor, deleted: bool = False, verb: str = "edit"
+) -> dict[int, dict[str, Any]]:
+    """The rows as stored, of those that exist and are the actor's to ``edit`` or to ``delete``."""
+    seen = partial(query.visible_ids, form.key, set(ids), actor, deleted=deleted, verb=verb)
+    allowed = seen() if actor is not SYSTEM else set(ids)
     names = ["id", "version", "created_at", "created_by", "deleted_at", *form.columns]
     wanted = [i for i in ids if i in allowed]
     select = form.table.select(*[form.col(name) for name in names]).where(form.col("deleted_at").is_null(not deleted))

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from flask_babel import gettext as _
 
-from ..accounts import permissions
+from ..accounts import permissions, sharing
 from ..accounts.actor import Actor
 from ..core import clock, i18n, settings
 from ..core.db import db
@@ -172,9 +172,11 @@ class Plan:
     def key(self) -> tuple[Any, ...]:
         """What the figures depend on. People of the same rights share them, unless a condition says "me"."""
         question = json.dumps([self.definition.document(), self.filters], sort_keys=True, default=str)
-        rights = "*" if self.actor.is_admin else repr(permissions.rights_of(self.actor))
-        personal = '"me"' in question or "'me'" in rights or "my_department" in question + rights
-        owner = self.actor.id if personal else None
+        held = [] if self.actor.is_admin else permissions.rights_of(self.actor)
+        rights = "*" if self.actor.is_admin else repr(held)
+        narrow = any(granted.scope or granted.deny for one in held for granted in one.forms.values())
+        personal = narrow or any(word in question for word in ('"me"', "my_department", '"whose"'))
+        owner = (self.actor.id, sharing.mark(self.actor.id)) if personal else None
         return db.database, question, self.range, clock.today(settings.tz()), settings.tz().key, rights, owner
 
     def run(self) -> Raw:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -110,6 +111,7 @@ class Related:
     via: Field
     may_create: bool
     may_edit: bool = False
+    ambiguous: bool = False
 
     @property
     def may_unlink(self) -> bool:
@@ -121,7 +123,10 @@ class Related:
 
     @property
     def label(self) -> str:
-        return self.via.inverse_label or self.form.label
+        """Several ways from one form to this one, or from the form to itself, are told apart by the field."""
+        if self.via.inverse_label or not self.ambiguous:
+            return self.via.inverse_label or self.form.label
+        return f"{self.form.label} · {self.via.label}"
 
 
 def build(record: Record, actor: Actor) -> RecordPage:
@@ -175,12 +180,17 @@ def related(form: Form, actor: Actor) -> list[Related]:
     """The forms whose records point at this one, as far as the person may see them and the field that points. Line items
     stand among the fields already."""
     here = {(f.child.key, f.via) for f in query.readable(form, actor).values() if isinstance(f, SubForm) and f.child}
-    return [
-        Related(other, f, permissions.can(actor, "create", other.key), editable(other, f, actor))
+    found = [
+        (other, f)
         for other, f in catalog.pointing(form)
         if (other.key, f.key) not in here
         and permissions.can(actor, "see", other.key)
         and f.key in query.clear(other, actor)
+    ]
+    often = Counter(other.key for other, _field in found) + Counter((form.key,))
+    return [
+        Related(other, f, permissions.can(actor, "create", other.key), editable(other, f, actor), often[other.key] > 1)
+        for other, f in found
     ]
 
 

@@ -8,6 +8,7 @@ from .. import __version__
 from ..accounts import permissions
 from ..accounts.actor import Actor
 from ..core import settings
+from ..customers import consents
 from ..forms import catalog
 from ..forms.catalog import Form
 from ..forms.query import clear, readable
@@ -78,7 +79,7 @@ def document(actor: Actor) -> Doc:
     """The description of the API for ``actor``: forms and fields that may not be seen are not in it."""
     forms = [form for form in catalog.all() if permissions.can(actor, "see", form.key)]
     schemas = _common_schemas()
-    paths: Doc = _definition_paths() | _department_paths()
+    paths: Doc = _definition_paths() | _department_paths() | _consent_paths(actor)
     for form in forms:
         schemas |= _form_schemas(form, actor)
         paths |= _form_paths(form) | _reveal_paths(form, actor)
@@ -367,6 +368,41 @@ def _reveal_paths(form: Form, actor: Actor) -> Doc:
                 "operationId": f"{form.key}.reveal", "tags": [form.key],
                 "summary": "A masked value whole; the audit log says who looked",
                 "responses": _ok(whole) | _errors("404"),
+            },
+        },
+    }  # fmt: skip
+
+
+def _consent_paths(actor: Actor) -> Doc:
+    if not permissions.can(actor, "see", "customer"):
+        return {}
+    text: Doc = {"type": "string"}
+    properties: Doc = {
+        "purpose": {"enum": list(consents.purposes())}, "channel": {"enum": list(consents.CHANNELS)},
+        "state": {"enum": [consents.GRANTED, consents.WITHDRAWN]},
+        "source": {"type": "string", "minLength": 1, "maxLength": 60}, "evidence": {"type": "string", "maxLength": 500},
+    }  # fmt: skip
+    said = _object(
+        {**{key: text for key in properties}, "at": {"type": "string", "format": "date-time"}, "by": {"type": ["string", "null"]}}
+    )
+    lines = {"type": "array", "items": said}
+    answer = _object({"current": lines, "history": lines}, "current", "history")
+    asked = _object(
+        properties | {"at": {"type": ["string", "null"], "format": "date-time"}}, "purpose", "channel", "state"
+    )
+    return {
+        "/customers/{id}/consents": {
+            "parameters": [_id_parameter()],
+            "get": {
+                "operationId": "customer.consents", "tags": ["customer"],
+                "summary": "What the customer agreed to, by purpose and channel, and how we know",
+                "responses": _ok(answer) | _errors("403", "404"),
+            },
+            "post": {
+                "operationId": "customer.consents.add", "tags": ["customer"],
+                "summary": "Writes down a consent or its withdrawal; nothing is ever changed",
+                "parameters": [IDEMPOTENCY], "requestBody": _body(asked),
+                "responses": _ok(answer, "Written down.", "201") | _errors("400", "403", "404", "413", "415", "422"),
             },
         },
     }  # fmt: skip

@@ -110,4 +110,42 @@ class RfmTouched(Model):
         table_name = "rfm_touched"
 
 
-TABLES = [Identity, TagGroup, Tag, CustomerTag, RfmModel, RfmValue, RfmTouched]
+class Consent(Model):
+    """One thing a customer said about being contacted. Rows are only added; the latest that counts is what stands."""
+
+    customer_id = pw.IntegerField()
+    purpose = pw.TextField()
+    channel = pw.TextField()
+    state = pw.TextField()
+    """granted or withdrawn."""
+    source = pw.TextField()
+    """How it was given: ``phone``, ``shop``, ``paper``, ``chat``, ``page:3``, ``api``, ``merge:4``, …"""
+    evidence = pw.TextField(default="")
+    at = pw.IntegerField()
+    """When the customer said so; not when it was written down."""
+    actor_id = pw.IntegerField(null=True)
+    merge_id = pw.IntegerField(null=True, index=True)
+    void = pw.BooleanField(default=False)
+    """It came with a merge that was taken back."""
+
+    class Meta:
+        table_name = "consent"
+        indexes = (
+            (("customer_id", "purpose", "channel", "at"), False),
+            (("purpose", "channel", "customer_id", "at"), False),
+        )
+
+
+class Erasure(Model):
+    """A customer whose personal data are gone. Says who, when and why, and nothing about the person."""
+
+    customer_id = pw.IntegerField(unique=True)
+    at = pw.IntegerField()
+    actor_id = pw.IntegerField(null=True)
+    reason = pw.TextField(default="")
+
+    class Meta:
+        table_name = "erasure"
+
+
+TABLES = [Consent, Erasure, Identity, TagGroup, Tag, CustomerTag, RfmModel, RfmValue, RfmTouched]

@@ -16,6 +16,7 @@ COMMANDS = {
     "audit": "ops.commands.people:audit",
     "backup": "ops.commands.data:backup",
     "check": "ops.commands.data:check",
+    "customer": "customers.cli:customer",
     "demo": "apps.cli:demo",
     "export": "forms.cli:export",
     "import": "forms.cli:import_",

@@ -15,6 +15,8 @@ from .models import Import, ImportFailure
 
 DRAFT_DAYS = 7
 EXPORT_DAYS = 2
+EXPORTS = ["export", "privacy.export"]
+"""Kinds of jobs whose result is a file for who asked."""
 
 settings.declare("imports.keep_days", 90, _l("导入文件的保留天数"), "integer", least=1, most=3650)
 
@@ -53,7 +55,7 @@ def tidy(job: Job) -> dict[str, Any]:
 def _exports(job: Job, before: int) -> int:
     """Files of exports that had time to be fetched."""
     gone = 0
-    for row in JobRow.select().where(JobRow.kind == "export", JobRow.status == "done", JobRow.finished_at < before):
+    for row in JobRow.select().where(JobRow.kind.in_(EXPORTS), JobRow.status == "done", JobRow.finished_at < before):
         job.check()
         if row.result and row.result.get("file_id"):
             files.delete(row.result["file_id"])

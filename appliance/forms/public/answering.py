@@ -185,9 +185,10 @@ def answer(page: PublicPage, given: MultiDict[str, str], ip: str) -> None:
         cause = Cause("public", page.id)
         known = _known(form, filled) if now.on_known == "fill" else None
         if known is None:
-            records.create(form, filled, SYSTEM, cause)
+            known = records.create(form, filled, SYSTEM, cause)
         else:
             _fill(form, known, filled, cause)
+        _agree(page, form, known, filled, hidden)
         PublicPage.update(answers=PublicPage.answers + 1).where(PublicPage.id == page.id).execute()
 
 
@@ -220,3 +221,11 @@ def _fill(form: Form, record_id: int, filled: Mapping[str, Any], cause: Cause) -
     blank = {key: raw for key, raw in filled.items() if held.get(key) in (None, "", [], {})}
     if blank:
         records.update(form, record_id, blank, SYSTEM, cause=cause)
+
+
+def _agree(page: PublicPage, form: Form, record_id: int, filled: Mapping[str, Any], hidden: set[str]) -> None:
+    """Writes down what a "yes" agrees to: only of a field that the person saw and answered."""
+    keeper = pages.consents(form)
+    for one in pages.chosen(page, form) if keeper else ():
+        if one.consent and one.shown and one.key not in hidden and _stored(form.fields[one.key], filled.get(one.key)):
+            keeper.give(record_id, one.consent["purpose"], one.consent["channels"], page)  # type: ignore[union-attr]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,10 +44,34 @@ class Chosen:
     required: bool = False
     linked: bool = False
     value: str = ""
+    consent: dict[str, Any] | None = None
+    """What a "yes" to a yes/no field agrees to: ``{"purpose": key, "channels": [key, …]}`` (see :data:`consents`)."""
 
     @classmethod
     def open(cls, document: dict[str, Any]) -> Chosen:
         return cls(**{name: document[name] for name in cls.__dataclass_fields__ if name in document})
+
+
+@dataclass(frozen=True)
+class Consents:
+    """How a higher room keeps what strangers agree to: ``offered()`` gives the labels of purposes and of channels by key;
+    ``give(record id, purpose, channels, page)`` writes a "yes" down. Only for records of ``form``."""
+
+    form: str
+    offered: Callable[[], tuple[dict[str, str], dict[str, str]]]
+    give: Callable[[int, str, list[str], PublicPage], None]
+
+
+_consents: dict[str, Consents] = {}
+
+
+def keep_consents(found: Consents) -> None:
+    _consents[found.form] = found
+
+
+def consents(form: Form) -> Consents | None:
+    """What a yes/no field of this form's pages can agree to, if anything."""
+    return _consents.get(form.key)
 
 
 def usable(form: Form) -> list[Field]:
@@ -179,6 +204,8 @@ def _check_fields(form: Form, wanted: Wanted, errors: dict[str, str]) -> None:
                 raise FieldError(_("这个值读不懂。"))
         except ValueError as error:
             errors[f"value-{one.key}"] = str(error)
+        if one.consent and (why := _against_consent(form, known[one.key], one)):
+            errors[f"consent-{one.key}"] = why
     given = {one.key for one in wanted.fields if one.shown or one.value or one.linked}
     left = [
         f.label
@@ -187,6 +214,18 @@ def _check_fields(form: Form, wanted: Wanted, errors: dict[str, str]) -> None:
     ]
     if left:
         errors["fields"] = _("必填的「%(fields)s」既不在页面上，也没有默认值，提交会失败。", fields=_("、").join(left))
+
+
+def _against_consent(form: Form, f: Field, one: Chosen) -> str:
+    keeper, asked = consents(form), one.consent or {}
+    if keeper is None or f.type != "yes_no":
+        return _("这个字段不能表示同意。")
+    purposes, channels = keeper.offered()
+    if asked.get("purpose") not in purposes or not set(asked.get("channels") or ()) <= set(channels):
+        return _("请重新选择用途和渠道。")
+    if not asked["channels"]:
+        return _("请至少选一个渠道。")
+    return _("答「是」要由填表的人来答，请勾上「显示」。") if not one.shown else ""
 
 
 def delete(page: PublicPage, actor: Actor) -> None:

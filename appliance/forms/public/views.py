@@ -82,8 +82,13 @@ def _edit_page(
     rest = [Chosen(f.key, shown=False) for f in pages.usable(form) if f.key not in named]
     return http.render(
         "forms/public/edit.html", form=form, page=page, wanted=wanted, errors=errors or {}, rows=[*wanted.fields, *rest],
-        named=named, address=_address(page), state=_state(page), status=422 if errors else 200,
+        named=named, address=_address(page), consents=_offered(form), state=_state(page), status=422 if errors else 200,
     )  # fmt: skip
+
+
+def _offered(form: Form) -> tuple[dict[str, str], dict[str, str]] | None:
+    keeper = pages.consents(form)
+    return keeper.offered() if keeper else None
 
 
 def _saved(page: PublicPage, form: Form) -> Wanted:
@@ -107,6 +112,11 @@ def save(form_key: str, page_id: int) -> AnyResponse:
     return http.toast(response, _("已保存"))
 
 
+def _consent(sent: MultiDict[str, str], key: str) -> dict[str, Any] | None:
+    purpose, channels = sent.get(f"purpose-{key}", ""), sent.getlist(f"channels-{key}")
+    return {"purpose": purpose, "channels": channels} if purpose else None
+
+
 def _wanted(sent: MultiDict[str, str]) -> Wanted:
     """``field``: the keys in the order of the page; of each ``shown-``, ``required-``, ``linked-`` and ``value-``."""
     fields = [
@@ -116,6 +126,7 @@ def _wanted(sent: MultiDict[str, str]) -> Wanted:
             f"required-{key}" in sent,
             f"linked-{key}" in sent,
             sent.get(f"value-{key}", "").strip()[:500],
+            _consent(sent, key),
         )
         for key in dict.fromkeys(sent.getlist("field"))
     ]

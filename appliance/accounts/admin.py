@@ -12,29 +12,29 @@ from werkzeug.wrappers import Response
 from ..core import clock, http, nav, settings
 from ..core.db import write
 from ..core.errors import NotFound, UserError
-from . import audit, chain, departments, reset, sessions, tokens, users
+from . import audit, chain, departments, reset, roles, second_factor, sessions, tokens, users
 from .actor import current_actor
-from .guards import requires_admin, requires_login
+from .guards import requires_admin, requires_login, requires_room
 
 bp = Blueprint("settings_people", __name__, url_prefix="/settings")
 
-nav.add("settings", _l("用户"), "settings_people.people", "users", "admin", order=20, words="users accounts yonghu")
+nav.add("settings", _l("用户"), "settings_people.people", "users", "users", order=20, words="users accounts yonghu")
 nav.add("settings", _l("API 令牌"), "settings_people.my_tokens", "key", order=30, words="api token lingpai")
 nav.add("settings", _l("操作日志"), "settings_people.log", "history", "admin", order=90, words="audit log rizhi")
 
-LIVES = {"": _l("长期有效"), "30": _l("30 天"), "90": _l("90 天"), "365": _l("一年")}
+LIVES = {"": _l("长期有效"), "30": _l("30 天"), "90": _l("90 天"), "365": _l("一年"), "date": _l("到某一天")}
 PAGE = 100
 Answer = Response | str | tuple[str, int]
 
 
 @bp.get("/users")
-@requires_admin
+@requires_room("users")
 def people() -> str:
     return _people()
 
 
 @bp.post("/users")
-@requires_admin
+@requires_room("users")
 def people_add() -> Answer:
     """Adds a person; they choose their password through the link that is shown next."""
     form = request.form
@@ -47,10 +47,12 @@ def people_add() -> Answer:
 
 
 @bp.post("/users/<int:user_id>")
-@requires_admin
+@requires_room("users")
 def people_change(user_id: int) -> Answer:
     try:
-        users.update(user_id, current_actor(), name=request.form.get("name"), role=request.form.get("role"))
+        users.update(user_id, current_actor(), name=request.form.get("name"))
+        if "role-shown" in request.form or "role" in request.form:
+            roles.set_of_user(user_id, request.form.getlist("role"), current_actor())
         _place(user_id)
     except UserError as error:
         flash(error.message, "error")
@@ -60,7 +62,7 @@ def people_change(user_id: int) -> Answer:
 
 
 @bp.post("/users/<int:user_id>/disable")
-@requires_admin
+@requires_room("users")
 def people_disable(user_id: int) -> Answer:
     try:
         users.disable(user_id, current_actor())
@@ -72,7 +74,7 @@ def people_disable(user_id: int) -> Answer:
 
 
 @bp.post("/users/<int:user_id>/enable")
-@requires_admin
+@requires_room("users")
 def people_enable(user_id: int) -> Answer:
     users.enable(user_id, current_actor())
     flash(_("%(name)s 可以登录了。", name=users.get(user_id).name), "success")
@@ -80,7 +82,7 @@ def people_enable(user_id: int) -> Answer:
 
 
 @bp.post("/users/<int:user_id>/link")
-@requires_admin
+@requires_room("users")
 def people_link(user_id: int) -> Answer:
     return _people_with_link(user_id)
 
@@ -105,7 +107,7 @@ def _people_with_link(user_id: int) -> str:
 def _people(**context: Any) -> str:
     everybody = users.people()
     roles_of = users.roles_of([user.id for user in everybody])
-    context = {"values": {}, "errors": {}, "link": None, "departments": departments} | context
+    context = {"values": {}, "errors": {}, "link": None, "departments": departments, "two_step": second_factor.having()} | context
     return render_template("accounts/people.html", people=everybody, roles=users.roles(), roles_of=roles_of, **context)
 
 
@@ -116,15 +118,33 @@ def my_tokens() -> str:
 
 
 @bp.post("/tokens")
-@requires_login
+@requires_room("tokens")
 def my_tokens_create() -> Answer:
-    days = request.form.get("life", "")
-    expires_at = clock.now() + int(days) * clock.DAY if days in LIVES and days else None
+    form = request.form
     try:
-        token = tokens.create(current_actor().id or 0, request.form.get("name", ""), expires_at=expires_at)
+        token = tokens.create(
+            current_actor().id or 0,
+            form.get("name", ""),
+            expires_at=_end_of_life(form.get("life", "")),
+            scope=_scope(form.get("access", "full"), bool(form.get("definitions")), form.getlist("forms")),
+        )
     except UserError as error:
         return _tokens(values=request.form, errors=error.errors or {"": error.message}), 422
     return _tokens(token=token)
+
+
+def _end_of_life(life: str) -> int | None:
+    """From the number of days, or from the last day itself."""
+    if life == "date":
+        return tokens.end_of(request.form.get("expires", ""))
+    return clock.now() + int(life) * clock.DAY if life in LIVES and life else None
+
+
+def _scope(access: str, definitions: bool, forms: list[str]) -> tokens.Scope | None:
+    if access == "full":
+        return None
+    words = [access] if access in ("read", "write") else []
+    return tokens.Scope.read([*words, *(["definitions"] if definitions or not words else []), *(f"form:{f}" for f in forms)])
 
 
 @bp.post("/tokens/<int:token_id>/revoke")
@@ -141,7 +161,18 @@ def my_tokens_revoke(token_id: int) -> Response:
 
 def _tokens(**context: Any) -> str:
     context = {"values": {}, "errors": {}, "token": None} | context
-    return render_template("accounts/tokens.html", tokens=tokens.of(current_actor().id or 0), lives=LIVES, **context)
+    actor = current_actor()
+    forms = tokens.forms_for(actor)
+    return render_template(
+        "accounts/tokens.html",
+        tokens=[(row, tokens.Scope.open(row.scope)) for row in tokens.of(actor.id or 0)],
+        lives=LIVES,
+        forms=forms,
+        soon=tokens.soon,
+        now=clock.now(),
+        chosen=request.form.getlist("forms") if context["errors"] else [],
+        **context,
+    )
 
 
 @bp.get("/log")

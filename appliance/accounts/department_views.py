@@ -13,7 +13,7 @@ from ..core import http, nav
 from ..core.errors import UserError
 from . import departments, people
 from .actor import current_actor
-from .guards import requires_admin
+from .guards import requires_room
 
 bp = Blueprint("settings_departments", __name__, url_prefix="/settings/departments")
 
@@ -22,14 +22,14 @@ nav.add(
     _l("部门"),
     "settings_departments.page",
     "sitemap",
-    "admin",
+    "users",
     order=20,
     words="department team org zuzhi bumen 组织架构",
 )
 
 
 @bp.get("")
-@requires_admin
+@requires_room("users")
 def page() -> Response:
     return _tree()
 
@@ -67,14 +67,14 @@ def _number(name: str) -> int | None:
 
 
 @bp.get("/new")
-@requires_admin
+@requires_room("users")
 def new() -> Response:
     parent = request.args.get("parent", type=int)
     return _dialog("accounts/_department_form.html", node=None, typed={"parent": parent})
 
 
 @bp.post("/new")
-@requires_admin
+@requires_room("users")
 def create() -> AnyResponse:
     typed = {"name": request.form.get("name", ""), "parent": _number("parent"), "head": _number("head")}
     try:
@@ -85,7 +85,7 @@ def create() -> AnyResponse:
 
 
 @bp.get("/<int:department_id>/edit")
-@requires_admin
+@requires_room("users")
 def edit(department_id: int) -> Response:
     node = departments.get(department_id)
     typed = {"name": node.name, "parent": node.parent_id, "head": node.head_id}
@@ -93,7 +93,7 @@ def edit(department_id: int) -> Response:
 
 
 @bp.post("/<int:department_id>/edit")
-@requires_admin
+@requires_room("users")
 def save(department_id: int) -> AnyResponse:
     node = departments.get(department_id)
     typed = {"name": request.form.get("name", ""), "parent": _number("parent"), "head": _number("head")}
@@ -108,14 +108,14 @@ def save(department_id: int) -> AnyResponse:
 
 
 @bp.get("/<int:department_id>/members")
-@requires_admin
+@requires_room("users")
 def members(department_id: int) -> Response:
     node = departments.get(department_id)
     return _dialog("accounts/_department_members.html", node=node, chosen=set(node.members))
 
 
 @bp.post("/<int:department_id>/members")
-@requires_admin
+@requires_room("users")
 def save_members(department_id: int) -> AnyResponse:
     node = departments.get(department_id)
     chosen = {int(text) for text in request.form.getlist("members") if text.isascii() and text.isdecimal()}
@@ -127,7 +127,7 @@ def save_members(department_id: int) -> AnyResponse:
 
 
 @bp.post("/<int:department_id>/move")
-@requires_admin
+@requires_room("users")
 def move(department_id: int) -> AnyResponse:
     """Puts it under ``parent`` in front of ``before``; with ``by`` one place up or down among its sisters."""
     node = departments.get(department_id)
@@ -146,7 +146,7 @@ def move(department_id: int) -> AnyResponse:
 
 
 @bp.post("/<int:department_id>/delete")
-@requires_admin
+@requires_room("users")
 def delete(department_id: int) -> AnyResponse:
     node = departments.get(department_id)
     try:
@@ -158,7 +158,7 @@ def delete(department_id: int) -> AnyResponse:
 
 
 @bp.post("/<int:department_id>/restore")
-@requires_admin
+@requires_room("users")
 def restore(department_id: int) -> AnyResponse:
     try:
         departments.restore(department_id, current_actor())

@@ -17,7 +17,7 @@ from flask import request
 from flask_babel import gettext as _
 
 from ..core.errors import Forbidden
-from . import permissions
+from . import permissions, users
 from .actor import Actor
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -28,7 +28,8 @@ _FORM_ARGUMENTS = ("form_key", "form")
 
 @dataclass(frozen=True)
 class Guard:
-    """``public``: anybody; ``login``: who is signed in; ``admin``; ``verb``: who has the right on the form."""
+    """``public``: anybody; ``login``: who is signed in; ``admin``; ``verb``: who has the right on the form; ``room``: who may
+    work in the room of ``permissions.ROOMS`` that ``verb`` names."""
 
     kind: str
     verb: str = ""
@@ -40,6 +41,18 @@ class Guard:
             raise Forbidden(_("这一页只对管理员开放。需要时请联系管理员。"))
         if self.kind == "verb":
             permissions.demand(actor, self.verb, self.form or _form_of_request())
+        if self.kind == "room":
+            permissions.demand_room(actor, self.verb)
+            if self.verb == "users" and not actor.is_admin:
+                _leave_administrators_alone()
+
+
+def _leave_administrators_alone() -> None:
+    """Who looks after people without being an administrator neither touches one nor makes one. Raises Forbidden."""
+    about = users.actor_of(int((request.view_args or {}).get("user_id", 0)))
+    given = [found[1].admin for key in request.form.getlist("role") if (found := users.role(key))]
+    if (about is not None and about.is_admin) or any(given):
+        raise Forbidden(_("管理员只能由管理员修改或指定。"))
 
 
 def _form_of_request() -> str | None:
@@ -67,6 +80,13 @@ def requires(verb: str, form: str | None = None) -> Callable[[View], View]:
     if verb not in permissions.VERBS:
         raise ValueError(f"no such right: {verb!r}; there are {', '.join(permissions.VERBS)}")
     return _mark(Guard("verb", verb, form))
+
+
+def requires_room(room: str) -> Callable[[View], View]:
+    """Only who may work in one of ``permissions.ROOMS``."""
+    if room not in permissions.ROOMS:
+        raise ValueError(f"no such right: {room!r}; there are {', '.join(permissions.ROOMS)}")
+    return _mark(Guard("room", room))
 
 
 public = _mark(Guard("public"))

@@ -65,8 +65,8 @@ def create(login: str, name: str, password: str | None, role: str, actor: Actor)
 
 def _check(login: str, name: str, password: str | None, role: str) -> dict[str, str]:
     errors: dict[str, str] = {}
-    if not _LOGIN.fullmatch(login):
-        errors["login"] = _("登录名用 2 到 60 个字母、数字、汉字或 . _ @ + - ，不含空格。")
+    if problem := login_spelled_wrong(login):
+        errors["login"] = problem
     if not name or len(name) > 60:
         errors["name"] = _("请填写姓名，最多 60 个字。")
     if role not in dict(roles()):
@@ -77,6 +77,13 @@ def _check(login: str, name: str, password: str | None, role: str) -> dict[str, 
         except UserError as error:
             errors |= error.errors
     return errors
+
+
+def login_spelled_wrong(login: str) -> str | None:
+    """What is wrong with a folded login name, in words; ``None``: nothing."""
+    if _LOGIN.fullmatch(login):
+        return None
+    return _("登录名用 2 到 60 个字母、数字、汉字或 . _ @ + - ，不含空格。")
 
 
 def fold(login: str) -> str:
@@ -97,7 +104,7 @@ def update(user_id: int, actor: Actor, *, name: str | None = None, role: str | N
         if role is not None:
             UserRole.delete().where(UserRole.user == user.id).execute()
             _give(user.id, role)
-            _keep_an_admin()
+            keep_an_admin()
         audit.note("user.changed", {"user": user.id, "name": name, "role": role}, actor)
         forget()
 
@@ -107,7 +114,7 @@ def disable(user_id: int, actor: Actor) -> None:
     user = get(user_id)
     with write():
         User.update(active=False).where(User.id == user.id).execute()
-        _keep_an_admin()
+        keep_an_admin()
         Session.delete().where(Session.user == user.id).execute()
         OneTimeLink.delete().where(OneTimeLink.user == user.id).execute()
         ApiToken.update(revoked_at=clock.now()).where(ApiToken.user == user.id, ApiToken.revoked_at.is_null()).execute()
@@ -218,7 +225,7 @@ def update_role(key: str, label: object, rights: Rights) -> None:
     """Changes a role. Raises :class:`UserError` when nobody could administer any more."""
     with write():
         Role.update(label=label, rights=rights.document()).where(Role.key == key).execute()
-        _keep_an_admin()
+        keep_an_admin()
         audit.note("role.changed", {"role": key})
         forget()
 
@@ -275,6 +282,6 @@ def _admins() -> int:
     return int(query.where(User.active, UserRole.role.in_(admin_roles)).scalar() or 0)
 
 
-def _keep_an_admin() -> None:
+def keep_an_admin() -> None:
     if not _admins():
         raise UserError(_("至少要有一位能登录的管理员。请先让另一个人成为管理员。"))

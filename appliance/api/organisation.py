@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from ..accounts import departments, people
 from ..accounts.actor import current_actor
 from ..accounts.departments import Node
-from ..accounts.guards import requires, requires_admin, requires_login
+from ..accounts.guards import requires, requires_login, requires_room
 from ..core.errors import UserError
 from ..forms import catalog, revealing
 from . import body
@@ -72,7 +72,7 @@ def list_departments() -> Response:
 
 
 @bp.post("/departments")
-@requires_admin
+@requires_room("users")
 @idempotent
 def create_department() -> Response:
     doc = body.allow(body.read(), *KEYS)
@@ -97,7 +97,7 @@ def get_department(department_id: int) -> Response:
 
 
 @bp.patch("/departments/<int:department_id>")
-@requires_admin
+@requires_room("users")
 def change_department(department_id: int) -> Response:
     doc = body.allow(body.read(), *KEYS)
     departments.get(department_id)
@@ -116,7 +116,7 @@ def change_department(department_id: int) -> Response:
 
 
 @bp.delete("/departments/<int:department_id>")
-@requires_admin
+@requires_room("users")
 def delete_department(department_id: int) -> Response:
     departments.get(department_id)
     departments.delete(department_id, current_actor())

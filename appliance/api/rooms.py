@@ -9,7 +9,7 @@ from flask import Response, jsonify, request
 from flask_babel import gettext as _
 
 from ..accounts.actor import current_actor
-from ..accounts.guards import requires_admin, requires_login
+from ..accounts.guards import requires_admin, requires_login, requires_room
 from ..automation import log, rules, tables
 from ..core import clock, jobs, settings
 from ..core.errors import NotFound, UserError
@@ -57,7 +57,7 @@ def create_tag_group() -> Response:
 def _book_routes(path: str, name: str, book: Any) -> None:
     """One set of routes for rules and for decision tables."""
 
-    def route(method: str, rule: str, view: Callable[..., Response], guard: Any = requires_admin) -> None:
+    def route(method: str, rule: str, view: Callable[..., Response], guard: Any = requires_room("rules")) -> None:
         view.__name__ = view.__qualname__ = f"{name}_{view.__name__}"
         bp.add_url_rule(rule, view.__name__, guard(view), methods=[method])
 

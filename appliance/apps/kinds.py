@@ -301,7 +301,8 @@ class Roles(Kind):
             if form_key == ANY:
                 continue
             form = catalog.get(form_key)
-            conditions.validate(granted.scope, form)
+            conditions.validate(dict(granted.scope), form)
+            conditions.validate(dict(granted.deny), form)
             for key in granted.fields:
                 if form.field(key) is None:
                     raise UserError(_("「%(form)s」没有字段「%(key)s」。", form=form.label, key=key))

@@ -14,11 +14,11 @@ from . import editing, timetable
 
 bp = Blueprint("automation", __name__, url_prefix="/automation")
 
-nav.add("automation", _l("规则"), "automation.rules", "bolt", right="admin", order=10, words="rules guize")
-nav.add("automation", _l("决策表"), "automation.tables", "table", right="admin", order=20, words="tables juecebiao")
-nav.add("automation", _l("运行日志"), "automation.runs", "history", right="admin", order=30, words="log rizhi")
-nav.action(_l("新建规则"), "automation.rules_new", "bolt", right="admin", words="new rule xinjian guize")
-nav.action(_l("新建决策表"), "automation.tables_new", "table", right="admin", words="new table xinjian juecebiao")
+nav.add("automation", _l("规则"), "automation.rules", "bolt", right="rules", order=10, words="rules guize")
+nav.add("automation", _l("决策表"), "automation.tables", "table", right="rules", order=20, words="tables juecebiao")
+nav.add("automation", _l("运行日志"), "automation.runs", "history", right="rules", order=30, words="log rizhi")
+nav.action(_l("新建规则"), "automation.rules_new", "bolt", right="rules", words="new rule xinjian guize")
+nav.action(_l("新建决策表"), "automation.tables_new", "table", right="rules", words="new table xinjian juecebiao")
 
 
 @bp.context_processor

@@ -8,7 +8,7 @@ from flask import render_template, request, url_for
 from flask_babel import gettext as _
 
 from ..accounts.actor import current_actor
-from ..accounts.guards import requires_admin
+from ..accounts.guards import requires_room
 from ..core import http
 from ..core.errors import NotFound, UserError
 from ..forms import catalog, query
@@ -20,20 +20,20 @@ from .rules import PERIODS, Rule
 
 
 @bp.get("/rules")
-@requires_admin
+@requires_room("rules")
 def rules() -> Any:
     return http.render("automation/rules.html", ones=verbs.all(), latest=log.latest("rule"), plural="rules")
 
 
 @bp.get("/rules/new")
-@requires_admin
+@requires_room("rules")
 def rules_new() -> Any:
     form = catalog.get(request.args.get("form", "customer"))
     return _page(RuleEditor(Rule.read({"form": form.key, "on": {"schedule": "0 3 * * *"}}), form))
 
 
 @bp.get("/rules/<key>")
-@requires_admin
+@requires_room("rules")
 def rules_edit(key: str) -> Any:
     rule = verbs.get(key)
     return _page(RuleEditor(rule, rule.form, rule.problems()))
@@ -46,13 +46,13 @@ def _page(editor: RuleEditor, status: int = 200) -> Any:
 
 
 @bp.post("/rules/new")
-@requires_admin
+@requires_room("rules")
 def rules_create() -> Any:
     return _save(None)
 
 
 @bp.post("/rules/<key>")
-@requires_admin
+@requires_room("rules")
 def rules_save(key: str) -> Any:
     return _save(verbs.get(key))
 
@@ -82,7 +82,7 @@ def _again(doc: dict[str, Any], old: Rule | None, errors: dict[str, str], messag
 
 
 @bp.post("/rules/preview")
-@requires_admin
+@requires_room("rules")
 def rules_preview() -> str:
     """What the rule in the editor would do, as a fragment."""
     doc, problems = editing.rule_of_form(request.form, None)
@@ -97,7 +97,7 @@ def rules_preview() -> str:
 
 
 @bp.get("/rules/action")
-@requires_admin
+@requires_room("rules")
 def rules_action() -> str:
     """One more action card for the editor."""
     form = catalog.get(request.args.get("form", "customer"))
@@ -109,7 +109,7 @@ def rules_action() -> str:
 
 
 @bp.get("/rules/action/field")
-@requires_admin
+@requires_room("rules")
 def rules_action_field() -> str:
     """The input of a field that was chosen in the action "set"."""
     form = catalog.get(request.args.get("form", "customer"))
@@ -121,7 +121,7 @@ def rules_action_field() -> str:
 
 
 @bp.post("/rules/<key>/run/<int:record_id>")
-@requires_admin
+@requires_room("rules")
 def rules_run_on(key: str, record_id: int) -> Any:
     """The button on a record's page: the rule, on this record."""
     rule = verbs.get(key)

@@ -8,7 +8,7 @@ from typing import Any
 from flask import render_template, request, url_for
 
 from ..accounts.actor import current_actor
-from ..accounts.guards import requires_admin
+from ..accounts.guards import requires_room
 from ..core import http
 from ..core.errors import NotFound, UserError
 from ..core.i18n import label as i18n_label
@@ -55,7 +55,7 @@ def _entries(runs: list[RuleRun]) -> list[Entry]:
 
 
 @bp.get("/runs")
-@requires_admin
+@requires_room("rules")
 def runs() -> Any:
     kind, key = request.args.get("kind") or None, request.args.get("key") or None
     status = request.args.get("status") or None
@@ -75,7 +75,7 @@ def runs() -> Any:
 
 
 @bp.get("/runs/<int:run_id>")
-@requires_admin
+@requires_room("rules")
 def runs_show(run_id: int) -> Any:
     run = log.get(run_id)
     entry = next(iter(_entries([run])), None)
@@ -97,7 +97,7 @@ def _outcomes(run: RuleRun, detail: log.Detail) -> list[tuple[str, int]]:
 
 
 @bp.get("/runs/<int:run_id>/records")
-@requires_admin
+@requires_room("rules")
 def runs_records(run_id: int) -> str:
     """More of the records that a run changed."""
     run = log.get(run_id)
@@ -122,7 +122,7 @@ def _changed(run: RuleRun, after: int = 0) -> dict[str, Any]:
 
 
 @bp.post("/runs/<int:run_id>/undo")
-@requires_admin
+@requires_room("rules")
 def runs_undo(run_id: int) -> Any:
     try:
         undo.ask(run_id, current_actor())

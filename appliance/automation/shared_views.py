@@ -8,7 +8,7 @@ from flask import render_template, request, url_for
 from flask_babel import gettext as _
 
 from ..accounts.actor import current_actor
-from ..accounts.guards import requires_admin
+from ..accounts.guards import requires_room
 from ..core import http, jobs
 from ..core.errors import NotFound, UserError
 from . import log, preview
@@ -36,7 +36,7 @@ def _row(subject: Any) -> str:
 
 
 @bp.post("/<any(rules, tables):plural>/<key>/switch")
-@requires_admin
+@requires_room("rules")
 def switch(plural: str, key: str) -> Any:
     """On or off (``on``); with ``run`` it also runs at once."""
     book, actor = book_of(plural), current_actor()
@@ -52,14 +52,14 @@ def switch(plural: str, key: str) -> Any:
 
 
 @bp.get("/<any(rules, tables):plural>/<key>/enable")
-@requires_admin
+@requires_room("rules")
 def enable_dialog(plural: str, key: str) -> str:
     """What switching it on means: when it runs, and what it would change now."""
     return render_template("automation/_enable.html", one=book_of(plural).get(key), plural=plural)
 
 
 @bp.get("/<any(rules, tables):plural>/<key>/effect")
-@requires_admin
+@requires_room("rules")
 def effect(plural: str, key: str) -> str:
     """The counts of a saved definition, as a fragment."""
     subject = book_of(plural).get(key)
@@ -71,7 +71,7 @@ def effect(plural: str, key: str) -> str:
 
 
 @bp.post("/<any(rules, tables):plural>/<key>/run")
-@requires_admin
+@requires_room("rules")
 def run_now(plural: str, key: str) -> Any:
     """Starts a run and shows its progress."""
     try:
@@ -84,13 +84,13 @@ def run_now(plural: str, key: str) -> Any:
 
 
 @bp.get("/jobs/<int:job_id>/progress")
-@requires_admin
+@requires_room("rules")
 def job_progress(job_id: int) -> str:
     return _progress(job_id)
 
 
 @bp.post("/jobs/<int:job_id>/cancel")
-@requires_admin
+@requires_room("rules")
 def job_cancel(job_id: int) -> str:
     jobs.cancel(job_id)
     return _progress(job_id)
@@ -104,7 +104,7 @@ def _progress(job_id: int) -> str:
 
 
 @bp.post("/<any(rules, tables):plural>/<key>/delete")
-@requires_admin
+@requires_room("rules")
 def delete(plural: str, key: str) -> Any:
     book = book_of(plural)
     subject = book.get(key)
@@ -115,14 +115,14 @@ def delete(plural: str, key: str) -> Any:
 
 
 @bp.post("/<any(rules, tables):plural>/<key>/restore")
-@requires_admin
+@requires_room("rules")
 def restore(plural: str, key: str) -> Any:
     book_of(plural).restore(key, current_actor())
     return http.go(url_for(f"automation.{plural}"))
 
 
 @bp.get("/<any(rules, tables):plural>/<key>/versions")
-@requires_admin
+@requires_room("rules")
 def versions(plural: str, key: str) -> str:
     """Who changed it when, as a fragment."""
     book = book_of(plural)

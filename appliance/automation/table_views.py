@@ -8,7 +8,7 @@ from flask import render_template, request, url_for
 from flask_babel import gettext as _
 
 from ..accounts.actor import current_actor
-from ..accounts.guards import requires_admin
+from ..accounts.guards import requires_room
 from ..core import http
 from ..core.errors import UserError
 from ..forms import catalog, query
@@ -20,13 +20,13 @@ from .tables import DecisionTable
 
 
 @bp.get("/tables")
-@requires_admin
+@requires_room("rules")
 def tables() -> Any:
     return http.render("automation/tables.html", ones=verbs.all(), latest=log.latest("decision_table"), plural="tables")
 
 
 @bp.get("/tables/new")
-@requires_admin
+@requires_room("rules")
 def tables_new() -> Any:
     form = catalog.get(request.args.get("form", "customer"))
     editor = TableEditor(DecisionTable.read({"form": form.key, "schedule": "0 3 * * *", "rows": [{}]}), form)
@@ -37,7 +37,7 @@ def tables_new() -> Any:
 
 
 @bp.get("/tables/<key>")
-@requires_admin
+@requires_room("rules")
 def tables_edit(key: str) -> Any:
     table = verbs.get(key)
     return _page(TableEditor(table, table.form, table.problems()))
@@ -48,13 +48,13 @@ def _page(editor: TableEditor, status: int = 200) -> Any:
 
 
 @bp.post("/tables/new")
-@requires_admin
+@requires_room("rules")
 def tables_create() -> Any:
     return _save(None)
 
 
 @bp.post("/tables/<key>")
-@requires_admin
+@requires_room("rules")
 def tables_save(key: str) -> Any:
     return _save(verbs.get(key))
 
@@ -91,7 +91,7 @@ def _typed() -> tuple[DecisionTable, dict[str, str]]:
 
 
 @bp.post("/tables/preview")
-@requires_admin
+@requires_room("rules")
 def tables_preview() -> str:
     """What the table in the editor would do, as a fragment, with the count of each row out of band."""
     table, problems = _typed()
@@ -106,7 +106,7 @@ def tables_preview() -> str:
 
 
 @bp.post("/tables/rows")
-@requires_admin
+@requires_room("rules")
 def tables_rows() -> str:
     """The rows and the default anew, after another target was chosen."""
     table, _problems = _typed()
@@ -115,7 +115,7 @@ def tables_rows() -> str:
 
 
 @bp.post("/tables/row")
-@requires_admin
+@requires_room("rules")
 def tables_row() -> str:
     """One more row for the editor."""
     table, _problems = _typed()
@@ -124,7 +124,7 @@ def tables_row() -> str:
 
 
 @bp.get("/tables/<key>/explain/<int:record_id>")
-@requires_admin
+@requires_room("rules")
 def tables_explain(key: str, record_id: int) -> Any:
     """Why the table decides for one record as it does."""
     table = verbs.get(key)

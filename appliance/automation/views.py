@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import render_template, url_for
 from flask_babel import gettext as _
 
+from ..accounts import permissions
 from ..accounts.actor import Actor
 from ..forms import history, panels
 from ..forms.query import Record
@@ -42,7 +43,7 @@ def tag_reasons(record: Record, actor: Actor) -> str:
 @panels.actions(panels.ANY)
 def buttons(record: Record, actor: Actor) -> list[panels.Action]:
     """The rules that wait for a button, on the page of a record."""
-    if not actor.is_admin:
+    if not permissions.has_room(actor, "rules"):
         return []
     return [
         panels.Action(rule.label, url_for("automation.rules_run_on", key=rule.key, record_id=record.id), "bolt", "post")

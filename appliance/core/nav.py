@@ -3,7 +3,8 @@
     nav.add("automation", _l("规则"), "automation.rules", "bolt", right="admin", order=10)
     nav.action(_l("导入订单"), "imports.start", "file-import", right=("import", "order"), form_key="order")
 
-Forms appear by themselves. ``right``: ``None`` everybody, ``"admin"``, a verb, or ``(verb, form key)``.
+Forms appear by themselves. ``right``: ``None`` everybody, ``"admin"``, a room of ``permissions.ROOMS``, a verb, or
+``(verb, form key)``.
 """
 
 from __future__ import annotations

@@ -116,6 +116,8 @@ def get(key: str, actor: Actor) -> Report:
 
 def create(doc: Mapping[str, Any], actor: Actor) -> Report:
     """A new report from ``{"key"?, "label", …definition, "shared"?}``. Raises UserError, Conflict."""
+    if actor is not SYSTEM:
+        permissions.demand_room(actor, "reports")
     label, key = _label(doc.get("label")), doc.get("key") or f"r_{secrets.token_hex(4)}"
     _check_key(key)
     definition = Definition.read(doc)
@@ -158,6 +160,8 @@ def delete(key: str, actor: Actor) -> None:
 
 
 def _demand_change(report: Report, actor: Actor) -> None:
+    if actor is not SYSTEM:
+        permissions.demand_room(actor, "reports")
     if not report.may_change(actor):
         raise Forbidden(_("只有创建人和管理员可以修改这个报表；您可以另存一份。"))
 

@@ -26,7 +26,6 @@ BLUEPRINTS = (
     "accounts.access_views",
     "accounts.invitation_views",
     "accounts.deputy_views",
-    "accounts.source_views",
     "forms.views",
     "forms.importing.views",
     "forms.public.views",
@@ -40,6 +39,7 @@ BLUEPRINTS = (
     "web.settings",
     "web.help",
     "web.log_export",
+    "web.outbound",
     "ops.views",
 )
 """The modules with a blueprint ``bp``. By name: ``ops`` stands above this room."""

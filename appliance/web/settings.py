@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from ..accounts import audit
 from ..accounts.actor import current_actor
-from ..accounts.guards import requires_admin, requires_login
+from ..accounts.guards import requires_login, requires_room
 from ..core import http, nav, settings
 from ..core.db import write
 from ..core.errors import FieldErrors, UserError
@@ -19,7 +19,7 @@ from . import shell
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
 nav.add(
-    "settings", _l("公司"), "settings.company", "building-store", "admin", order=10, words="company gongsi timezone"
+    "settings", _l("公司"), "settings.company", "building-store", "settings", order=10, words="company gongsi timezone"
 )
 
 Answer = Response | str | tuple[str, int]
@@ -34,13 +34,13 @@ def index() -> Response:
 
 
 @bp.get("/company")
-@requires_admin
+@requires_room("settings")
 def company() -> str:
     return _company({}, {})
 
 
 @bp.post("/company")
-@requires_admin
+@requires_room("settings")
 def company_save() -> Answer:
     given = {d.key: request.form[d.key] for d in settings.declared("company.") if d.key in request.form}
     try:

@@ -14,7 +14,7 @@ from flask_babel import ngettext
 from .. import __version__
 from ..accounts import notices
 from ..accounts.actor import Actor, current_actor, maybe_actor
-from ..accounts.permissions import can
+from ..accounts.permissions import ROOMS, can, has_room
 from ..core import clock, i18n, incidents, nav, settings
 from ..core.nav import Entry
 from ..forms import catalog
@@ -121,6 +121,8 @@ def allowed(actor: Actor, entry: Entry) -> bool:
         return True
     if right == "admin":
         return actor.is_admin
+    if isinstance(right, str) and right in ROOMS:
+        return has_room(actor, right)
     if isinstance(right, tuple):
         return can(actor, *right)
     return can(actor, right)

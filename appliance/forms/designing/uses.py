@@ -191,6 +191,6 @@ def _roles(form: Form, key: str | None) -> Iterator[Use]:
             if over is None:
                 continue
             inside = over.key == form.key and key in rights.fields
-            if inside or (form.key, key) in named(dict(rights.scope), over):
+            if inside or (form.key, key) in named([dict(rights.scope), dict(rights.deny)], over):
                 yield Use(_("角色「%(name)s」的权限", name=i18n_label(role.label)), not inside)
                 break

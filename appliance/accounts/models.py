@@ -99,6 +99,31 @@ class Throttle(Model):
         table_name = "sign_in_throttle"
 
 
+class SecondFactor(Model):
+    """The shared secret of a person's second step. ``last_step``: the step of the last code that was accepted."""
+
+    user = ForeignKeyField(User, primary_key=True, on_delete="CASCADE")
+    secret = SealedField()
+    created_at = BigIntegerField()
+    confirmed_at = BigIntegerField(null=True)
+    """``NULL``: no code was entered yet, it does not count."""
+    last_step = BigIntegerField()
+
+    class Meta:
+        table_name = "second_factor"
+
+
+class RecoveryCode(Model):
+    """Opens the door once in place of a code; kept as a hash."""
+
+    user = ForeignKeyField(User, on_delete="CASCADE")
+    hash = CharField()
+    used_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "recovery_code"
+
+
 class ApiToken(Model):
     user = ForeignKeyField(User, on_delete="CASCADE")
     name = TextField()
@@ -272,5 +297,6 @@ Notice.add_index(Notice.user_id, name="i_notice_unread", where=Notice.read_at.is
 
 TABLES = [
     Role, User, UserRole, Department, UserDepartment, Session, Throttle, ApiToken, OneTimeLink, AuditEntry, AuditAnchor,
+    SecondFactor, RecoveryCode,
     Notice, Share, Invitation, Deputy, SignInSource, OutsideIdentity,
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from flask_babel import gettext as _
 from peewee import fn
 
 from ..core import clock, i18n
@@ -32,16 +33,41 @@ Words = str | Mapping[str, str] | Callable[[Actor], str | None]
 def tell(user_ids: Iterable[int], kind: str, text: Words, link: str | None = None) -> int:
     """Tells people; those who were disabled are left out. ``link``: a path of this site. Returns how many were told."""
     now = clock.now()
+    told = list(dict.fromkeys(user_ids))
+    instead = [(other, name) for user_id in told for fn in _stand_ins for other, name in fn(user_id)]
     rows = []
-    for user_id in dict.fromkeys(user_ids):
+    for user_id, name in [*((user_id, "") for user_id in told), *(one for one in instead if one[0] not in told)]:
         actor = users.actor_of(user_id)
         words = _for(actor, text) if actor else None
-        if words:
-            rows.append({"user_id": user_id, "kind": kind, "text": words, "link": link, "at": now})
+        if actor and words:
+            rows.append({"user_id": user_id, "kind": kind, "text": _instead_of(name, words, actor), "link": link, "at": now})
     if rows:
         with write():
             Notice.insert_many(rows).execute()
     return len(rows)
+
+
+StandIns = Callable[[int], Iterable[tuple[int, str]]]
+_stand_ins: list[StandIns] = []
+
+
+def stand_ins(fn: StandIns) -> StandIns:
+    """Registers what knows who is told as well: ``fn(user id)`` gives their ids, with the name of whom they stand for."""
+    _stand_ins.append(fn)
+    return fn
+
+
+def _instead_of(name: str, words: Any, actor: Actor) -> Any:
+    if not name:
+        return words
+    if isinstance(words, dict):
+        return {locale: f"{_mark(name, locale)}{text}" for locale, text in words.items()}
+    return f"{_mark(name, actor.locale)}{words}"
+
+
+def _mark(name: str, locale: str | None) -> str:
+    with i18n.speaking(locale):
+        return _("代 %(name)s：", name=name)
 
 
 def _for(actor: Actor, text: Words) -> Any:

@@ -17,7 +17,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from peewee import fn
 
-from ..accounts import departments, permissions, sharing
+from ..accounts import departments, deputies, permissions, sharing
 from ..accounts.actor import SYSTEM, Actor
 from ..core import clock, dialect, settings
 from ..core.db import db
@@ -476,7 +476,7 @@ class WhoseTest(Test):
         key = owner_key(form)
         if key != "created_by":
             visible_field(form, key, ctx)
-        people = self._people(word, ctx.actor.id)
+        people = self._people(word, ctx.actor)
         column = form.col(key, source)
         if ctx.scan:
             column = dialect.unindexed(column)
@@ -489,13 +489,12 @@ class WhoseTest(Test):
         return word
 
     @staticmethod
-    def _people(word: str, user_id: int | None) -> list[int]:
-        if user_id is None:
-            return []
-        if word == "me":
-            return [user_id]
-        own = departments.of_user(user_id)
-        return sorted({user_id} | departments.people_in(own if word == "department" else departments.reach_of(user_id)))
+    def _people(word: str, actor: Actor) -> list[int]:
+        me = deputies.stands_for(actor)
+        if word == "me" or not me:
+            return me
+        around = departments.of_user(actor.id) if word == "department" else departments.reach_of(actor.id)
+        return sorted({*me} | departments.people_in(around))
 
     def words(self, doc: Condition, form: Form) -> str:
         return str(WHOSE[self._word(doc)])

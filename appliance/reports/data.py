@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from flask_babel import gettext as _
 
-from ..accounts import permissions, sharing
+from ..accounts import deputies, permissions, sharing
 from ..accounts.actor import Actor
 from ..core import clock, i18n, settings
 from ..core.db import db
@@ -176,7 +176,7 @@ class Plan:
         rights = "*" if self.actor.is_admin else repr(held)
         narrow = any(granted.scope or granted.deny for one in held for granted in one.forms.values())
         personal = narrow or any(word in question for word in ('"me"', "my_department", '"whose"'))
-        owner = (self.actor.id, sharing.mark(self.actor.id)) if personal else None
+        owner = (*deputies.stands_for(self.actor), sharing.mark(self.actor.id)) if personal else None
         return db.database, question, self.range, clock.today(settings.tz()), settings.tz().key, rights, owner
 
     def run(self) -> Raw:

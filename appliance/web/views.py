@@ -19,6 +19,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as AnyResponse
 
+from ..accounts import deputies
 from ..accounts import notices as told
 from ..accounts.actor import current_actor
 from ..accounts.guards import public, requires_admin, requires_login
@@ -43,6 +44,7 @@ def home_page() -> str:
         incident_kind=incidents.kind,
         imports=home.imports(actor),
         quick=home.quick(actor),
+        standing_in={"of_deputy": deputies.of_deputy(actor), "of_person": deputies.of_person(actor)},
     )
 
 

@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
 
-from ...accounts import departments, people
+from ...accounts import departments, deputies, people
 from ...accounts.actor import maybe_actor
 from ...core import dialect
 from ..models import FieldLink
@@ -98,7 +98,7 @@ class _OfPeople(Field):
         if not isinstance(value, dict):
             return None
         if value.get("me"):
-            return [ctx.actor.id] if ctx.actor.id is not None else []
+            return deputies.stands_for(ctx.actor)
         if value.get("my_department"):
             return sorted(departments.people_in(departments.reach_of(ctx.actor.id)))
         return None

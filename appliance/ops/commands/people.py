@@ -96,6 +96,18 @@ def reset_password(login: str, password_file: IO[str] | None) -> None:
     cli.show({"id": found.id, "login": found.login, "link": link}, *lines)
 
 
+@user.command("reset-2fa", help="关闭某人的两步验证（手机丢了） · take the second step off somebody who lost the phone")
+@click.argument("login")
+def reset_2fa(login: str) -> None:
+    from ...accounts import second_factor, users
+    from ...accounts.actor import SYSTEM
+
+    found = users.by_login(login)
+    was_on = second_factor.turn_off(found.id, SYSTEM)
+    said = _("%(login)s 的两步验证已关闭，下次只用密码登录。") if was_on else _("%(login)s 没有开启两步验证。")
+    cli.show({"id": found.id, "login": found.login, "was_on": was_on}, said % {"login": found.login})
+
+
 @cli.group("token", help="接口令牌 · API tokens")
 def token() -> None:
     """The group of commands about tokens."""
@@ -104,12 +116,25 @@ def token() -> None:
 @token.command("create", help="创建令牌，只显示一次 · make a token, shown once")
 @click.option("--user", "login", required=True, help="令牌代表的用户 · whom the token acts for")
 @click.option("--name", required=True, help="令牌名称，例如使用它的系统 · e.g. the system that uses it")
-def create(login: str, name: str) -> None:
+@click.option(
+    "--scope", "scopes", multiple=True, default=("full",), show_default=True,
+    help="权限范围，可多次 · full | read | write | definitions | form:KEY; may be given several times",
+)
+@click.option("--expires", default="", help="到期：日期或天数；默认长期有效 · last day (2027-06-30) or 90d; default: never")
+def create(login: str, name: str, scopes: tuple[str, ...], expires: str) -> None:
     from ...accounts import tokens, users
     from ...accounts.actor import SYSTEM
+    from ...core import clock, settings
 
-    made = tokens.create(users.by_login(login).id, name, actor=SYSTEM)
-    cli.show({"token": made, "user": login, "name": name}, made)
+    scope = tokens.Scope.read(scopes)
+    ends = tokens.end_of_text(expires)
+    made = tokens.create(users.by_login(login).id, name, expires_at=ends, scope=scope, actor=SYSTEM)
+    found = {"token": made, "user": login, "name": name}
+    if scope:
+        found["scope"] = scope.document()
+    if ends:
+        found["expires_at"] = clock.iso(ends, settings.tz())
+    cli.show(found, made)
 
 
 @cli.command("setup-link", help="第一位管理员的一次性链接 · the first administrator's one-time link")

@@ -12,8 +12,14 @@ from werkzeug.wrappers import Response as AnyResponse
 from ..core import http
 from ..core.db import db
 from ..core.errors import Forbidden
-from . import guards, sessions, tokens, users
+from . import guards, second_factor, sessions, tokens, users
 from .actor import Actor
+
+STEP_COOKIE = "guke_step"
+"""Carries a person from the password to the second step of signing in."""
+
+UNTIL_SET_UP = frozenset({"accounts.sign_out", "accounts.preferences"})
+"""What somebody who must set up a second step first may do besides that."""
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -37,6 +43,8 @@ def enter() -> AnyResponse | None:
     guard = guards.of(view)
     api = http.is_api()
     g.actor = _by_token() if api else _by_cookie()
+    if g.actor is not None and g.actor.limit is not None:
+        tokens.demand(g.actor, request.method, request.path)
     if view is None:
         return None
     if guard is None:
@@ -46,8 +54,19 @@ def enter() -> AnyResponse | None:
     if request.method not in SAFE and not api:
         _check_origin()
     if g.actor is not None:
+        if not api and _must_set_up(g.actor, guard):
+            where = url_for("two_step.mine")
+            return http.htmx_response("", 204, redirect=where) if http.htmx else redirect(where, 303)
         guard.check(g.actor)
     return None
+
+
+def _must_set_up(actor: Actor, guard: guards.Guard) -> bool:
+    """Whether the company wants a second step of this person, who has none, before anything else."""
+    endpoint = request.endpoint or ""
+    if guard.kind == "public" or endpoint in UNTIL_SET_UP or endpoint.startswith("two_step."):
+        return False
+    return second_factor.required(actor) and not second_factor.is_on(actor.id or 0)
 
 
 def _by_token() -> Actor | None:

@@ -7,41 +7,26 @@ from flask_babel import gettext as _
 from ..core import clock
 from ..core.db import read, write
 from ..core.errors import UserError
-from . import audit, passwords, sessions, throttle, users
+from . import audit, passwords, second_factor, sessions, throttle, users
 from .models import User
 
 
-class TooManyFailures(UserError):
-    """The account or the address must wait."""
-
-    status = 429
-
-    def __init__(self, seconds: int) -> None:
-        self.seconds = seconds
-        minutes = -(-seconds // 60)
-        super().__init__(
-            _("失败次数太多，请在 %(n)s 秒后再试。", n=seconds)
-            if seconds < 60
-            else _("失败次数太多，请在 %(n)s 分钟后再试。忘记密码请联系管理员重设。", n=minutes)
-        )
-
-
-def sign_in(login: str, password: str, ip: str, agent: str) -> str:
-    """Returns the cookie of a new session. Raises :class:`UserError` in the same words and time for every cause."""
+def check(login: str, password: str, ip: str) -> int:
+    """Who this is. Raises :class:`UserError` in the same words and time for every cause."""
     login = users.fold(login)
-    wait = throttle.wait(login, ip)
-    if wait:
-        raise TooManyFailures(wait)
+    throttle.demand(login, ip)
     with read():
         user = User.get_or_none(User.login == login, User.active)
     if not passwords.matches(password, user.password_hash if user else None):
         throttle.failed(login, ip)
         audit.note("sign_in.failed", {"user": user.id} if user else {})
         wait = throttle.wait(login, ip)
-        raise TooManyFailures(wait) if wait else UserError(_("登录名或密码不对。"))
-    throttle.passed(login)
+        raise throttle.TooManyFailures(wait) if wait else UserError(_("登录名或密码不对。"))
+    if not second_factor.is_on(user.id):
+        # Else the password would buy new guesses at the code: the second step clears the count.
+        throttle.passed(login)
     _renew_hash(user, password)
-    return open_session(user.id, ip, agent)
+    return int(user.id)
 
 
 def confirm(user_id: int, password: str, ip: str) -> None:
@@ -50,9 +35,7 @@ def confirm(user_id: int, password: str, ip: str) -> None:
     Raises :class:`UserError`.
     """
     user = users.get(user_id)
-    wait = throttle.wait(user.login, ip)
-    if wait:
-        raise TooManyFailures(wait)
+    throttle.demand(user.login, ip)
     if not passwords.matches(password, user.password_hash):
         throttle.failed(user.login, ip)
         raise UserError(_("现在的密码不对。"), "current")

@@ -9,8 +9,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from flask_babel import gettext as _
+
 from ..core import clock
 from ..core.db import read, write
+from ..core.errors import UserError
 from .models import Throttle
 
 
@@ -31,12 +34,34 @@ ACCOUNT = Limit(free=4, first=30, most=15 * 60, forget=6 * 3600)
 ADDRESS = Limit(free=20, first=30, most=30 * 60, forget=3600)
 
 
+class TooManyFailures(UserError):
+    """The account or the address must wait."""
+
+    status = 429
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+        minutes = -(-seconds // 60)
+        super().__init__(
+            _("失败次数太多，请在 %(n)s 秒后再试。", n=seconds)
+            if seconds < 60
+            else _("失败次数太多，请在 %(n)s 分钟后再试。忘记密码请联系管理员重设。", n=minutes)
+        )
+
+
 def wait(login: str, ip: str) -> int:
     """Seconds until this account may be tried again from this address; 0: now."""
     now = clock.now()
     with read():
         rows = Throttle.select(Throttle.blocked_until).where(Throttle.key.in_(list(_limits(login, ip)))).tuples()
         return max((until - now for (until,) in rows if until > now), default=0)
+
+
+def demand(login: str, ip: str) -> None:
+    """Raises :class:`TooManyFailures` while this account or this address must wait."""
+    seconds = wait(login, ip)
+    if seconds:
+        raise TooManyFailures(seconds)
 
 
 def failed(login: str, ip: str) -> None:

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from ..core import http, i18n
 from ..core.errors import NotFound, UserError
-from . import audit, gate, passwords, reset, sessions, setup, signin, users
+from . import audit, gate, passwords, reset, second_factor, sessions, setup, signin, throttle, users
 from .actor import current_actor, maybe_actor
 from .guards import public, requires_login
 
@@ -31,24 +31,35 @@ def sign_in() -> Answer:
 def sign_in_check() -> Answer:
     login, password = request.form.get("login", ""), request.form.get("password", "")
     try:
-        cookie = signin.sign_in(login, password, request.remote_addr or "", request.user_agent.string)
+        user_id = signin.check(login, password, request.remote_addr or "")
     except UserError as error:
         page = render_template("accounts/sign_in.html", new=False, login=login, errors={"": error.message})
-        return _with_wait(page, error)
-    return _entered(cookie, http.safe_next(request.args.get("next")))
+        return answer_with_wait(page, error)
+    return admitted(user_id, http.safe_next(request.args.get("next")))
 
 
-def _with_wait(page: str, error: UserError) -> Response:
+def answer_with_wait(page: str, error: UserError) -> Response:
     response = make_response(page, error.status)
-    if isinstance(error, signin.TooManyFailures):
+    if isinstance(error, throttle.TooManyFailures):
         response.headers["Retry-After"] = str(error.seconds)
     return response
 
 
-def _entered(cookie: str, where: str) -> Response:
+def admitted(user_id: int, where: str) -> Response:
+    """For somebody who has just shown the first proof: in, or on to the second step."""
+    if not second_factor.is_on(user_id):
+        return entered(opened(user_id), where)
+    response = redirect(url_for("two_step.code", next=None if where == "/" else where), 303)
+    gate.set_cookie(response, gate.STEP_COOKIE, second_factor.ticket(user_id), seconds=second_factor.PENDING)
+    return response
+
+
+def entered(cookie: str, where: str) -> Response:
+    """Sends a browser on with the cookie of its session."""
     response = redirect(where, 303)
     gate.set_cookie(response, sessions.COOKIE, cookie, seconds=sessions.LONGEST)
     response.delete_cookie(sessions.VISIT_COOKIE)
+    response.delete_cookie(gate.STEP_COOKIE)
     return response
 
 
@@ -79,12 +90,12 @@ def first_setup(secret: str) -> Answer:
     errors: dict[str, str] = {}
     if request.method == "POST":
         try:
-            _same_twice(form.get("password", ""), form.get("again", ""))
+            same_twice(form.get("password", ""), form.get("again", ""))
             user_id = setup.finish(secret, form.get("login", ""), form.get("name", ""), form.get("password", ""))
         except UserError as error:
             errors = error.errors or {"": error.message}
         else:
-            return _entered(_open(user_id), url_for("web.home"))
+            return entered(opened(user_id), url_for("web.home"))
     page = render_template("accounts/setup.html", values=form, errors=errors, least=passwords.LEAST)
     return page, 422 if errors else 200
 
@@ -98,21 +109,21 @@ def new_password(secret: str) -> Answer:
     errors: dict[str, str] = {}
     if request.method == "POST":
         try:
-            _same_twice(request.form.get("password", ""), request.form.get("again", ""))
+            same_twice(request.form.get("password", ""), request.form.get("again", ""))
             user_id = reset.finish(secret, request.form.get("password", ""))
         except UserError as error:
             errors = error.errors or {"": error.message}
         else:
-            return _entered(_open(user_id), url_for("web.home"))
+            return admitted(user_id, url_for("web.home"))
     page = render_template("accounts/reset.html", user=user, errors=errors, least=passwords.LEAST)
     return page, 422 if errors else 200
 
 
-def _open(user_id: int) -> str:
+def opened(user_id: int) -> str:
     return signin.open_session(user_id, request.remote_addr or "", request.user_agent.string)
 
 
-def _same_twice(password: str, again: str) -> None:
+def same_twice(password: str, again: str) -> None:
     if password != again:
         raise UserError(_("两次填写的密码不一样。"), "again")
 
@@ -165,12 +176,12 @@ def my_password() -> Answer:
     actor, form = current_actor(), request.form
     try:
         signin.confirm(actor.id or 0, form.get("current", ""), request.remote_addr or "")
-        _same_twice(form.get("password", ""), form.get("again", ""))
+        same_twice(form.get("password", ""), form.get("again", ""))
         users.set_password(actor.id or 0, form.get("password", ""), actor)
     except UserError as error:
         return _me(error.errors or {"current": error.message}), error.status
     flash(_("密码已修改，其他设备上的登录已退出。"), "success")
-    return _entered(_open(actor.id or 0), url_for(".me"))
+    return entered(opened(actor.id or 0), url_for(".me"))
 
 
 @bp.post("/me/sessions/end")
@@ -186,4 +197,11 @@ def _me(errors: dict[str, str]) -> str:
     user = users.get(current_actor().id or 0)
     cookie = request.cookies.get(sessions.COOKIE)
     browsers = [(b, sessions.is_of(b, cookie)) for b in sessions.browsers(user.id)]
-    return render_template("accounts/me.html", user=user, browsers=browsers, errors=errors, device=sessions.device)
+    return render_template(
+        "accounts/me.html",
+        user=user,
+        browsers=browsers,
+        errors=errors,
+        device=sessions.device,
+        two_step=second_factor.is_on(user.id),
+    )

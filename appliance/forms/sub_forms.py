@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from flask_babel import gettext as _
 
 from ..accounts.actor import Actor, current_actor
 from ..core import dialect
-from ..core.i18n import label
+from ..core.i18n import LOCALES, label
 from . import catalog, query, record_pages, records
 from .catalog import Form
 from .fields.base import Field, FieldError
@@ -179,7 +180,7 @@ def install(f: SubForm, form: Form, actor: Actor) -> None:
             "required": True,
             "indexed": True,
         }
-        name = f"{label(form.spec_label)} · {f.label}"
+        name = _name(form.spec_label, f.spec.label)
         first = next((one["key"] for one in wanted if one.get("type", "text") == "text"), None)
         doc = {"key": key, "label": name, "icon": f.icon, "title_field": first, "fields": [back, *wanted]}
         known = catalog.create_form(doc, actor)
@@ -188,6 +189,17 @@ def install(f: SubForm, form: Form, actor: Actor) -> None:
     else:
         _bring_up(known, via, wanted, actor)
     catalog.set_field_options(form, f.key, {"form": key, "via": via})
+
+
+def _name(whole: Any, part: Any) -> Any:
+    """Of the form of a field's line items, in each language that one of the two is named in."""
+    spoken = sorted({lang for one in (whole, part) if isinstance(one, Mapping) for lang in one} & set(LOCALES))
+    if not spoken:
+        return f"{label(whole)} · {label(part)}"
+    return {
+        lang: " · ".join(one if isinstance(one, str) else one.get(lang) or label(one) for one in (whole, part))
+        for lang in spoken
+    }
 
 
 def _demand_relation(f: SubForm, form: Form) -> None:

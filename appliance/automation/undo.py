@@ -23,15 +23,19 @@ CHUNK = 500
 """Records a transaction."""
 
 
-def ask(run_id: int, actor: Actor) -> int:
-    """Starts taking a run back; returns the job's id. Raises Conflict for a run that goes on or was taken back."""
+def ask(run_id: int, actor: Actor, form_key: str | None = None) -> int:
+    """Starts taking a run back; returns the job's id. Raises Conflict for a run that goes on or was taken back.
+
+    ``form_key``: the form in whose list its progress is shown.
+    """
     with write():
         run = log.get(run_id)
         if run.status == "running":
             raise Conflict(_("它还在运行，请先取消或等它结束。"))
         if run.undo_job_id is not None:
             raise Conflict(_("这次运行已经撤销过了。"))
-        job_id = jobs.enqueue("automation.undo", {"run": run_id}, actor_id=actor.id, unique=f"undo:{run_id}")
+        payload = {"run": run_id} | ({"form": form_key} if form_key else {})
+        job_id = jobs.enqueue("automation.undo", payload, actor_id=actor.id, unique=f"undo:{run_id}")
         run.undone_at, run.undone_by, run.undo_job_id, run.reverted, run.kept = clock.now(), actor.id, job_id, 0, 0
         log.save(run, "undone_at", "undone_by", "undo_job_id", "reverted", "kept")
         return job_id

@@ -9,14 +9,14 @@ from ..accounts import permissions
 from ..accounts.actor import Actor
 from ..forms import history, panels
 from ..forms.query import Record
-from . import explain, log, rule_views, run_views, shared_views, table_views
+from . import bulk_views, explain, log, rule_views, run_views, shared_views, table_views
 from . import rules as verbs
 from .blueprint import bp
 from .explain import name_of_run
 from .rules import book as rules
 from .tables import book as tables
 
-__all__ = ["bp", "rule_views", "run_views", "shared_views", "table_views"]
+__all__ = ["bp", "bulk_views", "rule_views", "run_views", "shared_views", "table_views"]
 
 
 def _cause(run_id: int) -> tuple[str, str | None]:

@@ -28,6 +28,23 @@ TOLD = 20
 """Refusals that a result keeps word for word."""
 
 
+Closing = Callable[[jobs.Job], tuple[str, str | None]]
+closings: dict[str, Closing] = {}
+"""What a list says when a job of another room's kind is done, and where "undo" posts to, if it can be undone."""
+
+
+def closing(kind: str) -> Callable[[Closing], Closing]:
+    """Registers the closing words of a kind of job. Raises on a kind that has some."""
+    if kind in closings:
+        raise ValueError(f"jobs of kind {kind!r} have closing words already")
+
+    def add(fn: Closing) -> Closing:
+        closings[kind] = fn
+        return fn
+
+    return add
+
+
 @dataclass(frozen=True)
 class Effect:
     """What a batch did: how many records changed; a sentence for each that could not."""

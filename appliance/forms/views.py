@@ -419,6 +419,8 @@ def bulk_progress(form_key: str, job_id: int) -> AnyResponse:
         return http.toast(response, deleting.restored_words((job.result or {}).get("restored", 0)))
     if job.kind == "forms.bulk_undo":
         return http.toast(response, bulk_undo.undone_words(job.result or {}))
+    if told := bulk_undo.closings.get(job.kind):
+        return http.toast(response, *told(job))
     return http.toast(response, _("已完成"))
 
 

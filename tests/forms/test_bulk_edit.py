@@ -36,6 +36,11 @@ def chosen(ids, **values):
     return {"ids": ",".join(map(str, ids)), **values}
 
 
+def progress(answer):
+    """Where the page asks how far a job is."""
+    return re.search(r"/forms/customer/bulk/progress/\d+", answer.text)[0]
+
+
 def toast(answer):
     return json.loads(answer.headers["HX-Trigger"])["guke:toast"]
 
@@ -137,7 +142,7 @@ def test_only_what_the_person_may_write_is_offered_and_written(staff_client, man
     assert seen == ["上海"] * 10
 
 
-def test_a_rule_with_a_button_runs_over_what_is_chosen(client, api, work, many):
+def test_a_rule_with_a_button_runs_over_what_is_chosen(client, staff_client, api, work, many):
     rule = {
         "key": "to_nanjing", "label": "迁到南京", "form": "customer", "on": {"manual": True}, "enabled": True,
         "do": [{"action": "set", "values": {"city": "南京"}}],
@@ -145,6 +150,25 @@ def test_a_rule_with_a_button_runs_over_what_is_chosen(client, api, work, many):
     assert api.raw("POST", "/rules", rule).status_code == 201
     assert "迁到南京" in client.get("/forms/customer").text
     assert "南京" in post(client, "rule:to_nanjing", chosen(many[:2])).text
-    post(client, "rule:to_nanjing", chosen(many[:2], go="1"))
+    before = cities(many)
+    started = post(client, "rule:to_nanjing", chosen(many[:2], go="1"))
     work()
     assert cities(many)[:2] == ["南京"] * 2 and "南京" not in cities(many)[2:]
+    done = client.get(progress(started), htmx=True)
+    assert "已修改 2 条" in toast(done)["message"]
+    assert staff_client.post(toast(done)["undo"], htmx=True).status_code == 404
+    back = client.post(toast(done)["undo"], htmx=True)
+    assert "已恢复 2 条" in toast(back)["message"] and cities(many) == before
+    assert client.post(toast(done)["undo"], htmx=True).status_code == 409
+
+
+def test_a_rule_that_changed_nothing_offers_no_undo(client, api, work, many):
+    rule = {
+        "key": "to_hz", "label": "迁到杭州", "form": "customer", "on": {"manual": True}, "enabled": True,
+        "do": [{"action": "set", "values": {"city": "杭州"}}],
+    }  # fmt: skip
+    assert api.raw("POST", "/rules", rule).status_code == 201
+    started = post(client, "rule:to_hz", chosen(many[1:2], go="1"))
+    work()
+    done = client.get(progress(started), htmx=True)
+    assert "undo" not in toast(done) or not toast(done)["undo"]

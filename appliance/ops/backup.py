@@ -78,6 +78,7 @@ def make(target: Path | None = None, *, with_key: bool = False) -> Backup:
 def _take_with_key(target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.part")
+    key = (folder.path() / folder.KEY_NAME).read_bytes()
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".guke-") as room:
             copy = Path(room) / FILE_NAME
@@ -85,11 +86,13 @@ def _take_with_key(target: Path) -> None:
             os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
             with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as pack:
                 pack.write(copy, FILE_NAME)
-                pack.write(folder.path() / folder.KEY_NAME, folder.KEY_NAME)
+                pack.writestr(folder.KEY_NAME, key)
         with zipfile.ZipFile(part) as pack:
             damaged = pack.testzip()
         if damaged:
             raise UserError(_("备份未通过校验，请检查目标磁盘后重试。"))
+        if key != (folder.path() / folder.KEY_NAME).read_bytes():
+            raise UserError(_("备份期间密钥正在更换，请再备份一次。"))
         folder.fsync(part)
         os.replace(part, target)
         folder.fsync(target.parent)

@@ -34,7 +34,7 @@ def restore(file: Path, data: Path, *, force: bool) -> Path | None:
     with contextlib.closing(server.hold(data)), tempfile.TemporaryDirectory(dir=data, prefix=".restore-") as room:
         staged, key = backup.unpack(file, Path(room))
         if key is not None:
-            secrets.parse_key(key)
+            secrets.parse_keys(key)
         folder.fsync(staged)
         close_database()
         aside = _keep_aside(data) if folder.holds_database(data) else None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext as _
 
-from ..core import folder, i18n, jobs
+from ..core import folder, i18n, jobs, secrets
 from ..core.db import close_database
 from ..core.errors import UserError
 from . import health
@@ -65,6 +65,8 @@ def serve(data: Path, options: Options) -> None:
         from ..web.app import create_app
 
         app = create_app(data)
+        if secrets.settle():
+            log.info("the key that is no longer in use was taken out of the key file")
         web = _listen(app, options)
         from ..core.jobs.doorbell import Doorbell
 

@@ -7,7 +7,7 @@ due. A process that dies loses nothing: its jobs go on from their last state, in
 from __future__ import annotations
 
 from .job import Job, JobCancelled, JobStopped, LeaseLost, stop_asked
-from .owner import resign
+from .owner import others, resign
 from .queue import cancel, enqueue, get, retry, ring
 from .registry import handler, kinds, label
 from .runner import run, work, work_on
@@ -25,6 +25,7 @@ __all__ = [
     "kinds",
     "label",
     "next_time",
+    "others",
     "resign",
     "retry",
     "ring",

@@ -62,6 +62,14 @@ def _resign() -> None:
         _held = None
 
 
+def others() -> bool:
+    """Whether another living process has an identity here: it works on jobs."""
+    with _guard:
+        mine = _held[1] if _held else None
+    known = folder.path() / folder.OWNERS_NAME
+    return known.is_dir() and any(file.name != mine and not _is_dead(file.name) for file in known.iterdir())
+
+
 def running() -> frozenset[int]:
     """The jobs this process is running now."""
     return frozenset(_running)

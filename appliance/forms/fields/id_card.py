@@ -35,6 +35,8 @@ WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECKS = "10X98765432"
 TAIL = re.compile(r"\d{3}[\dX]")
 SEALED = re.compile(r"([0-9a-f]{16})\.([A-Za-z0-9_-]{46})")
+TOKEN = re.compile(rf"(?<![\w-]){SEALED.pattern}(?![\w-])", re.ASCII)
+"""A sealed number inside a longer text (a Change, a saved condition)."""
 HIDDEN = "*" * 11
 _SEX = {"male": ("男", "男性", "male", "m", "1"), "female": ("女", "女性", "female", "f", "2")}
 
@@ -181,11 +183,7 @@ class IdCard(Field):
         """With a button that shows the whole number: only who sees the field unmasked gets here."""
         if value is None or record is None:
             return self.render(value, record)
-        url = f"/forms/{record.form.key}/records/{record.id}/fields/{self.key}/reveal"
-        return Markup(
-            '<span class="sealed">{} <button type="button" class="btn btn-ghost btn-sm" hx-post="{}" hx-target="closest .sealed" '
-            'hx-swap="outerHTML" title="{}">{}</button></span>'
-        ).format(self.render(value), url, _("会记入操作日志"), _("显示完整号码"))
+        return self.sealed(self.render(value), record)
 
     def reveal(self, value: Any) -> str | None:
         """The whole value. The caller has checked the right to see it and writes the audit log."""

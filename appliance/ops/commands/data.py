@@ -89,14 +89,18 @@ def backup(target: Path | None, with_key: bool) -> None:
 @click.argument("file", type=FILE)
 @click.option("--force", is_flag=True, help="替换已有的数据库（原库另存） · replace the database (it is kept aside)")
 def restore(file: Path, force: bool) -> None:
+    from ...customers import erasing
     from .. import restore as restoring
     from ..check import check as look
 
     data = cli.data_folder()
     aside = restoring.restore(file, data, force=force)
     with cli.opened(data):
+        erased = erasing.reapply()
         found = look(data)
     lines = [_("已恢复到 %(data)s。", data=str(data))]
+    if erased:
+        lines.append(_("备份里有 %(count)d 位已删除个人信息的客户，已重新删除。", count=erased))
     if aside:
         lines.append(_("原来的数据库另存在 %(aside)s。", aside=str(aside)))
     for sentence in found.problems:
@@ -105,6 +109,7 @@ def restore(file: Path, force: bool) -> None:
         {
             "data": str(data),
             "replaced": str(aside) if aside else None,
+            "erased_again": erased,
             "counts": found.counts,
             "problems": found.problems,
         },
@@ -137,4 +142,31 @@ def upgrade() -> None:
     cli.show(
         {"from": before, "to": after, "version": __version__},
         _("数据库结构 %(before)s → %(after)s，程序 %(version)s。", before=before, after=after, version=__version__),
+    )
+
+
+@cli.command("rotate-key", help="更换密钥文件，重新加密全部密文 · a new key; everything sealed is sealed with it")
+def rotate_key() -> None:
+    from .. import rotation
+
+    done = rotation.rotate()
+    lines = [
+        _(
+            "密钥已更换：重新加密 %(count)s 处密文，重新封存 %(log)s 条日志。",
+            count=done.sealed + done.numbers,
+            log=done.log_lines,
+        ),
+        _("原来的数据和密钥在 %(file)s。更早的备份也要用它里面的密钥；不再需要时请删除。", file=str(done.backup)),
+    ]
+    if done.left:
+        lines.append(_("有 %(count)s 处密文用原来的密钥也打不开，请重新填写。", count=done.left))
+    cli.show(
+        {
+            "sealed": done.sealed,
+            "numbers": done.numbers,
+            "left": done.left,
+            "log_lines": done.log_lines,
+            "backup": str(done.backup),
+        },
+        *lines,
     )

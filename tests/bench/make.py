@@ -108,13 +108,16 @@ def fill(form: Any, rows: Iterator[dict[str, Any]], count: int, actor_id: int, *
     from appliance.core.dialect import dumps
     from appliance.forms.models import FormRow
 
-    connection: sqlite3.Connection = db.connection()
     table = form.table_name
-    indexes = connection.execute(
-        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL", (table,)
-    ).fetchall()
-    for name, _sql in indexes:
-        connection.execute(f'DROP INDEX "{name}"')
+    with write():
+        # Writers have a connection of their own, which is the one in here.
+        connection: sqlite3.Connection = db.connection()
+        connection.execute("PRAGMA cache_size = -400000")
+        indexes = connection.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL", (table,)
+        ).fetchall()
+        for name, _sql in indexes:
+            connection.execute(f'DROP INDEX "{name}"')
     now = clock.now()
     columns: list[str] = []
     done = 0
@@ -125,6 +128,7 @@ def fill(form: Any, rows: Iterator[dict[str, Any]], count: int, actor_id: int, *
             names = ", ".join(f'"{c}"' for c in ["id", "version", "created_at", "created_by", "updated_at", *columns])
             insert = f'INSERT INTO "{table}" ({names}) VALUES ({", ".join("?" * (5 + len(columns)))})'
         with write():
+            connection = db.connection()
             connection.executemany(
                 insert,
                 [
@@ -144,9 +148,9 @@ def fill(form: Any, rows: Iterator[dict[str, Any]], count: int, actor_id: int, *
                 )
         done += len(chunk)
         say(f"{form.key}: {done:,} of {count:,} ({done / (time.perf_counter() - started):,.0f}/s)")
-    for _name, sql in indexes:
-        connection.execute(sql)
     with write():
+        for _name, sql in indexes:
+            db.connection().execute(sql)
         FormRow.update(last_id=done).where(FormRow.id == form.id).execute()
 
 
@@ -158,14 +162,13 @@ def identify(form: Any, now: int) -> None:
         "INSERT INTO identity (customer_id, kind, scope, value, evidence, first_seen_at, last_seen_at, active)"
         f" SELECT id, ?, '', {{}}, ?, ?, ?, 1 FROM {form.table_name}"
     )
-    connection = db.connection()
     for kind, value, evidence in (
         ("phone", "phone", "field"),
         ("email", "email", "field"),
         ("member_no", "printf('M%08d', id)", "import"),
     ):
         with write():
-            connection.execute(insert.format(value), (kind, evidence, now, now))
+            db.connection().execute(insert.format(value), (kind, evidence, now, now))
         say(f"identities: {kind}")
 
 

@@ -25,6 +25,7 @@ MODELS = (
 
 PARTS = (
     "core.jobs.upkeep",
+    "core.compacting",
     "accounts.users",
     "accounts.upkeep",
     "accounts.tokens",
@@ -37,6 +38,7 @@ PARTS = (
     "forms.deleting",
     "forms.bulk_edit",
     "forms.duplicates",
+    "forms.handing_over",
     "forms.purging",
     "forms.designing.conversion",
     "forms.designing.bin",
@@ -55,6 +57,7 @@ PARTS = (
     "customers.consents",
     "customers.consent_test",
     "customers.personal_data",
+    "customers.erasing",
     "customers.resolver",
     "customers.builtin",
     "customers.metrics",
@@ -70,6 +73,7 @@ PARTS = (
     "automation.uses",
     "reports.builtin",
     "reports.uses",
+    "reports.owning",
     "api.limits",
     "ops.backup",
 )

@@ -17,7 +17,10 @@ from ..accounts.actor import Actor, current_actor
 from ..core import clock, jobs, schema, settings
 from ..core.db import write
 from ..core.errors import UserError
+from ..customers import erasing
 from .models import IdempotentAnswer
+
+erasing.texts(IdempotentAnswer, "body")
 
 View = TypeVar("View", bound=Callable[..., Any])
 

@@ -12,11 +12,14 @@ from ..core import clock, settings
 from ..core.db import read, write
 from ..core.errors import NotFound
 from ..core.jobs import Job
+from ..customers import erasing
 from ..forms.hooks import Cause
 from .definitions import Book, Subject
 from .models import RuleDone, RuleRun
 from .rules import book as rules
 from .tables import book as tables
+
+erasing.texts(RuleRun, "error", "detail")
 
 BOOKS: dict[str, Book[Any]] = {rules.kind: rules, tables.kind: tables}
 

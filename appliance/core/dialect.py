@@ -95,7 +95,7 @@ def append_only(db: peewee.Database, table: str, key: str, below: tuple[str, str
     body = "BEGIN SELECT RAISE(ABORT, 'rows of this table are only ever added'); END"
     db.execute_sql(f"CREATE TRIGGER IF NOT EXISTS {quote(table + '_keeps')} BEFORE UPDATE ON {quote(table)} {body}")
     db.execute_sql(
-        f"CREATE TRIGGER IF NOT EXISTS {quote(table + '_stays')} BEFORE DELETE ON {quote(table)} "
+        f"CREATE TRIGGER IF NOT EXISTS {quote(table + '_stays')} BEFORE DELETE ON {quote(table)} "  # nosec B608: quoted
         f"WHEN OLD.{quote(key)} >= COALESCE((SELECT MAX({column}) FROM {over}), 0) {body}"
     )
 
@@ -123,6 +123,11 @@ def optimize(db: peewee.Database) -> None:
     """Refreshes the planner's statistics where they are stale; bounded work."""
     db.execute_sql("PRAGMA analysis_limit=1000")
     db.execute_sql("PRAGMA optimize(0x10002)")
+
+
+def compact(db: peewee.Database) -> None:
+    """Writes the whole file anew, without the free space in which deleted values still stand. Outside a transaction."""
+    db.execute_sql("VACUUM")
 
 
 def checkpoint(db: peewee.Database) -> None:
@@ -251,6 +256,11 @@ def create_search_table(db: peewee.Database, table: str, columns: list[str]) -> 
         f"CREATE VIRTUAL TABLE IF NOT EXISTS {quote(table)} USING "
         f"fts5({names}, tokenize=\"unicode61 remove_diacritics 0\", detail=column, prefix='2 3')"
     )
+
+
+def compact_search_table(db: peewee.Database, table: str) -> None:
+    """Writes the index anew as one piece: what was deleted from it is then no longer in it."""
+    db.execute_sql(f"INSERT INTO {quote(table)}({quote(table)}) VALUES('optimize')")  # nosec B608: a table of ours, quoted
 
 
 def search_match(table: str, columns: list[str], tokens: list[str]) -> Any:

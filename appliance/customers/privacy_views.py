@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template, request, stream_with_context, url_for
+from flask import Blueprint, Response, flash, render_template, request, stream_with_context, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as AnyResponse
 
-from ..accounts import permissions
+from ..accounts import people, permissions
 from ..accounts.actor import Actor, current_actor
 from ..accounts.guards import requires
 from ..core import files, http
-from ..core.errors import FieldErrors, NotFound
+from ..core.errors import FieldErrors, NotFound, UserError
 from ..forms import catalog, panels, query
 from ..forms.panels import Action
 from ..forms.query import Record
-from . import consents, personal_data
+from . import consents, erasing, personal_data
 
 bp = Blueprint("privacy", __name__)
 
@@ -142,3 +142,61 @@ def data_file(record_id: int, job_id: int) -> Response:
     response.headers.set("Content-Disposition", "attachment", filename=known.name)
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+# -- erasure ----------------------------------------------------------------------------------------------------------
+
+
+@panels.actions("customer")
+def erase_action(record: Record, actor: Actor) -> list[Action]:
+    if not erasing.may(actor) or erasing.of(record.id):
+        return []
+    url = url_for("privacy.erase_dialog", record_id=record.id)
+    return [Action(_("删除个人信息"), url, "eraser", method="dialog", menu=True, danger=True)]
+
+
+def _is_erased(record: Record, actor: Actor) -> bool:
+    return erasing.of(record.id) is not None
+
+
+@panels.panel("customer", "erased", _l("个人信息已删除"), place="main", order=0, shows=_is_erased)
+def erased_panel(record: Record, actor: Actor) -> str:
+    found = erasing.of(record.id)
+    who = people.name(found.actor_id) if found and found.actor_id else _("固客")
+    return render_template("customers/privacy/_erased.html", erasure=found, who=who)
+
+
+def _word() -> str:
+    return _("永久删除")
+
+
+@bp.get("/customers/<int:record_id>/erase")
+@requires("purge", form="customer")
+def erase_dialog(record_id: int) -> str:
+    """What would go and what would stay, before anybody confirms it."""
+    return _erase_dialog(_customer(record_id), {})
+
+
+def _erase_dialog(record: Record, errors: dict[str, str]) -> str:
+    return render_template(
+        "customers/privacy/_erase.html", record=record, reach=erasing.reach(record.id), word=_word(), errors=errors,
+        typed=request.form,
+    )  # fmt: skip
+
+
+@bp.post("/customers/<int:record_id>/erase")
+@requires("purge", form="customer")
+def erase(record_id: int) -> AnyResponse | str:
+    """Cannot be taken back: the word is typed, and the reason is kept."""
+    record = _customer(record_id)
+    errors = (
+        {} if request.form.get("word", "").strip() == _word() else {"word": _("请输入「%(word)s」。", word=_word())}
+    )
+    if errors:
+        return _erase_dialog(record, errors)
+    try:
+        erasing.erase(record_id, request.form.get("reason", ""), current_actor())
+    except UserError as error:
+        return _erase_dialog(record, error.errors or {"reason": error.message})
+    flash(_("个人信息已删除。"), "success")
+    return http.go(url_for("forms.show_record", form_key="customer", record_id=record_id))

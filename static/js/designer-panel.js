@@ -487,7 +487,7 @@
   /* The field's document as one of another type: what the new type does not know goes. */
   function converted(f, next) {
     var made = {};
-    var known = ["key", "label", "required", "indexed", "unique", "help", "readonly", "system", "section", "placeholder", "width", "show_if", "require_if", "lock_if"];
+    var known = ["key", "label", "required", "indexed", "unique", "help", "readonly", "system", "section", "placeholder", "width", "personal", "show_if", "require_if", "lock_if"];
     var settings = D.types[next].settings.map(function (s) { return s.key; });
     Object.keys(f).forEach(function (k) { if (known.indexOf(k) >= 0 || settings.indexOf(k) >= 0) made[k] = D.copy(f[k]); });
     made.type = next;
@@ -586,6 +586,10 @@
         type.unique ? toggle(w.unique, f.unique, function (on) { set("unique", on); }, w.unique_hint) : null,
         type.indexed ? toggle(w.indexed, f.indexed, function (on) { set("indexed", on); }, w.indexed_hint) : null,
         type.value ? defaults(f, set) : null,
+        row(w.personal, segments([["", w.personal_auto], ["yes", w.personal_yes], ["no", w.personal_no]], f.personal === true ? "yes" : f.personal === false ? "no" : "", function (v) {
+          /* "No" is an answer of its own, so it is kept. */
+          D.change(function () { if (v) current().personal = v === "yes"; else delete current().personal; }, { panel: false });
+        }, w.personal)),
       ].filter(Boolean)));
     }
     if (type.rules.length) parts.push(group("rules", w.validation, rules(f, type, set)));

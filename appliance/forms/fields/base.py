@@ -233,6 +233,8 @@ class Field:
         self.readonly = spec.readonly
         self.options = spec.options
         self.check_options()
+        if not isinstance(self.options.get("personal", False), bool):
+            raise FieldError(_("「%(name)s」只能是 true 或 false。", name="personal"))
         self._limits = self._read_rules()
         if self._limits:
             self._hold_to_rules()
@@ -431,6 +433,14 @@ class Field:
                 errors[i] = str(error)
         return out, errors
 
+    def sealed(self, shown: Markup, record: Any) -> Markup:
+        """A masked value with the button that asks why the whole is wanted."""
+        url = f"/forms/{record.form.key}/records/{record.id}/fields/{self.key}/reveal"
+        return Markup(
+            '<span class="sealed">{} <button type="button" class="btn btn-ghost btn-sm" hx-get="{}" hx-target="#action-dialog" '
+            'data-dialog="action-dialog" title="{}">{}</button></span>'
+        ).format(shown, url, _("要写原因，会记入操作日志"), _("显示完整内容"))
+
     def reveal(self, value: Any) -> str | None:
         """The whole of a masked value, of types that are ``revealable``; ``None``: there is none to be had."""
         return None
@@ -501,6 +511,10 @@ class Field:
         return {"op": "eq", "value": self.to_api(value)} if "eq" in self.operators else None
 
     # -- conditions ---------------------------------------------------------------------------------------------
+
+    def sought(self, column: Any, text: str) -> Any:
+        """An expression for values that quick search does not look into but that ``text`` names; ``None``: it names none."""
+        return None
 
     def value_choices(self) -> list[tuple[str, str]] | None:
         """``(value, label)`` of what a condition's value is chosen from; ``None`` when it is typed."""

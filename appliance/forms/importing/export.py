@@ -57,6 +57,9 @@ def _columns_of(form: Form, key: str, field: Field) -> Iterator[Column]:
         for kind, spec in parts.items():
             if kind not in form.fields:
                 yield Column(key, build(spec).label, partial(_part, key, kind))
+    elif field.points_at and field.column is None:
+        yield Column(key, field.label, lambda record: record.text(key) or None)
+        yield Column(key, f"{field.label} · {_('固客编号')}", partial(_numbers, key))
     elif field.type == "relation":
         # The title is for people; the number is what comes back.
         yield Column(key, field.label, lambda record: record.text(key) or None)
@@ -71,6 +74,11 @@ def _part(key: str, kind: str, record: Record) -> Any:
         return str(value)
     entries = (value or {}).get(kind, [])
     return "、".join(e["value"] if isinstance(e, dict) else str(e) for e in entries) or None
+
+
+def _numbers(key: str, record: Record) -> Any:
+    value = record.get(key)
+    return str(value) if isinstance(value, Masked) else "、".join(map(str, value or [])) or None
 
 
 def _cell(key: str, field: Field, record: Record) -> Any:

@@ -39,7 +39,8 @@ FUZZY = 0.84
 class Target:
     """``field`` reads the cells (``None``: an address, which is taken apart). ``via``: "" for the record itself, else
     the relation field or the child form that the path begins with. ``link``: the multi-valued field that ``key`` is a
-    part of. ``names``: a value names one record (a unique field, an identity).
+    part of. ``names``: a value names one record (a unique field, an identity). ``numbers``: the cells hold the numbers of
+    related records, as our own exports do. ``owned``: a field of line items that exist for ``form`` only.
     """
 
     path: str
@@ -52,6 +53,8 @@ class Target:
     child: bool = False
     link: str = ""
     names: bool = False
+    numbers: bool = False
+    owned: bool = False
 
     @property
     def words(self) -> list[str]:
@@ -63,9 +66,9 @@ class Target:
         labels = self._labels()
         if self.key == ID:
             return list(ID_HEADERS)
-        if self.field is not None and self.field.type == "relation":
+        if self.numbers:
             # A column that is merely called "客户" holds names; only our own export says that it holds numbers.
-            return [self.key, *(f"{label} · {header}" for label in labels for header in ID_HEADERS)]
+            return [self.path, *(f"{label} · {header}" for label in labels for header in ID_HEADERS)]
         return [self.key, self.path, *labels]
 
     def _labels(self) -> list[str]:
@@ -83,7 +86,9 @@ def targets(form: Form, actor: Actor = SYSTEM) -> dict[str, Target]:
                 found |= _own(related, actor, f"{key}.", field.label, False)
     for child, field in children(form):
         if actor is SYSTEM or permissions.can(actor, "create", child.key):
-            own = _own(child, actor, f"{child.key}.", child.label, True)
+            part = child.part_of
+            group = form.fields[part.field].label if part and part.field in form.fields else child.label
+            own = _own(child, actor, f"{child.key}.", group, True)
             found |= {path: target for path, target in own.items() if target.key != field.key}
     return found
 
@@ -107,7 +112,9 @@ def _own(form: Form, actor: Actor, prefix: str, group: str, child: bool) -> dict
 
     def add(key: str, label: str, field: Field | None, link: str = "") -> None:
         names = bool(link) or key in kinds or bool(field and field.unique)
-        found[prefix + key] = Target(prefix + key, form, key, label, group, field, via, child, link, names)
+        numbers, owned = bool(field and field.type == "relation"), child and form.part_of is not None
+        path = prefix + key
+        found[path] = Target(path, form, key, label, group, field, via, child, link, names, numbers, owned)
 
     if not prefix:
         number = SYSTEM_FIELDS[ID]
@@ -127,6 +134,10 @@ def _own(form: Form, actor: Actor, prefix: str, group: str, child: bool) -> dict
                     add(kind, part.label, part, link)
         elif field.type != "relation" or not prefix:
             add(key, field.label, field)
+            if field.points_at and field.column is None and not prefix:
+                path = f"{key}.{ID}"
+                title = f"{field.label} · {_('固客编号')}"
+                found[path] = Target(path, form, key, title, group, field, numbers=True)
         elif child:
             # The record of a third form, by its unique field: the product of an order item by its code.
             other = catalog.get(field.options["form"])
@@ -172,7 +183,8 @@ def propose(names: list[str], samples: list[list[Any]], all_targets: dict[str, T
             used.add(path)
     # A made-along record without its name (a lone quantity) would be an empty shell.
     for via in {all_targets[path].via for path in used if all_targets[path].child}:
-        if f"{via}.{catalog.get(via).title_field}" not in used:
+        child = catalog.get(via)
+        if not child.part_of and f"{via}.{child.title_field}" not in used:
             taken = {i: path for i, path in taken.items() if all_targets[path].via != via}
     return dict(sorted(taken.items()))
 
@@ -201,6 +213,8 @@ def _exact(target: Target) -> list[str]:
     spelled = [f"{target.group}{target.label}", f"{target.group}.{target.label}"]
     if not target.via:
         return target.titles
+    if target.owned:
+        return [*target.titles, *spelled]
     return [*target.titles, *spelled] if target.names else [target.path, *spelled]
 
 

@@ -27,7 +27,7 @@ def columns(form: Form, actor: Actor) -> list[Target]:
     for target in every.values():
         if target.field is None or target.path == mapping.ID or target.child:
             continue
-        if not target.via and target.field.type == "relation":
+        if not target.via and target.numbers:
             continue
         if target.via:
             if not target.names or target.via in named:
@@ -53,6 +53,8 @@ def write(form: Form, actor: Actor, path: Path) -> None:
     needed = PatternFill("solid", fgColor="FFE8CC")
     for number, target in enumerate(targets, start=1):
         cell = sheet.cell(row=1, column=number, value=header(target))
+        # A label is never a formula.
+        cell.data_type = "s"
         cell.font = Font(bold=True)
         if _required(target):
             cell.fill = needed

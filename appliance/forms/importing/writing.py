@@ -9,16 +9,23 @@ from typing import Any
 from flask_babel import gettext as _
 
 from ...accounts.actor import Actor
-from .. import catalog, records, relations
+from ...core import dialect
+from .. import catalog, query, records, relations
 from ..catalog import Form
 from ..fields.base import Field
 from ..fields.link import LinkField
+from ..fields.relations import Relations
 from ..hooks import Cause
+from ..models import Change
+from . import naming
 from .mapping import ID, Target, children
 from .plan import ANY_NAME, Plan, child_reads
 from .related import Related
 
 Columns = dict[str, list[Any]]
+
+MASK = "*"
+"""What stands for each character that a masked value keeps to itself."""
 
 
 @dataclass
@@ -79,6 +86,8 @@ class Writer:
     counts: Counts = field(default_factory=Counts)
     failures: list[tuple[int, str]] = field(default_factory=list)
     """(row number, why) of the rows of the last batch that were not imported."""
+    masks: dict[int, dict[str, str]] = field(default_factory=dict)
+    """By row number the cells of the last batch that show a value only in part, as our own exports do."""
 
     def __post_init__(self) -> None:
         self.via: dict[str, dict[str, Target]] = defaultdict(dict)
@@ -93,7 +102,7 @@ class Writer:
         }
 
     def write(self, batch: Parsed) -> None:
-        self.failures = []
+        self.failures, self.masks = [], {}
         batch = self._read_here(batch)
         if self.plan.bad_cells == "fail" and batch.errors:
             for i in sorted(batch.errors):
@@ -120,10 +129,46 @@ class Writer:
         for path, column in batch.columns.items():
             target = self.targets[path]
             if target.field is not None and not child_reads(target):
-                batch.columns[path], errors = target.field.parse_many(column)
+                if target.field.revealable and not target.via:
+                    column = self._put_aside(batch, path, column)
+                batch.columns[path], errors = self._read_column(batch, target, column)
                 for i, message in errors.items():
                     batch.errors.setdefault(i, {})[path] = message
         return batch
+
+    def _read_column(self, batch: Parsed, target: Target, column: list[Any]) -> tuple[list[Any], dict[int, str]]:
+        assert target.field is not None
+        if not isinstance(target.field, Relations) or target.numbers:
+            return target.field.parse_many(column)
+        numbers = batch.columns.get(f"{target.path}.{ID}")
+        if numbers is not None:
+            # Where the row says the numbers, the titles beside them are for people.
+            column = [None if known else cell for cell, known in zip(column, numbers, strict=True)]
+        return naming.read(target.field, column, self.actor)
+
+    def _put_aside(self, batch: Parsed, path: str, column: list[Any]) -> list[Any]:
+        """The column without the cells that show a value only in part: they are compared with what the record holds."""
+        rest = list(column)
+        for i, cell in enumerate(column):
+            if isinstance(cell, str) and MASK in cell:
+                self.masks.setdefault(batch.numbers[i], {})[path], rest[i] = cell.strip(), None
+        return rest
+
+    def _differing(self, batch: Parsed, known: dict[int, int]) -> dict[int, str]:
+        """Row → the sentence for a value in part that is not the one which its record holds."""
+        places = [i for i, number in enumerate(batch.numbers) if number in self.masks]
+        if not places or self.plan.bad_cells == "empty":
+            return {}
+        ids = [known[i] for i in places if i in known]
+        held = {record.id: record for record in query.Query(self.form, self.actor).get_many(ids)}
+        wrong: dict[int, str] = {}
+        for i in places:
+            record = held.get(known.get(i, 0))
+            for path, text in self.masks[batch.numbers[i]].items():
+                if record is None or record.text(path) != text:
+                    why = _("「%(value)s」只是号码的一部分，和记录里的对不上，请填完整的号码。", value=text)
+                    wrong[i] = self._sentence({path: why})
+        return wrong
 
     def _own_columns(self, batch: Parsed) -> Columns:
         """The columns of the records themselves: plain fields, parts of link fields, what names related records."""
@@ -136,7 +181,11 @@ class Writer:
                 column = [constant if value is None else value for value in column or [None] * batch.size]
             if column is None or target.field is None or path == ID:
                 continue
-            if target.link:
+            if target.numbers and path != target.key:
+                # The numbers beside the titles of several related records: where there are any, they count.
+                titles = own.get(target.key) or [None] * batch.size
+                own[target.key] = [number or title for number, title in zip(column, titles, strict=True)]
+            elif target.link:
                 parts[target.link][target.key] = column
             else:
                 own[path] = column
@@ -153,6 +202,7 @@ class Writer:
 
     def _write(self, batch: Parsed, own: Columns) -> None:
         known, ambiguous = self._known(batch)
+        ambiguous |= self._differing(batch, known)
         new: list[int] = []
         again: dict[int, int] = {}
         """Row → the earlier new row of this batch that is the same record."""
@@ -175,6 +225,11 @@ class Writer:
             elif earlier is not None:
                 again[i] = earlier
         made = self._create(batch, own, new)
+        with_items = self._with_items(batch, made, first, marks, known)
+        for child_key, relation in self.child_fields.items():
+            # A platform's report that names an order twice says the same item twice.
+            rows = with_items if catalog.get(child_key).part_of else made
+            self._create_children(batch, child_key, relation.key, rows)
         for i, earlier in again.items():
             if earlier in made:
                 updates.append((i, made[earlier]))
@@ -287,9 +342,34 @@ class Writer:
             else:
                 made[i] = record_id
         self.counts.created += len(made)
-        for child_key, relation in self.child_fields.items():
-            self._create_children(batch, child_key, relation.key, made)
         return made
+
+    def _with_items(
+        self, batch: Parsed, made: dict[int, int], first: dict[Any, int], marks: list[list[Any]], known: dict[int, int]
+    ) -> dict[int, int]:
+        """Row → the record of this import that its line items belong to: several rows may each bring one of them."""
+        if not any(via in self.child_fields and catalog.get(via).part_of for via in self.via):
+            return made
+        rows = dict(made)
+        if self.plan.on_duplicate == "create":
+            return rows
+        failed = {number for number, _why in self.failures}
+        for i in range(batch.size):
+            earlier = next((first[mark] for mark in marks[i] if mark in first), i)
+            if i not in rows and earlier in made and batch.numbers[i] not in failed:
+                rows[i] = made[earlier]
+        of_before = self._made_before({record_id for i, record_id in known.items() if i not in rows})
+        return rows | {
+            i: record_id for i, record_id in known.items() if record_id in of_before and batch.numbers[i] not in failed
+        }
+
+    def _made_before(self, ids: set[int]) -> set[int]:
+        """Those of ``ids`` that an earlier batch of this import made."""
+        if not ids or self.cause.id is None:
+            return set()
+        mine = (Change.cause_kind == self.cause.kind) & (Change.cause_id == self.cause.id) & (Change.action == "create")
+        there = (Change.form_id == self.form.id) & dialect.among(Change.record_id, ids)
+        return {record_id for (record_id,) in Change.select(Change.record_id).where(mine & there).tuples()}
 
     def _create_children(self, batch: Parsed, child_key: str, relation: str, made: dict[int, int]) -> None:
         below = _below(batch.columns, child_key)
@@ -310,7 +390,10 @@ class Writer:
                 columns[target.link] = [None if v is None else {target.key: [v]} for v in values]
             else:
                 columns[key] = values
-        records.create_many(form, None, self.actor, self.cause, columns=columns, parsed=True)
+        written = records.create_many(form, None, self.actor, self.cause, columns=columns, parsed=True)
+        for n, errors in written.errors.items():
+            why = _("；").join(errors.values())
+            self._fail(batch.numbers[rows[n]], _("「%(items)s」没有导入：%(why)s", items=form.label, why=why))
 
     def _update(self, batch: Parsed, own: Columns, updates: list[tuple[int, int]]) -> None:
         """Cells that hold something replace what the record holds; empty cells leave it alone."""

@@ -154,6 +154,7 @@ def test_history_tells_rows_and_an_export_too(api: Api, client: Client, cli: Any
     made = quote(api, [{"what": "甲", "count": 2}])
     path = f"/forms/quote/records/{made['id']}"
     row = made["values"]["lines"][0]
+    assert "甲 × 2" in client.get(f"{path}/history").text, "a new record tells its rows"
     api.patch(path, {"values": {"lines": [row | {"note": "加急"}, {"what": "乙", "count": 1}]}})
     text = client.get(f"{path}/history").text
     assert "乙 × 1" in text and "加急" in text

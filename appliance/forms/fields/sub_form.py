@@ -21,7 +21,7 @@ from ...accounts.actor import SYSTEM, Actor, maybe_actor
 from ...core import dialect
 from ...core.errors import FieldErrors
 from ..hooks import UNSET, Cause
-from ..models import FieldLink
+from ..models import Change, FieldLink
 from .base import FieldError, Setting, Spec
 from .link import LinkField
 from .number import Money, Number, Percent
@@ -269,8 +269,27 @@ class SubForm(LinkField):
         rows = value if isinstance(value, list) else []
         if not rows:
             return ""
-        texts = [self._told_change(row) for row in rows]
+        made = self._made_as([row["id"] for row in rows if "text" not in row and "id" in row])
+        texts = [self._told_change({"text": made[row["id"]]} if row.get("id") in made else row) for row in rows]
         return "; ".join(texts) if all(texts) else _("%(count)d 行", count=len(rows))
+
+    def _made_as(self, ids: list[int]) -> dict[int, str]:
+        """Rows in a few words as they were made: the Change of a new record names them by their ids only."""
+        from .. import catalog, query
+
+        if not ids or self.child is None:
+            return {}
+        keys, reader = self._summary(), maybe_actor() or SYSTEM
+        mine = (Change.form_id == self.child.id) & (Change.action == "create") & dialect.among(Change.record_id, ids)
+        values = dict(Change.select(Change.record_id, Change.fields).where(mine).tuples())
+        texts: dict[int, list[str]] = {record_id: [] for record_id in values}
+        for key in keys:
+            f = self.child.fields[key]
+            held = {record_id: row[key] for record_id, row in values.items() if row.get(key) is not None}
+            titles = query.titles(catalog.get(f.points_at), set(held.values()), reader) if f.points_at else None
+            for record_id, value in held.items():
+                texts[record_id].append(f.format(value) if titles is None else titles.get(value, _("不可见")))
+        return {record_id: " × ".join(parts) for record_id, parts in texts.items() if parts}
 
     def _told_change(self, row: dict[str, Any]) -> str:
         from .. import query

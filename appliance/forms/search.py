@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from functools import cache, lru_cache
+from functools import cache, lru_cache, reduce
+from operator import or_
 from typing import Any
 
 import peewee
@@ -100,10 +101,17 @@ def query_groups(text: str) -> list[list[list[str]]]:
 
 def match(form: Form, text: str, visible: list[str]) -> Any:
     """An expression over the form's table: records that the text finds in the ``visible`` search fields."""
+    columns = [form.fields[k] for k in visible if k in form.columns]
+    tests = [_indexed(form, text, visible), *(f.sought(form.col(f.key), text) for f in columns)]
+    found = [test for test in tests if test is not None]
+    return reduce(or_, found) if found else peewee.Value(1) == 0
+
+
+def _indexed(form: Form, text: str, visible: list[str]) -> Any:
     keys = [k for k in form.search_fields if k in visible]
     groups = query_groups(text)
     if not keys or not groups:
-        return peewee.Value(1) == 0
+        return None
     index = peewee.Table(form.search_table).bind(db)
     rowid = peewee.Column(index, "rowid")
     result: Any = None

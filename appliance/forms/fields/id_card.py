@@ -207,8 +207,22 @@ class IdCard(Field):
         last = narrow(raw_text(value)).upper()
         if not TAIL.fullmatch(last):
             raise FieldError(_("请给出「%(field)s」的最后四位。", field=self.label))
+        return self._ending(column, last)
+
+    @staticmethod
+    def _ending(column: Any, last: str) -> Any:
         start = tail(last)
         return column.between(f"{start}.", f"{start}/")
+
+    def sought(self, column: Any, text: str) -> Any:
+        """By the whole number or its last four characters, without opening what is sealed."""
+        typed = re.sub(r"[\s-]", "", narrow(text)).upper()
+        if TAIL.fullmatch(typed):
+            return self._ending(column, typed)
+        try:
+            return column == seal(normal(typed)) if len(typed) == 18 else None
+        except FieldError:
+            return None
 
     def operand_words(self, op: str, value: Any) -> str:
         return str(value) if op == "ends_with" else super().operand_words(op, value)

@@ -10,9 +10,9 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..core import http
-from ..core.db import db
+from ..core.db import db, only_reading
 from ..core.errors import Forbidden
-from . import guards, second_factor, sessions, tokens, users
+from . import guards, preview, second_factor, sessions, tokens, users
 from .actor import Actor
 
 STEP_COOKIE = "guke_step"
@@ -45,6 +45,9 @@ def enter() -> AnyResponse | None:
     g.actor = _by_token() if api else _by_cookie()
     if g.actor is not None and g.actor.limit is not None:
         tokens.demand(g.actor, request.method, request.path)
+    if g.actor is not None and not api:
+        # A token of an administrator acts as the administrator.
+        g.actor = preview.enter(g.actor, request.endpoint)
     if view is None:
         return None
     if guard is None:
@@ -138,5 +141,6 @@ def set_cookie(
 
 
 def _give_back_connection(error: BaseException | None) -> None:
+    only_reading.set("")
     if db.database and not db.is_closed() and not db.in_transaction():
         db.close()

@@ -12,6 +12,7 @@ from ..customers import consents
 from ..forms import catalog
 from ..forms.catalog import Form
 from ..forms.query import clear, readable
+from ..forms.revealing import can_reveal
 from .body import MAX_LIMIT
 
 Doc = dict[str, Any]
@@ -356,7 +357,8 @@ def _form_paths(form: Form) -> Doc:
 
 def _reveal_paths(form: Form, actor: Actor) -> Doc:
     """Only forms with values that are shown whole on demand have this."""
-    keys = [key for key, f in clear(form, actor).items() if f.revealable]
+    own = clear(form, actor)
+    keys = [key for key, f in readable(form, actor).items() if (f.revealable and key in own) or can_reveal(f, form, actor)]
     if not keys:
         return {}
     key = {"name": "field", "in": "path", "required": True, "schema": {"enum": keys}}
@@ -366,8 +368,9 @@ def _reveal_paths(form: Form, actor: Actor) -> Doc:
             "parameters": [_id_parameter(), key],
             "post": {
                 "operationId": f"{form.key}.reveal", "tags": [form.key],
-                "summary": "A masked value whole; the audit log says who looked",
-                "responses": _ok(whole) | _errors("404"),
+                "summary": "A masked value whole; the audit log says who looked, and why",
+                "requestBody": _body(_object({"reason": {"type": "string", "minLength": 2, "maxLength": 200}}, "reason")),
+                "responses": _ok(whole) | _errors("400", "403", "404", "413", "415", "422"),
             },
         },
     }  # fmt: skip

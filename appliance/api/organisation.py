@@ -61,8 +61,9 @@ def _name(value: Any) -> str:
 @bp.post("/forms/<form_key>/records/<int:record_id>/<field_key>:reveal")
 @requires("see")
 def reveal_value(form_key: str, record_id: int, field_key: str) -> Response:
-    """A masked value whole; the audit log says who looked."""
-    return jsonify({"value": revealing.reveal(catalog.get(form_key), record_id, field_key, current_actor())})
+    """A masked value whole; the audit log says who looked, and why."""
+    reason = body.allow(body.read(), "reason").get("reason")
+    return jsonify({"value": revealing.reveal(catalog.get(form_key), record_id, field_key, current_actor(), reason)})
 
 
 @bp.get("/departments")

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Response, jsonify, request
+from flask import Response, jsonify, render_template, request
 from flask_babel import gettext as _
-from markupsafe import Markup
 
 from ..accounts import departments, people
 from ..accounts.actor import current_actor
 from ..accounts.guards import public, requires, requires_login
-from ..core.errors import NotFound
+from ..core.errors import NotFound, UserError
 from . import regions, revealing, search
-from .blueprint import bp, open_form
+from .blueprint import bp, open_form, open_record
 from .fields.address import read_line
 
 LIMIT = 50
@@ -101,12 +100,33 @@ def read_address() -> Response:
     return jsonify({"region": parts.region, "detail": parts.detail, "recipient": parts.recipient, "phone": parts.phone})
 
 
-@bp.post("/forms/<form_key>/records/<int:record_id>/fields/<field_key>/reveal")
+REVEAL = "/forms/<form_key>/records/<int:record_id>/fields/<field_key>/reveal"
+
+
+@bp.get(REVEAL)
 @requires("see")
-def reveal(form_key: str, record_id: int, field_key: str) -> str:
-    """A masked value whole; the audit log says who looked."""
-    value = revealing.reveal(open_form(form_key), record_id, field_key, current_actor())
-    note = _("已记入操作日志")
-    return Markup('<span class="sealed"><b class="num">{}</b> <small class="muted">{}</small></span>').format(
-        value, note
-    )
+def ask_reveal(form_key: str, record_id: int, field_key: str) -> str:
+    """Why the whole value is wanted: a dialog."""
+    return _reveal_dialog(form_key, record_id, field_key)
+
+
+def _reveal_dialog(form_key: str, record_id: int, field_key: str, **context: Any) -> str:
+    record, actor = open_record(form_key, record_id), current_actor()
+    field = revealing.field_of(record.form, field_key, actor)
+    context = {"value": None, "errors": {}, "reason": ""} | context
+    return render_template("forms/_reveal.html", record=record, field=field, left=revealing.left(actor), **context)
+
+
+@bp.post(REVEAL)
+@requires("see")
+def reveal(form_key: str, record_id: int, field_key: str) -> str | tuple[str, int]:
+    """A masked value whole; the audit log says who looked, and why."""
+    reason = request.form.get("reason", "")
+    try:
+        value = revealing.reveal(open_form(form_key), record_id, field_key, current_actor(), reason)
+    except NotFound:
+        raise
+    except UserError as error:
+        errors = error.errors or {"": error.message}
+        return _reveal_dialog(form_key, record_id, field_key, errors=errors, reason=reason), error.status
+    return _reveal_dialog(form_key, record_id, field_key, value=value)

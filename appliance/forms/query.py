@@ -37,7 +37,9 @@ MAX_GROUPS = 5_000
 class Masked:
     """A value that the reader may not see whole."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, one_by_one: bool = False) -> None:
+        """``one_by_one``: the whole can be had on demand (``forms.revealing``)."""
+        self.one_by_one = one_by_one
         self.text = text if len(text) < 2 else text[: max(1, len(text) // 4)] + "****" + text[-max(1, len(text) // 4) :]
 
     def __str__(self) -> str:
@@ -58,6 +60,8 @@ class Record:
     updated_by: int | None
     titles: dict[tuple[str, int], str] = field(default_factory=dict)
     """Titles of related records, by field and id."""
+    writable: bool | None = None
+    """Whether it is the reader's to edit, once somebody asked (``record_pages.may_edit``)."""
 
     @property
     def title(self) -> str:
@@ -82,7 +86,11 @@ class Record:
         """The field's value as the record's own page shows it."""
         value = self.get(key)
         f = self.form.field(key)
-        return self.cell(key) if f is None or isinstance(value, Masked) else f.render_whole(value, self)
+        if f is None:
+            return self.cell(key)
+        if isinstance(value, Masked):
+            return f.sealed(self.cell(key), self) if value.one_by_one else self.cell(key)
+        return f.render_whole(value, self)
 
     def text(self, key: str) -> str:
         """The field's value as plain text; a relation by its title."""
@@ -295,7 +303,8 @@ class Query:
             if key in masked and permissions.field_access(actor, form.key, key) == "masked":
                 for record in records:
                     value = record.values[key]
-                    record.values[key] = None if value is None else Masked(f.format(value))
+                    own = f.column and not f.through and f.type != "relation"
+                    record.values[key] = None if value is None else Masked(f.format(value), bool(own))
         return records
 
     def _leave_out(self, records: list[Record], f: Lookup) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flask_babel import gettext as _
 from markupsafe import Markup
 
-from ..accounts import permissions
+from ..accounts import permissions, sharing
 from ..accounts.actor import Actor
 from . import catalog, layout, listing, live, panels, query
 from .catalog import SYSTEM_FIELDS, Form
@@ -133,15 +133,33 @@ def build(record: Record, actor: Actor) -> RecordPage:
     """Everything but what is fetched later (related lists, panels, history)."""
     return RecordPage(
         record, actor, tabs(record, actor), facts(record, actor), related(record.form, actor),
-        panels.of(record, actor), panels.actions_of(record, actor), listing.rights(record.form, actor),
+        panels.of(record, actor), panels.actions_of(record, actor), _rights(record, actor),
     )  # fmt: skip
+
+
+def may_edit(record: Record, actor: Actor) -> bool:
+    """Whether this very record is the actor's to edit: one that was only shown to them is not."""
+    if not sharing.any_for(actor.id, record.form.key):
+        return True
+    if record.writable is None:
+        record.writable = record.id in query.visible_ids(record.form.key, [record.id], actor, verb="edit")
+    return record.writable
+
+
+def _rights(record: Record, actor: Actor) -> dict[str, bool]:
+    found = listing.rights(record.form, actor)
+    if sharing.any_for(actor.id, record.form.key):
+        found["edit"] = found["edit"] and may_edit(record, actor)
+        own = query.visible_ids(record.form.key, [record.id], actor, verb="delete")
+        found["delete"] = found["delete"] and record.id in own
+    return found
 
 
 def shown(record: Record, key: str, actor: Actor, locked: bool | None = None) -> Shown:
     """``locked``: whether the form's own conditions lock the field; asked for when it is not said."""
     f = record.form.field(key)
     assert f is not None
-    may = key in record.form.fields and editable(record.form, f, actor)
+    may = key in record.form.fields and editable(record.form, f, actor) and may_edit(record, actor)
     if may and locked is None and (state := live.states_of(record.form, record.id).get(key)):
         locked = state.locked
     return Shown(f, record.whole(key), may and not locked)

@@ -34,6 +34,7 @@ from . import (
     quick_views,
     record_views,
     saved_views,
+    sharing_views,
 )
 from .blueprint import bp, link, open_form
 from .boards import kinds

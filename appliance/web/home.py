@@ -13,7 +13,7 @@ from ..accounts.actor import Actor, maybe_actor
 from ..accounts.permissions import can
 from ..automation.models import DecisionTableRow, RuleRow
 from ..core import clock, i18n, nav, settings
-from ..core.db import read, write
+from ..core.db import only_reading, read, write
 from ..forms import catalog
 from ..forms.importing.models import Import
 from ..forms.query import Query
@@ -179,7 +179,7 @@ def label_of(entry: nav.Entry) -> str:
 
 def _remember(response: Response) -> Response:
     """Notes the first time somebody really looked at the customers and at a dashboard: steps three and five."""
-    if response.status_code != 200 or request.method != "GET" or maybe_actor() is None:
+    if response.status_code != 200 or request.method != "GET" or maybe_actor() is None or only_reading.get():
         return response
     key = _looked_at()
     if key and not settings.get(key):

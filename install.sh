@@ -183,6 +183,7 @@ run_tests() {
     ruff format --check . || checks=1
     mypy || checks=1
     lint-imports || checks=1
+    bandit -q -c pyproject.toml -r appliance || checks=1
     [ "$checks" = 0 ] || say "静态检查没有通过（见上）。" "The static checks did not pass (see above)." >&2
     tests=0
     pytest -q -n auto tests || tests=$?

@@ -236,7 +236,7 @@ def _html(text: str, names: dict[str, int], called: set[int]) -> Markup:
         lambda m: f'<a href="{m[0]}" rel="noopener noreferrer" target="_blank">{m[0]}</a>',
         "".join(parts),
     )
-    return Markup(linked)
+    return Markup(linked)  # nosec B704: escaped above
 
 
 # -- what happens to a record -----------------------------------------------------------------------------------------

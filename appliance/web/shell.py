@@ -90,7 +90,7 @@ def waiting(actor: Actor) -> int:
 def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
         ui=_Macros(app),
-        shell=Shell(),
+        shell=Shell(),  # nosec B604: no process is started
         sprite=_sprite(app),
         label=i18n.label,
         settings=settings.get,

@@ -319,7 +319,7 @@ class SubForm(LinkField):
             return escape("")
         from .. import sub_forms
 
-        return Markup(render_template("forms/_rows.html", grid=sub_forms.shown(self, value), field=self))
+        return Markup(render_template("forms/_rows.html", grid=sub_forms.shown(self, value), field=self))  # nosec B704: a template
 
     def grid(self, one: Any) -> Grid:
         """The table of inputs for what an input holds."""

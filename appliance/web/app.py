@@ -33,6 +33,7 @@ BLUEPRINTS = (
     "forms.importing.views",
     "forms.public.views",
     "forms.designing.views",
+    "forms.retention_views",
     "customers.views",
     "customers.privacy_views",
     "automation.views",

@@ -177,7 +177,7 @@ def sniff_delimiter(head: str) -> str:
     return best
 
 
-_GUARDED = re.compile(r"'(?:[=+\-@\t\r'].*|\d+|null)", re.DOTALL | re.IGNORECASE)
+_GUARDED = re.compile(r"'(?:[=+\-@\t\r\n＝＋－＠'].*|\d+|null)", re.DOTALL | re.IGNORECASE)
 
 
 def unwrap(cell: str) -> Cell:

@@ -40,6 +40,7 @@ PARTS = (
     "forms.duplicates",
     "forms.handing_over",
     "forms.purging",
+    "forms.retention",
     "forms.designing.conversion",
     "forms.designing.bin",
     "forms.designing.copying",

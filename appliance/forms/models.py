@@ -11,6 +11,7 @@ from .file_models import TABLES as FILE_TABLES
 from .formula.models import TABLES as FORMULA_TABLES
 from .importing.models import TABLES as IMPORT_TABLES
 from .public.models import TABLES as PUBLIC_TABLES
+from .retention_models import TABLES as RETENTION_TABLES
 
 
 class FormRow(Model):
@@ -235,4 +236,5 @@ TABLES = [
     *IMPORT_TABLES,
     *FORMULA_TABLES,
     *PUBLIC_TABLES,
+    *RETENTION_TABLES,
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 from appliance.forms import fields
 from appliance.forms.fields.base import OPERATOR_WORDS
 from appliance.web import help as web_help
-from tests.support.http import Api
+from tests.forms.test_files import png, send
+from tests.support.http import Api, Client
 
 
 @dataclass
@@ -269,14 +271,63 @@ SAMPLES = {
     ),
 }  # fmt: skip
 
-ELSEWHERE = {"attachments", "id_card", "identities", "images", "relations", "signature", "sub_form", "tags"}
-"""Types whose tests are elsewhere: those of customers, and the one whose API form nobody can write down."""
+
+@dataclass
+class Held:
+    """A type whose API form nobody can write down beforehand: it names files, rows or a sealed value.
+
+    ``give``: what is sent; ``printed``: of what the API prints; ``shown``: in lists and in files. ``filters`` are of two
+    records: the first has the value, the second has none.
+    """
+
+    give: Callable[[Api], Any]
+    printed: Callable[[Any], Any]
+    value: Any
+    shown: str
+    bad: list[Any]
+    filters: list[tuple[str, Any, set[int]]] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def names(files: Any) -> list[str]:
+    return [file["name"] for file in files]
+
+
+HELD = {
+    "attachments": Held(lambda api: [send(api, "合同.pdf", b"%PDF-")["id"]], names, ["合同.pdf"], "合同.pdf", [[99], "x", {"a": 1}, True]),
+    "images": Held(lambda api: [send(api, "照片.png", png())["id"]], names, ["照片.png"], "照片.png", [[99], "x", {"a": 1}, True]),
+    "signature": Held(
+        lambda api: send(api, "签名.png", png())["id"], lambda file: file["type"], "image/png", "已签名", [99, "x", {"a": 1}, True]
+    ),
+    "relations": Held(
+        lambda api: [{"sku": "P1"}, 2], lambda ids: ids, [1, 2], "面霜", [[99], [{"sku": "P9"}], True],
+        [("has_any", [1], {0}), ("has_all", [1, 2], {0}), ("has_none", [{"sku": "P2"}], {1}), ("has_any", [99], set())],
+        {"form": "product"},
+    ),
+    "sub_form": Held(
+        lambda api: [{"item": "壳", "quantity": 2}], lambda rows: [(row["item"], row["quantity"]) for row in rows], [("壳", 2)],
+        "壳", [[{"item": "壳", "quantity": "x"}], [{"nothing": 1}], [5], {"a": 1}, True],
+        options={"fields": [{"key": "item", "label": "品名", "type": "text"}, {"key": "quantity", "label": "数量", "type": "integer"}]},
+    ),
+    "id_card": Held(
+        lambda api: "11010519491231002x", lambda value: value["masked"], "110***********002X", "110***********002X",
+        ["110105194912310021", "123", 5.5, ["x"], True],
+        [
+            ("eq", "11010519491231002X", {0}), ("ne", "11010519491231002X", {1}), ("in", ["11010519491231002X"], {0}),
+            ("not_in", ["11010519491231002X"], {1}), ("ends_with", "002X", {0}), ("ends_with", "0021", set()),
+        ],
+    ),
+}  # fmt: skip
+
+
+ELSEWHERE = {"identities", "tags"}
+"""Types of the customer form alone: their tests are with the customers."""
 COMPUTED = {"formula", "lookup", "rollup", "auto_number"}
 """Types that Guke fills itself: ``test_computed_fields`` holds them to a contract of their own."""
 
 
 def test_every_type_has_its_sample() -> None:
-    assert set(SAMPLES) == set(fields.TYPES) - ELSEWHERE - COMPUTED
+    assert set(SAMPLES) | set(HELD) == set(fields.TYPES) - ELSEWHERE - COMPUTED
 
 
 @pytest.fixture
@@ -424,3 +475,43 @@ def test_a_file_that_was_exported_is_imported_as_it_was(
     assert len(after) == 2 * len(before)
     if kind not in PLAIN_IN_FILES:
         assert all(after.count(value) == 2 * before.count(value) for value in before)
+
+
+@pytest.mark.parametrize("kind", sorted(HELD))
+def test_what_cannot_be_written_down_keeps_the_contract_too(
+    api: Api, client: Client, cli: Any, kind: str, tmp_path: Path
+) -> None:
+    held = HELD[kind]
+    for sku in ("P1", "P2"):
+        api.post("/forms/product/records", {"values": {"sku": sku, "name": "面霜"}})
+    v = {"key": "v", "label": "值", "type": kind, **held.options}
+    api.post("/forms", {"key": "box", "label": "盒", "columns": ["v"], "fields": [v]})
+    made = api.post("/forms/box/records", {"values": {"v": held.give(api)}})
+    ids = [made["id"], api.post("/forms/box/records", {"values": {}})["id"]]
+    out = made["values"]["v"]
+    assert held.printed(out) == held.value
+    path = f"/forms/box/records/{ids[0]}"
+    assert api.patch(path, {"values": {"v": out}})["version"] == 1, "it takes again what it prints"
+
+    filters = [("empty", None, {1}), ("not_empty", None, {0}), *held.filters]
+    assert {op for op, _value, _places in filters} == set(fields.TYPES[kind].operators), "a sample for each operator"
+    for op, value, places in filters:
+        where = {"field": "v", "op": op, "value": value}
+        found = {r["id"] for r in api.post("/forms/box/query", {"where": where})["records"]}
+        assert found == {ids[place] for place in places}, (op, value)
+    if fields.TYPES[kind].sortable:
+        assert [r["id"] for r in api.get("/forms/box/records", sort="v")["records"]] == ids
+    else:
+        api.get("/forms/box/records", sort="v", expect=422)
+
+    for bad in held.bad:
+        problem = api.patch(path, {"values": {"v": bad}}, expect=422)
+        assert problem["errors"][0]["field"].partition(".")[0] == "v", bad
+    assert api.get(path)["version"] == 1
+    for page in ("/forms/box", f"/forms/box/records/{ids[0]}", f"/forms/box/records/{ids[0]}/edit"):
+        assert client.get(page).status_code == 200
+    shown = client.get(f"/forms/box/records/{ids[0]}").text
+    assert held.shown in shown or "/files/" in shown, "in words, or as a picture"
+    cli("export", "box", tmp_path / "box.csv").ok()
+    assert held.shown in (tmp_path / "box.csv").read_text(encoding="utf-8-sig")
+    assert api.patch(path, {"values": {"v": None}})["values"]["v"] in (None, [])

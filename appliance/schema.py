@@ -37,6 +37,7 @@ PARTS = (
     "forms.filling",
     "forms.deleting",
     "forms.bulk_edit",
+    "forms.pasting",
     "forms.duplicates",
     "forms.handing_over",
     "forms.purging",

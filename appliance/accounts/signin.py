@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 from ..core import clock
 from ..core.db import read, write
 from ..core.errors import UserError
-from . import audit, passwords, second_factor, sessions, throttle, users
+from . import audit, ldap_signin, passwords, second_factor, sessions, sources, throttle, users
 from .models import User
 
 
@@ -17,15 +17,25 @@ def check(login: str, password: str, ip: str) -> int:
     throttle.demand(login, ip)
     with read():
         user = User.get_or_none(User.login == login, User.active)
-    if not passwords.matches(password, user.password_hash if user else None):
+    problem = UserError(_("登录名或密码不对。"))
+    own = passwords.matches(password, user.password_hash if user else None)
+    known = user if own and sources.local_is_open(user) else None
+    if known is None:
+        try:
+            known = ldap_signin.find(login, password)
+        except UserError as error:
+            problem = error
+    if known is None:
         throttle.failed(login, ip)
         audit.note("sign_in.failed", {"user": user.id} if user else {})
         wait = throttle.wait(login, ip)
-        raise throttle.TooManyFailures(wait) if wait else UserError(_("登录名或密码不对。"))
+        raise throttle.TooManyFailures(wait) if wait else problem
+    user = known
     if not second_factor.is_on(user.id):
         # Else the password would buy new guesses at the code: the second step clears the count.
         throttle.passed(login)
-    _renew_hash(user, password)
+    if own:
+        _renew_hash(user, password)
     return int(user.id)
 
 
@@ -36,10 +46,18 @@ def confirm(user_id: int, password: str, ip: str) -> None:
     """
     user = users.get(user_id)
     throttle.demand(user.login, ip)
-    if not passwords.matches(password, user.password_hash):
+    if not passwords.matches(password, user.password_hash) and not _in_directory(user, password):
         throttle.failed(user.login, ip)
         raise UserError(_("现在的密码不对。"), "current")
     throttle.passed(user.login)
+
+
+def _in_directory(user: User, password: str) -> bool:
+    try:
+        found = ldap_signin.find(user.login, password)
+    except UserError:
+        return False
+    return found is not None and found.id == user.id
 
 
 def open_session(user_id: int, ip: str, agent: str) -> str:

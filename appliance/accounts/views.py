@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from ..core import http, i18n
 from ..core.errors import NotFound, UserError
-from . import audit, gate, passwords, reset, second_factor, sessions, setup, signin, throttle, users
+from . import audit, gate, passwords, reset, second_factor, sessions, setup, signin, sources, throttle, users
 from .actor import current_actor, maybe_actor
 from .guards import public, requires_login
 
@@ -23,7 +25,12 @@ Answer = Response | str | tuple[str, int]
 def sign_in() -> Answer:
     if maybe_actor():
         return redirect(http.safe_next(request.args.get("next")))
-    return render_template("accounts/sign_in.html", new=not users.has_admin(), errors={})
+    return _sign_in_page(new=not users.has_admin(), errors={})
+
+
+def _sign_in_page(**context: Any) -> str:
+    provider = sources.get("oidc")
+    return render_template("accounts/sign_in.html", provider=provider if provider.enabled else None, **context)
 
 
 @bp.post("/login")
@@ -33,7 +40,7 @@ def sign_in_check() -> Answer:
     try:
         user_id = signin.check(login, password, request.remote_addr or "")
     except UserError as error:
-        page = render_template("accounts/sign_in.html", new=False, login=login, errors={"": error.message})
+        page = _sign_in_page(new=False, login=login, errors={"": error.message})
         return answer_with_wait(page, error)
     return admitted(user_id, http.safe_next(request.args.get("next")))
 

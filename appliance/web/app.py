@@ -34,6 +34,7 @@ BLUEPRINTS = (
     "forms.public.views",
     "forms.designing.views",
     "forms.retention_views",
+    "forms.watermark",
     "customers.views",
     "customers.privacy_views",
     "automation.views",

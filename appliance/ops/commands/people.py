@@ -67,15 +67,31 @@ def list_users() -> None:
     cli.show({"users": rows}, *lines)
 
 
-@user.command("disable", help="停用用户 · end a person's access")
+@user.command("disable", help="停用用户，可同时把他名下的内容交给别人 · end a person's access")
 @click.argument("login")
-def disable(login: str) -> None:
+@click.option("--hand-over-to", "to", default="", help="接手的人的登录名 · who gets everything that is theirs")
+def disable(login: str, to: str) -> None:
     from ...accounts import users
     from ...accounts.actor import SYSTEM
+    from ...core import jobs
+    from ...forms import handing_over
 
     found = users.by_login(login)
+    heir = users.by_login(to) if to else None
+    if heir and (heir.id == found.id or not heir.active):
+        raise UserError(_("请选择一位能登录的同事来接手。"), "to")
     users.disable(found.id, SYSTEM)
-    cli.show({"id": found.id, "login": found.login, "active": False}, _("已停用 %(login)s。", login=found.login))
+    answer = {"id": found.id, "login": found.login, "active": False}
+    lines = [_("已停用 %(login)s。", login=found.login)]
+    if heir and handing_over.holdings(found.id):
+        job_id = handing_over.start(found.id, heir.id, None, SYSTEM)
+        job = jobs.work_on(job_id) or jobs.get(job_id)
+        if job.status == "failed":
+            raise UserError(job.error or _("没有完成。"))
+        count = handing_over.moved(job.result or {})
+        answer["handed_over"] = count
+        lines.append(_("%(count)s 项已交给 %(name)s。", count=count, name=heir.name))
+    cli.show(answer, *lines)
 
 
 @user.command("reset-password", help="重设密码；不给密码时打印一次性链接 · set a password or print a one-time link")

@@ -9,6 +9,7 @@ from typing import Any
 from flask_babel import gettext as _
 
 from ..core.errors import NotFound
+from ..forms import watermark
 from ..forms.importing import tables
 from .data import Column, Result
 
@@ -23,7 +24,7 @@ def write(result: Result, suffix: str) -> bytes:
     rows = [[_cell(c, v, t) for c, v, t in zip(result.columns, r.values, r.texts, strict=True)] for r in result.rows]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"report.{suffix}"
-        tables.write_table(path, header, rows)
+        tables.write_table(path, header, rows, watermark.of_export())
         return path.read_bytes()
 
 

@@ -14,6 +14,7 @@ from ..accounts.guards import requires_admin
 from ..core import clock, settings
 from ..core.db import read
 from ..core.errors import UserError
+from ..forms import watermark
 from ..forms.importing import tables
 
 bp = Blueprint("log_export", __name__)
@@ -38,7 +39,7 @@ def write(wanted: audit.Filter, path: Path) -> int:
             at = clock.local(line.at, tz).strftime("%Y-%m-%d %H:%M:%S")
             yield [line.id, at, line.who, line.what, line.detail, line.ip, line.agent, line.seal]
 
-    tables.write_table(path, header, rows())
+    tables.write_table(path, header, rows(), watermark.of_export())
     audit.note("log.exported", {"count": count})
     return count
 

@@ -19,7 +19,7 @@ from ...core import clock, files, jobs, settings
 from ...core.errors import Forbidden, UserError
 from ...core.i18n import speaking
 from ...core.jobs import Job
-from .. import catalog
+from .. import catalog, watermark
 from ..catalog import SYSTEM_FIELDS, Form
 from ..fields import build
 from ..fields.base import Field
@@ -129,13 +129,13 @@ def write_file(query: Query, path: Path, keys: list[str] | None = None, job: Job
             if job and written % 500 == 0:
                 job.progress(written, total)
 
-    tables.write_table(path, [column.header for column in wanted], rows())
+    tables.write_table(path, [column.header for column in wanted], rows(), watermark.of_export(query.actor))
     return written
 
 
-def file_name(form: Form, suffix: str) -> str:
+def file_name(form: Form, suffix: str, actor: Actor | None = None) -> str:
     today: dt.date = clock.today(settings.tz())
-    return f"{form.label}-{today:%Y%m%d}.{suffix}"
+    return f"{form.label}-{today:%Y%m%d}{watermark.in_name(actor)}.{suffix}"
 
 
 @jobs.handler("export", label=_l("导出"))
@@ -151,5 +151,5 @@ def run(job: Job) -> dict[str, Any]:
         query = selected(form, actor, asked["where"], asked["search"], asked["sort"], asked["ids"])
         count = write_file(query, path, asked["keys"], job)
         with path.open("rb") as content:
-            file_id = files.save(content, file_name(form, asked["suffix"]), actor_id=actor.id)
+            file_id = files.save(content, file_name(form, asked["suffix"], actor), actor_id=actor.id)
     return {"file_id": file_id, "records_exported": count}

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from flask_babel import gettext as _
+
 KINDS = {
     "csv": "text/csv",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -15,12 +17,15 @@ KINDS = {
 _RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Writes by the suffix of ``path``. Text never becomes a formula when the file is opened in Excel."""
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]], mark: str = "") -> None:
+    """Writes by the suffix of ``path``. Text never becomes a formula when the file is opened in Excel.
+
+    ``mark``: who made it and when, for the printed margins and a last sheet of a workbook.
+    """
     if path.suffix.lower() == ".csv":
         _write_csv(path, header, rows)
     else:
-        _write_xlsx(path, header, rows)
+        _write_xlsx(path, header, rows, mark)
 
 
 def guarded(value: Any) -> Any:
@@ -45,7 +50,7 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]])
             writer.writerow(["" if cell is None else guarded(cell) for cell in row])
 
 
-def _write_xlsx(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def _write_xlsx(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]], mark: str) -> None:
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
@@ -67,4 +72,14 @@ def _write_xlsx(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]
     sheet.append([text(name) for name in header])
     for row in rows:
         sheet.append([text(cell) for cell in row])
+    if mark:
+        _put_mark(book, sheet, text(mark))
     book.save(path)
+
+
+def _put_mark(book: Any, sheet: Any, mark: Any) -> None:
+    """In the margins, where "&" begins a code of its own, and on a sheet behind the data."""
+    last = book.create_sheet(_("水印"))
+    last.append([mark])
+    for one in (sheet, last):
+        one.oddHeader.right.text = one.oddFooter.center.text = str(mark).replace("&", "&&")

@@ -22,7 +22,7 @@ from .bulk_actions import BATCH, Outcome, Selection
 from .hooks import Cause
 from .models import Change
 
-WRITING = ("forms.bulk_edit", "automation.bulk")
+WRITING = ("forms.bulk_edit", "forms.paste", "automation.bulk")
 """Kinds of jobs that can be taken back here."""
 TOLD = 20
 """Refusals that a result keeps word for word."""

@@ -1,10 +1,10 @@
-"""Editing a cell of a list where it stands."""
+"""Editing the cells of a list where they stand: one, or a column of them by pasting."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flask import make_response, render_template, request
+from flask import Response, make_response, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -13,8 +13,8 @@ from ..accounts.actor import current_actor
 from ..accounts.guards import requires
 from ..core import http
 from ..core.errors import Conflict, UserError
-from . import in_place, query, record_pages
-from .blueprint import bp, open_record
+from . import in_place, pasting, query, record_pages
+from .blueprint import bp, open_form, open_record
 from .fields.base import Field
 from .record_pages import Input
 
@@ -69,3 +69,26 @@ def save_cell(form_key: str, record_id: int, field_key: str) -> AnyResponse:
     if changed.undo:
         http.toast(response, _("已修改「%(field)s」", field=f.label), changed.undo)
     return response
+
+
+@bp.post("/forms/<form_key>/paste")
+@requires("bulk")
+def paste(form_key: str) -> AnyResponse:
+    """Shows what ``text`` would make of ``field`` in the records ``ids``; with ``go`` writes it."""
+    given, actor = request.form, current_actor()
+    key, text = given.get("field", ""), given.get("text", "")
+    ids = [int(i) for i in given.get("ids", "").split(",") if i.isdecimal() and len(i) < 16]
+    form = open_form(form_key)
+    try:
+        pasted = pasting.read(form, key, ids, text, actor)
+    except UserError as error:
+        if error.status != 422:
+            raise
+        return make_response(render_template("forms/_paste.html", form=form, refused=error.message))
+    stale = given.get("go") == "1" and given.get("seen") != pasted.seen
+    if given.get("go") != "1" or stale or not pasted.good:
+        shown = render_template("forms/_paste.html", form=form, pasted=pasted, text=text, stale=stale)
+        return make_response(shown, 409 if stale else 200)
+    outcome = pasting.put(pasted, actor)
+    response = http.toast(Response(status=204), outcome.message, outcome.undo)
+    return http.trigger(response, "guke:refresh")

@@ -106,7 +106,8 @@
   }
 
   document.addEventListener("htmx:beforeSwap", function (event) {
-    if (event.detail.target !== editor) return;
+    var pasting = event.detail.requestConfig && /\/paste$/.test(event.detail.requestConfig.path);
+    if (event.detail.target !== editor && !pasting) return;
     /* A refusal, and what somebody else saved meanwhile, are shown in the editor. */
     if (event.detail.xhr.status === 409 || event.detail.xhr.status === 422) {
       event.detail.shouldSwap = true;
@@ -187,6 +188,20 @@
     event.preventDefault();
     String(window.getSelection()) && window.getSelection().removeAllRanges();
     edit(cell);
+  });
+
+  /* ---- pasting ---- */
+
+  /* A column from a spreadsheet goes into this cell and those below it, once what it would do was seen. */
+  list.addEventListener("paste", function (event) {
+    var cell = event.target.closest("tbody tr[data-id] > td, tbody tr[data-id] > th.title");
+    if (!cell || event.target.matches("input, select, textarea, [contenteditable]") || !canEdit(cell)) return;
+    var url = cell.closest(".list-table").dataset.paste, text = event.clipboardData.getData("text/plain");
+    if (!url || !text) return;
+    event.preventDefault();
+    var ids = [];
+    for (var row = cell.parentElement; row; row = row.nextElementSibling) if (row.dataset.id) ids.push(row.dataset.id);
+    window.htmx.ajax("POST", url, { target: "#bulk-dialog", swap: "innerHTML", values: { field: head(cell).dataset.key, ids: ids.join(","), text: text } });
   });
 
   /* ---- frozen columns ---- */

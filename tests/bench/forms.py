@@ -144,7 +144,7 @@ CASES: list[tuple[str, str, dict[str, Any], str, tuple[Any, ...]]] = [
     ("filter by three fields, first page", "page", {"where": DEAR},
      "deleted_at IS NULL AND status = 'open' AND refund >= 20000 AND city = '杭州' ORDER BY id DESC LIMIT 51", ()),
     ("filter by part of a text, first page", "page", {"where": NAMED},
-     "deleted_at IS NULL AND instr(reason, '破损77') > 0 AND vip = 1 ORDER BY id DESC LIMIT 51", ()),
+     "deleted_at IS NULL AND reason LIKE '%破损77%' AND vip = 1 ORDER BY id DESC LIMIT 51", ()),
     ("count of the three fields", "count", {"where": DEAR},
      "SELECT count(*) FROM hand WHERE deleted_at IS NULL AND status = 'open' AND refund >= 20000 AND city = '杭州'", ()),
     ("count of all", "count", {}, "SELECT count(*) FROM hand WHERE deleted_at IS NULL", ()),

@@ -247,6 +247,8 @@ def _apply(draft: Draft, before: dict[int, dict[str, Any]], changes: dict[int, d
                 for i, (record_id, value) in enumerate(zip(draft.ids or [], draft.columns[key], strict=True))
                 if value is not UNSET and i not in draft.errors
             }
+            if not wanted:
+                continue
             for record_id, delta in _link(form, key).write(wanted, actor_id, draft.cause).items():
                 logged.setdefault(record_id, {})[key] = delta
     if not logged:

@@ -143,8 +143,10 @@ def _end_of_life(life: str) -> int | None:
 def _scope(access: str, definitions: bool, forms: list[str]) -> tokens.Scope | None:
     if access == "full":
         return None
-    words = [access] if access in ("read", "write") else []
-    return tokens.Scope.read([*words, *(["definitions"] if definitions or not words else []), *(f"form:{f}" for f in forms)])
+    words = [access] if access in ("read", "write") else ["definitions"]
+    if definitions:
+        words.append("definitions")
+    return tokens.Scope.read([*words, *(f"form:{key}" for key in forms)])
 
 
 @bp.post("/tokens/<int:token_id>/revoke")

@@ -182,11 +182,17 @@ def _tell(user_id: int, deputy_id: int, first: dt.date, last: dt.date, actor: Ac
     said = {"user": people.name(user_id), "deputy": people.name(deputy_id), "first": first, "last": last}
     if deputy_id != actor.id:
         notices.tell(
-            [deputy_id], "deputy", lambda to: _("%(first)s 至 %(last)s 由您代理 %(user)s。", **said), "/settings/deputies"
+            [deputy_id],
+            "deputy",
+            lambda to: _("%(first)s 至 %(last)s 由您代理 %(user)s。", **said),
+            "/settings/deputies",
         )
     if user_id != actor.id:
         notices.tell(
-            [user_id], "deputy", lambda to: _("%(first)s 至 %(last)s 由 %(deputy)s 代理您。", **said), "/settings/deputies"
+            [user_id],
+            "deputy",
+            lambda to: _("%(first)s 至 %(last)s 由 %(deputy)s 代理您。", **said),
+            "/settings/deputies",
         )
 
 

@@ -16,7 +16,9 @@ from .actor import current_actor
 from .guards import requires_login
 
 bp = Blueprint("deputies", __name__, url_prefix="/settings/deputies")
-nav.add("settings", _l("请假代理"), "deputies.page", "user-share", order=35, words="deputy absence holiday daili qingjia")
+nav.add(
+    "settings", _l("请假代理"), "deputies.page", "user-share", order=35, words="deputy absence holiday daili qingjia"
+)
 
 STATES = {"coming": (_l("未开始"), "blue"), "now": (_l("进行中"), "green"), "over": (_l("已结束"), "neutral")}
 Answer = Response | str | tuple[str, int]
@@ -35,7 +37,12 @@ def name() -> Answer:
     user_id = form.get("user", type=int) or actor.id or 0
     try:
         deputies.name(
-            user_id, form.get("deputy", type=int), form.get("since", ""), form.get("until", ""), form.get("note", ""), actor
+            user_id,
+            form.get("deputy", type=int),
+            form.get("since", ""),
+            form.get("until", ""),
+            form.get("note", ""),
+            actor,
         )
     except UserError as error:
         return _page(form, error.errors or {"": error.message}), error.status

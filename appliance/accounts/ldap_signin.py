@@ -156,7 +156,7 @@ def _read(entry: Any, options: Ldap) -> Vouched:
         return bytes(values[0]).decode("utf-8", "replace").strip()
 
     lasting = next((bytes(raw[n.casefold()][0]) for n in UNCHANGING if raw.get(n.casefold())), None)
-    groups = raw.get(options.groups_from.casefold(), []) if options.groups_from else []
+    groups = (raw.get(options.groups_from.casefold()) or []) if options.groups_from else []
     return Vouched(
         subject=lasting.hex() if lasting else f"dn:{entry['dn'].casefold()}",
         login=text(options.login_from),

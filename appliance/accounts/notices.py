@@ -40,7 +40,9 @@ def tell(user_ids: Iterable[int], kind: str, text: Words, link: str | None = Non
         actor = users.actor_of(user_id)
         words = _for(actor, text) if actor else None
         if actor and words:
-            rows.append({"user_id": user_id, "kind": kind, "text": _instead_of(name, words, actor), "link": link, "at": now})
+            rows.append(
+                {"user_id": user_id, "kind": kind, "text": _instead_of(name, words, actor), "link": link, "at": now}
+            )
     if rows:
         with write():
             Notice.insert_many(rows).execute()

@@ -116,7 +116,8 @@ def _discover(options: Oidc) -> dict[str, Any]:
     found = _get(f"{options.issuer.rstrip('/')}/.well-known/openid-configuration")
     if found.get("issuer", "").rstrip("/") != options.issuer.rstrip("/"):
         raise UserError(
-            _("登录服务自称 %(issuer)s，与填写的发行者网址不一致。", issuer=str(found.get("issuer", ""))[:100]), "issuer"
+            _("登录服务自称 %(issuer)s，与填写的发行者网址不一致。", issuer=str(found.get("issuer", ""))[:100]),
+            "issuer",
         )
     for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
         url = urlsplit(str(found.get(name, "")))
@@ -132,7 +133,9 @@ def _get(url: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise UserError(_("%(url)s 没有给出登录服务的说明（状态 %(status)s）。", url=url, status=answer.status), "issuer")
+        raise UserError(
+            _("%(url)s 没有给出登录服务的说明（状态 %(status)s）。", url=url, status=answer.status), "issuer"
+        )
     return found
 
 
@@ -188,7 +191,7 @@ def _claims(options: Oidc, provider: dict[str, Any], token: dict[str, Any], nonc
             "nonce": {"essential": True, "value": nonce},
         }
         params = {"nonce": nonce, "client_id": options.client_id, "access_token": token.get("access_token")}
-        claims = CodeIDToken(signed.claims, signed.header, wanted, params)  # type: ignore[arg-type]
+        claims = CodeIDToken(signed.claims, signed.header, wanted, params)
         claims.validate(now=clock.now(), leeway=LEEWAY)
     except (JoseError, ValueError, KeyError, TypeError) as error:
         log.warning("the provider's ID token is not good: %s", error)

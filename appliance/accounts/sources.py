@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -153,7 +153,11 @@ def read_options(kind: str, given: Mapping[str, str]) -> Any:
         else:
             typed[f.name] = raw
     options = cls(**typed)
-    errors = _common_errors(options) | (_ldap_errors(options) if isinstance(options, Ldap) else _oidc_errors(options))
+    errors = _common_errors(options)
+    if isinstance(options, Ldap):
+        errors |= _ldap_errors(options)
+    elif isinstance(options, Oidc):
+        errors |= _oidc_errors(options)
     if errors:
         raise FieldErrors(errors)
     return options
@@ -327,8 +331,3 @@ def _names_of(group: str) -> set[str]:
     folded = group.casefold().strip()
     first = folded.split(",", 1)[0]
     return {folded, first.partition("=")[2]} if "=" in first else {folded}
-
-
-def with_options(source: Source, options: Any) -> Source:
-    """The source as it would be with other options: for a test of what is not saved yet."""
-    return replace(source, options=options)

@@ -94,7 +94,7 @@ def test_it_is_ended_by_either_or_an_administrator_and_by_nobody_else(staff_clie
     )
     assert named.status_code == 303, named.text
     cy_client.post("/settings/deputies/2/end")
-    assert "您正在代理 Amy 陈" in staff_client.get("/").text
+    assert "您正在代理 amy" in staff_client.get("/").text
     cy_client.post("/settings/deputies/1/end")
     assert "正在代理您" not in staff_client.get("/").text
     client.post("/settings/deputies/2/end")

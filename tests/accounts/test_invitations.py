@@ -16,7 +16,9 @@ def invite(client):
     """Makes an invitation as amy; returns the link's path."""
 
     def make(**values) -> str:
-        page = client.post("/settings/invitations", data={"name": "小周", "roles": ["staff"], "days": "7", **values}).text
+        page = client.post(
+            "/settings/invitations", data={"name": "小周", "roles": ["staff"], "days": "7", **values}
+        ).text
         found = re.search(r'id="link">http://localhost(/invite/[\w-]+)<', page)
         assert found, page
         assert "<svg" in page

@@ -62,8 +62,7 @@ def test_somebody_of_the_directory_comes_in_and_is_a_user_from_then_on(on, anon,
 def test_wrong_passwords_and_unknown_people_get_the_same_words(on, anon):
     on()
     answers = [
-        sign_in(anon, *who)
-        for who in (("zhang", "wrong"), ("nobody", "wrong"), (BO.login, "wrong"), ("zhang", " "))
+        sign_in(anon, *who) for who in (("zhang", "wrong"), ("nobody", "wrong"), (BO.login, "wrong"), ("zhang", " "))
     ]
     assert {a.status_code for a in answers} == {422}
     assert all("登录名或密码不对" in a.text for a in answers)

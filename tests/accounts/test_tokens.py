@@ -135,7 +135,9 @@ def test_on_the_page_a_person_chooses_scope_form_and_last_day(app, staff_client,
     api = Api(FlaskClient(app), token[1])
     api.get("/forms/order/records")
     api.get("/forms/customer/records", expect=404)
-    wrong = staff_client.post("/settings/tokens", data={"name": "仓库", "life": "date", "expires": "x", "access": "read"})
+    wrong = staff_client.post(
+        "/settings/tokens", data={"name": "仓库", "life": "date", "expires": "x", "access": "read"}
+    )
     assert wrong.status_code == 422 and "请按 2027-06-30 的样子填写" in wrong.text
 
 

@@ -71,7 +71,14 @@ class Provider:
 
     def _id_token(self, nonce: str) -> str:
         now = int(time.time())
-        claims = {"iss": self.issuer, "aud": self.client_id, "iat": now, "exp": now + 300, "nonce": nonce, **self.claims}
+        claims = {
+            "iss": self.issuer,
+            "aud": self.client_id,
+            "iat": now,
+            "exp": now + 300,
+            "nonce": nonce,
+            **self.claims,
+        }
         lies: dict[str, dict[str, Any]] = {
             "issuer": {"iss": "https://evil.example"},
             "audience": {"aud": "another-client"},
@@ -80,7 +87,9 @@ class Provider:
         }
         claims |= lies.get(self.break_, {})
         if self.break_ == "no-signature":
-            head, body = (base64.urlsafe_b64encode(json.dumps(p).encode()).rstrip(b"=") for p in ({"alg": "none"}, claims))
+            head, body = (
+                base64.urlsafe_b64encode(json.dumps(p).encode()).rstrip(b"=") for p in ({"alg": "none"}, claims)
+            )
             return f"{head.decode()}.{body.decode()}."
         if self.break_ == "shared-secret":
             return jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(self.client_secret.ljust(32, "x")))

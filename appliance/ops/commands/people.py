@@ -133,10 +133,16 @@ def token() -> None:
 @click.option("--user", "login", required=True, help="令牌代表的用户 · whom the token acts for")
 @click.option("--name", required=True, help="令牌名称，例如使用它的系统 · e.g. the system that uses it")
 @click.option(
-    "--scope", "scopes", multiple=True, default=("full",), show_default=True,
+    "--scope",
+    "scopes",
+    multiple=True,
+    default=("full",),
+    show_default=True,
     help="权限范围，可多次 · full | read | write | definitions | form:KEY; may be given several times",
 )
-@click.option("--expires", default="", help="到期：日期或天数；默认长期有效 · last day (2027-06-30) or 90d; default: never")
+@click.option(
+    "--expires", default="", help="到期：日期或天数；默认长期有效 · last day (2027-06-30) or 90d; default: never"
+)
 def create(login: str, name: str, scopes: tuple[str, ...], expires: str) -> None:
     from ...accounts import tokens, users
     from ...accounts.actor import SYSTEM
@@ -145,7 +151,7 @@ def create(login: str, name: str, scopes: tuple[str, ...], expires: str) -> None
     scope = tokens.Scope.read(scopes)
     ends = tokens.end_of_text(expires)
     made = tokens.create(users.by_login(login).id, name, expires_at=ends, scope=scope, actor=SYSTEM)
-    found = {"token": made, "user": login, "name": name}
+    found: dict[str, object] = {"token": made, "user": login, "name": name}
     if scope:
         found["scope"] = scope.document()
     if ends:

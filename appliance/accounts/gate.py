@@ -57,7 +57,8 @@ def enter() -> AnyResponse | None:
     if request.method not in SAFE and not api:
         _check_origin()
     if g.actor is not None:
-        if not api and _must_set_up(g.actor, guard):
+        # Somebody who looks as another person is asked for their own.
+        if not api and _must_set_up(g.get("previewer") or g.actor, guard):
             where = url_for("two_step.mine")
             return http.htmx_response("", 204, redirect=where) if http.htmx else redirect(where, 303)
         guard.check(g.actor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
@@ -103,7 +103,8 @@ def _prove() -> None:
 def _mine(codes: list[str] | None = None, errors: dict[str, str] | None = None) -> str:
     actor = current_actor()
     user_id = actor.id or 0
-    secret = second_factor.waiting(user_id)
+    # Whoever looks as this person must not see their secret.
+    secret = None if g.get("previewer") else second_factor.waiting(user_id)
     return render_template(
         "accounts/two_step.html",
         on=second_factor.is_on(user_id),

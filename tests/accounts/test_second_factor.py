@@ -191,3 +191,13 @@ def test_administrators_alone_can_be_asked_and_a_wrong_wish_is_refused(client: A
     client.post("/settings/security", data={"security.second_factor": "admins"})
     assert staff_client.get("/forms/customer").status_code == 200
     assert client.get("/forms/customer").location == "/me/two-step"
+
+
+def test_looking_as_somebody_else_never_shows_their_secret(client: Any, staff_client: Any, clock: Any) -> None:
+    staff_client.post("/me/two-step/start")
+    secret = secret_of(staff_client.get("/me/two-step").text)
+    set_up(client, clock)
+    client.post("/settings/security", data={"security.second_factor": "everybody"})
+    assert client.post("/preview/2").status_code == 303
+    assert client.get("/forms/customer").status_code == 200, "the administrator has a second step of their own"
+    assert secret not in client.get("/me/two-step").text

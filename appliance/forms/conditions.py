@@ -35,6 +35,8 @@ Condition = dict[str, Any]
 
 MAX_TESTS = 200
 MAX_DEPTH = 12
+MAX_VALUES = 20_000
+"""Values in all lists of a condition, inner conditions included: the database takes some thirty thousand at once."""
 
 
 class ConditionError(UserError):
@@ -136,8 +138,22 @@ def compile(condition: Condition | None, form: Form, ctx: Context | None = None,
 
     Raises :class:`ConditionError` with a sentence when the condition makes no sense or uses what the actor may not see.
     """
+    if _values(condition) > MAX_VALUES:
+        raise ConditionError(_("条件里的值太多了，最多 %(max)d 个。", max=MAX_VALUES), "")
     budget = [MAX_TESTS]
     return _compile(condition or {}, form, form.table if source is None else source, ctx or Context(), "", 0, budget)
+
+
+def _values(condition: Any) -> int:
+    count, waiting = 0, [condition]
+    while waiting and count <= MAX_VALUES:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting += part.values()
+        elif isinstance(part, list):
+            count += len(part)
+            waiting += part
+    return count
 
 
 def _compile(doc: Any, form: Form, source: Any, ctx: Context, path: str, depth: int, budget: list[int]) -> Any:

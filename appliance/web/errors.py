@@ -46,6 +46,7 @@ ICONS = {403: "lock", 404: "search", 409: "users", 413: "file-alert", 429: "hour
 def init_app(app: Flask) -> None:
     app.register_error_handler(UserError, user_error)
     app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(RecursionError, too_deep)
     app.register_error_handler(Exception, unexpected)
 
 
@@ -70,6 +71,12 @@ def http_error(error: HTTPException) -> AnyResponse:
         if name in ("Allow", "Retry-After", "WWW-Authenticate"):
             response.headers[name] = value
     return response
+
+
+def too_deep(error: RecursionError) -> AnyResponse:
+    """Something sent was nested deeper than anything of ours ever is."""
+    log.warning("nested too deep", exc_info=error)
+    return answer(400, _("发来的内容嵌套太深，无法处理。"))
 
 
 def unexpected(error: Exception) -> AnyResponse:

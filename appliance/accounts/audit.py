@@ -125,6 +125,7 @@ WORDS = {
     "records": _l("条数"),
     "background": _l("后台生成"),
     "before": _l("早于"),
+    "months": _l("几个月"),
 }
 """What the log calls the keys of ``detail``; settings show their own label."""
 

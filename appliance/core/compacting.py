@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from flask_babel import lazy_gettext as _l
 
-from . import clock, dialect, jobs, settings
+from . import clock, jobs, settings
 from .db import compact, db
 
 KIND = "database.compact"
 SMALL = 256 * 1024 * 1024
 """Bytes of a database that is compacted at once; a larger one waits for the night."""
 HOUR = 4
+
+
+_first: list[Callable[[], None]] = []
+
+
+def first(fn: Callable[[], None]) -> Callable[[], None]:
+    """Registers what takes deleted values out of a structure of its own (a search index) before the file is written anew."""
+    _first.append(fn)
+    return fn
 
 
 def ask() -> None:
@@ -31,12 +39,9 @@ def _night(now: int) -> int:
     return today if today > now else clock.start_of(clock.today(tz) + dt.timedelta(days=1), tz) + HOUR * 3600
 
 
-def search(forms: Iterable[Any]) -> None:
-    """Takes what was deleted out of the full-text indexes of the forms. Inside ``write()``."""
-    for table in dict.fromkeys(form.search_table for form in forms if form.search_fields):
-        dialect.compact_search_table(db, table)
-
-
 @jobs.handler(KIND, heavy=True, label=_l("整理数据库文件"))
 def run(job: jobs.Job) -> None:
+    for fn in _first:
+        fn()
+        job.check()
     compact()

@@ -121,7 +121,6 @@ def _erase(form: Form, customer_id: int, reason: str, actor: Actor) -> list[dict
     _import_files(form, ids, related)
     _export_files()
     _strike_out(values)
-    compacting.search([form, *(other for other, _ids in related)])
     return _write_down(form, ids, reason, actor)
 
 

@@ -83,7 +83,8 @@ def _record(record: Record, actor: Actor, found: Collected) -> dict[str, Any]:
         value = record.values.get(key)
         if value is None or value in ("", [], {}):
             continue
-        whole = f.reveal(value) if f.revealable and key in clear else None
+        # A number that pages show one at a time, with a reason, leaves the house whole only by an administrator's hand.
+        whole = f.reveal(value) if f.revealable and key in clear and actor.is_admin else None
         text = whole or record.text(key)
         exact = whole or (str(value) if isinstance(value, Masked) else f.to_api(value))
         fields.append({"key": key, "label": f.label, "text": text, "value": exact})

@@ -14,8 +14,8 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from ..accounts.actor import Actor
-from ..core import clock, dialect
-from ..core.db import db, in_write
+from ..core import clock, compacting, dialect
+from ..core.db import db, in_write, write
 from . import catalog, comments, duplicates, history, hooks, records, search, uploads
 from .catalog import SYSTEM_FIELDS, Form
 from .fields.base import Field
@@ -123,6 +123,15 @@ def _wipe(form: Form, ids: list[int], actor: Actor, cause: Cause, named: bool) -
     comments.purge(form.id, list(before))
     duplicates.gone(form.id, list(before))
     _scrub_history(form, list(before), set(fields))
+
+
+@compacting.first
+def search_indexes() -> None:
+    """An index keeps what was deleted from it until its pieces are joined."""
+    for form in catalog.all():
+        if form.search_fields:
+            with write():
+                dialect.compact_search_table(db, form.search_table)
 
 
 def _left_over(form: Form) -> list[str]:

@@ -88,14 +88,14 @@ def save(rule: RetentionRule, actor: Actor) -> None:
         rule.save()
         audit.note(
             "retention.changed",
-            {"form": rule.form, "action": rule.action, "months": rule.months, "active": rule.enabled}, actor,
+            {"form": rule.form, "months": rule.months, "active": rule.enabled}, actor,
         )  # fmt: skip
 
 
 def remove(rule: RetentionRule, actor: Actor) -> None:
     with write():
         RetentionRule.delete().where(RetentionRule.id == rule.id).execute()
-        audit.note("retention.changed", {"form": rule.form, "action": rule.action, "active": False}, actor)
+        audit.note("retention.changed", {"form": rule.form, "months": rule.months}, actor)
 
 
 def before(months: int, today: dt.date) -> dt.date:
@@ -164,7 +164,7 @@ def _apply(rule: RetentionRule, job: jobs.Job, before_this: int) -> int:
             RetentionRule.id == rule.id
         ).execute()
         if done:
-            audit.note("retention.applied", {"form": rule.form, "action": rule.action, "count": done}, SYSTEM)
+            audit.note("retention.applied", {"form": rule.form, "count": done}, SYSTEM)
     if wiped:
         compacting.ask()
     return done

@@ -73,7 +73,7 @@ def person(app):
     comments.add(query.get(catalog.get("order"), order, amy()), f"{NAME} 催单", amy(), "/")
     consents.record(one, "marketing", ["sms"], "granted", "phone", SYSTEM, evidence=NAME)
     other = make(name=NAME, wechat=NICK + "x", phone="13700001111")
-    merging.merge(form, one, other, {}, SYSTEM)
+    merging.merge(form, one, other, {"phone": "target", "name": "target"}, SYSTEM)
     catalog.delete_field(catalog.get("customer"), "gone")
     bystander = make(name="旁人甲", phone="13600002222", remark="旁人的备注")
     make("order", number="B1", customer=bystander, amount="5", remark="旁人的订单", receiver="旁人甲")

@@ -403,7 +403,9 @@ def test_it_can_be_emptied_again(api: Api, ids: list[int], kind: str) -> None:
 
 
 def test_every_operator_has_words() -> None:
-    assert {op for cls in fields.TYPES.values() for op in cls.operators} <= set(OPERATOR_WORDS)
+    # A computed field compares as what it results in.
+    own = [cls for name, cls in fields.TYPES.items() if name not in COMPUTED]
+    assert {op for cls in own for op in cls.operators} <= set(OPERATOR_WORDS)
 
 
 @pytest.mark.parametrize(

@@ -127,8 +127,8 @@ def holders(purpose: str, channel: str | None, state: str, record_id: int | None
     query = Consent.select(Consent.customer_id).where(
         Consent.purpose == purpose,
         Consent.state == state,
-        Consent.void == False,
-        ~fn.EXISTS(overtaken),  # noqa: E712
+        Consent.void == False,  # noqa: E712
+        ~fn.EXISTS(overtaken),
     )
     if channel is not None:
         query = query.where(Consent.channel == channel)

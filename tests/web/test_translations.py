@@ -35,6 +35,8 @@ WORDS_IN_CHINESE = """
 Amy Bo Cy amy bo cy Ann Bell Hangzhou Order number Amount paid abc orders csv tests
 api API CSV ERP Excel GB GBK HTTP ID IP JSON KB MB OpenAPI REST RFM ROI SKU UID UnionID UTF VIP kB xls xlsx zip
 Asia Shanghai UTC English Ctrl Enter Esc cron guke backups
+Active Connect DN Directory LDAP LDAPS OpenID PEM StartTLS back com company dc example http https ldap localhost login oidc
+openid ou people realms sAMAccountName sales sign staff
 """
 """Latin words that may stand in Chinese pages: terms, commands, names, the test's own data."""
 

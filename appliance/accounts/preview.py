@@ -69,9 +69,7 @@ def start(user_id: int) -> Response:
     audit.note("preview.started", {"user": user_id}, current_actor())
     answer = redirect(url_for("web.home"), 303)
     value = _sealed(str(user_id), str(clock.now() + LONGEST))
-    answer.set_cookie(
-        COOKIE, value, max_age=LONGEST, httponly=True, samesite="Lax", secure=request.is_secure, path="/"
-    )
+    answer.set_cookie(COOKIE, value, max_age=LONGEST, httponly=True, samesite="Lax", secure=request.is_secure, path="/")
     return answer
 
 

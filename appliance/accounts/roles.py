@@ -108,7 +108,12 @@ def delete(key: str, actor: Actor) -> None:
     if names:
         shown = _("、").join(names[:5])
         raise UserError(
-            _("还有 %(count)d 人是「%(role)s」：%(names)s。请先给他们换角色。", count=len(names), role=found.label, names=shown)
+            _(
+                "还有 %(count)d 人是「%(role)s」：%(names)s。请先给他们换角色。",
+                count=len(names),
+                role=found.label,
+                names=shown,
+            )
         )
     users.delete_role(key)
 

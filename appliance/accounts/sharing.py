@@ -123,7 +123,13 @@ def share(
                 created_at=clock.now(), created_by=actor.id, expires_at=expires_at,
             ).execute()
         )  # fmt: skip
-        detail = {"form": form_key, "record": record_id, "user": user, "department": _named(department), "edit": may_edit}
+        detail = {
+            "form": form_key,
+            "record": record_id,
+            "user": user,
+            "department": _named(department),
+            "edit": may_edit,
+        }
         audit.note("record.shared", detail, actor, f"record:{form_key}:{record_id}")
         forget()
     return made
@@ -136,7 +142,12 @@ def revoke(share_id: int, form_key: str, record_id: int, actor: Actor) -> Share:
         if found is None:
             raise NotFound(_("这项分享已经取消了。"))
         found.delete_instance()
-        detail = {"form": form_key, "record": record_id, "user": found.user_id, "department": _named(found.department_id)}
+        detail = {
+            "form": form_key,
+            "record": record_id,
+            "user": found.user_id,
+            "department": _named(found.department_id),
+        }
         audit.note("record.unshared", detail, actor, f"record:{form_key}:{record_id}")
         forget()
     return found

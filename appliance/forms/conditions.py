@@ -19,6 +19,7 @@ from peewee import fn
 
 from ..accounts import departments, deputies, permissions, sharing
 from ..accounts.actor import SYSTEM, Actor
+from ..accounts.cache import Cache
 from ..core import clock, dialect, settings
 from ..core.db import db
 from ..core.errors import UserError
@@ -348,8 +349,26 @@ def within(form: Form, source: Any, ctx: Context, verb: str = "see") -> Any:
     if actor is SYSTEM or actor.is_admin:
         return None
     # The scope is the company's own words: it may use fields that its subject does not see.
-    asking = replace(ctx, actor=seeing_all(actor), record_id=None)
-    return compile(permissions.scope(actor, form.key, verb), form, asking, source)
+    scope = permissions.scope(actor, form.key, verb)
+    many = ctx.scan or _many.get((form.key, actor.id), lambda: _holds_many(scope, form, actor))
+    asking = replace(ctx, actor=seeing_all(actor), record_id=None, scan=many)
+    return compile(scope, form, asking, source)
+
+
+MANY = 5_000
+"""From so many own rows on a list is read in its own order and the others passed over: sorting them all takes longer."""
+
+_many: Cache[bool] = Cache()
+
+
+def _holds_many(scope: Condition, form: Form, actor: Actor) -> bool:
+    """Whether a scope that goes by whose a record is holds many; the index alone tells, within a millisecond."""
+    own = next((c for c in (scope, *scope.get("any", ())) if c.get("whose") in ("me", "department", "below")), None)
+    if own is None:
+        return False
+    inside = compile(own, form, Context(actor=seeing_all(actor)))
+    rows = form.table.select(peewee.Value(1)).where(inside).limit(MANY + 1)
+    return int(peewee.Select([rows.alias("n")], [fn.COUNT(peewee.SQL("*"))]).scalar(db)) > MANY
 
 
 def seeing_all(actor: Actor) -> Actor:

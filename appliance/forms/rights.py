@@ -78,7 +78,9 @@ def _check_condition(errors: dict[str, str], place: str, condition: Any, form: F
     if form is None:
         # What stands for every form can only ask what every form knows.
         if condition and set(condition) != {"whose"}:
-            errors[place] = _("「其他表单」的范围只能选 本人、本部门、本部门及下级 或 全部；要写条件，请单独设置那个表单。")
+            errors[place] = _(
+                "「其他表单」的范围只能选 本人、本部门、本部门及下级 或 全部；要写条件，请单独设置那个表单。"
+            )
         return
     try:
         conditions.validate(dict(condition), form)

@@ -177,7 +177,9 @@ def form_rights(key: str, form_key: str) -> str:
     return _form_page(key, form_key)
 
 
-def _form_page(key: str, form_key: str, granted: FormRights | None = None, errors: Mapping[str, str] | None = None) -> str:
+def _form_page(
+    key: str, form_key: str, granted: FormRights | None = None, errors: Mapping[str, str] | None = None
+) -> str:
     role, form = roles.get(key), _form(form_key)
     place = form.key if form else ANY
     now = granted or (role.rights.on(place) if form else role.rights.forms.get(ANY) or NOTHING)
@@ -214,7 +216,9 @@ def save_form_rights(key: str, form_key: str) -> Answer:
         roles.change(key, current_actor(), rights=given)
         rights.prepare(given)
     except UserError as error:
-        return _form_page(key, form_key, FormRights.open(_known(forms[place])), error.errors or {"": error.message}), 422
+        return _form_page(
+            key, form_key, FormRights.open(_known(forms[place])), error.errors or {"": error.message}
+        ), 422
     flash(_("角色已保存，立即生效。"), "success")
     return redirect(url_for(".show", key=key), 303)
 

@@ -53,7 +53,9 @@ def _reasons(form: Form, record_id: int, actor: Actor, labels: dict[int, str]) -
     for role_id, held in zip(actor.role_ids, permissions.rights_of(actor), strict=True):
         granted, role = held.on(form.key), labels.get(role_id, "")
         if granted.deny and conditions.holds(dict(granted.deny), form, record_id, ctx):
-            denied.append(_("角色「%(role)s」拒绝：%(words)s", role=role, words=conditions.words(dict(granted.deny), form)))
+            denied.append(
+                _("角色「%(role)s」拒绝：%(words)s", role=role, words=conditions.words(dict(granted.deny), form))
+            )
         if "see" in granted.verbs and conditions.holds(dict(granted.scope), form, record_id, ctx):
             why.append(_("角色「%(role)s」：%(words)s", role=role, words=_scope_words(granted, form)))
     return why, denied

@@ -40,9 +40,7 @@ def buttons(record: Record, actor: Actor) -> list[panels.Action]:
     if may_share(record, actor):
         found.append(panels.Action(_("分享"), url_for("forms.shares", **address), "share", "dialog", menu=True))
     if actor.is_admin:
-        found.append(
-            panels.Action(_("谁能看到"), url_for("forms.who_sees", **address), "eye", "dialog", menu=True)
-        )
+        found.append(panels.Action(_("谁能看到"), url_for("forms.who_sees", **address), "eye", "dialog", menu=True))
     return found
 
 
@@ -71,7 +69,9 @@ def _dialog(record: Record, **context: Any) -> str:
         "forms/_shares.html",
         record=record,
         form=record.form,
-        shares=[(one, sharing.with_whom(one), _until(one.expires_at)) for one in sharing.of(record.form.key, record.id)],
+        shares=[
+            (one, sharing.with_whom(one), _until(one.expires_at)) for one in sharing.of(record.form.key, record.id)
+        ],
         people=people.active(),
         departments=departments.choices(),
         **{"errors": {}, "typed": {}} | context,
@@ -121,7 +121,12 @@ def share(
     reader = users.actor_of(user) if user is not None else None
     if reader is not None and not permissions.can(reader, "see", record.form.key):
         raise UserError(
-            _("%(name)s 的角色看不到「%(form)s」，分享了也打不开。请先调整角色。", name=reader.name, form=record.form.label), "with"
+            _(
+                "%(name)s 的角色看不到「%(form)s」，分享了也打不开。请先调整角色。",
+                name=reader.name,
+                form=record.form.label,
+            ),
+            "with",
         )
     made = sharing.share(
         record.form.key, record.id, actor, user=user, department=department, may_edit=may_edit, expires_at=expires_at
@@ -133,7 +138,11 @@ def share(
 
 def _told(record: Record, actor: Actor, reader: Actor) -> str | None:
     """What the notice says to one who sees the record, by the title that they see."""
-    found = query.Query(record.form, reader).get_many([record.id], []) if permissions.can(reader, "see", record.form.key) else []
+    found = (
+        query.Query(record.form, reader).get_many([record.id], [])
+        if permissions.can(reader, "see", record.form.key)
+        else []
+    )
     return _("%(name)s 把「%(title)s」分享给您", name=actor.name, title=found[0].title) if found else None
 
 

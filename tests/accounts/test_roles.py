@@ -116,7 +116,12 @@ def test_own_department_and_below(client, bo):
         records.create(form, {"name": owner, "owner": owner}, SYSTEM)
     key = roles.create("范围", permissions.Rights(), SYSTEM)
     roles.set_of_user(bo, [key], SYSTEM)
-    for word, expected in (("own", {"bo"}), ("department", {"bo"}), ("below", {"bo", "cy"}), ("all", {"bo", "cy", "amy"})):
+    for word, expected in (
+        ("own", {"bo"}),
+        ("department", {"bo"}),
+        ("below", {"bo", "cy"}),
+        ("all", {"bo", "cy", "amy"}),
+    ):
         client.post(f"/settings/roles/{key}", data=matrix(label="范围", customer=(word, "see")))
         assert {r.title for r in query.Query(form, users.actor_of(bo)).page().records} == expected, word
     departments.set_of_user(amy, [sales], SYSTEM)
@@ -125,12 +130,17 @@ def test_own_department_and_below(client, bo):
 
 
 def test_a_form_without_people_is_its_creators_own(client, staff_client, bo):
-    form = catalog.create_form({"key": "note", "label": "便签", "fields": [{"key": "title", "label": "标题", "type": "text"}]})
+    form = catalog.create_form(
+        {"key": "note", "label": "便签", "fields": [{"key": "title", "label": "标题", "type": "text"}]}
+    )
     actor = users.actor_of(bo)
     mine = records.create(form, {"title": "我写的"}, actor)
     other = records.create(form, {"title": "别人写的"}, SYSTEM)
     key = role_key(client)
-    client.post(f"/settings/roles/{key}", data=matrix(any=("own", "see create edit")) | {"people-shown": "1", "people": [str(bo)]})
+    client.post(
+        f"/settings/roles/{key}",
+        data=matrix(any=("own", "see create edit")) | {"people-shown": "1", "people": [str(bo)]},
+    )
     client.post(f"/settings/users/{bo}", data={"name": "Bo", "role": [key]})
     assert "我写的" in staff_client.get("/forms/note").text and "别人写的" not in staff_client.get("/forms/note").text
     assert staff_client.get(f"/forms/note/records/{mine}").status_code == 200
@@ -175,7 +185,12 @@ def test_roles_over_the_api(api, staff_api):
     api.patch(f"/roles/{key}", {"people": []})
     api.call("DELETE", f"/roles/{key}", expect=204)
     assert key not in [role["key"] for role in api.get("/roles")["roles"]]
-    for wrong in ({"label": "x", "forms": {"order": {"verbs": ["fly"]}}}, {"label": "x", "forms": []}, {"label": ""}, {}):
+    for wrong in (
+        {"label": "x", "forms": {"order": {"verbs": ["fly"]}}},
+        {"label": "x", "forms": []},
+        {"label": ""},
+        {},
+    ):
         api.post("/roles", wrong, expect=422)
     api.patch("/roles/admin", {"forms": {}, "rooms": []}, expect=422)
     for method, path in (("GET", "/roles"), ("POST", "/roles"), ("PATCH", "/roles/staff"), ("DELETE", "/roles/staff")):

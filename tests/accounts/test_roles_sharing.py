@@ -91,7 +91,9 @@ def test_sharing_over_the_api(api, staff_api, people, record):
 
 def test_administrators_see_who_sees_a_record_and_why(client, staff_client, people, record):
     share(staff_client, record, f"u:{people['cy']}")
-    vip = permissions.Rights.open({"forms": {"customer": {"deny": {"field": "name", "op": "contains", "value": "共享"}}}})
+    vip = permissions.Rights.open(
+        {"forms": {"customer": {"deny": {"field": "name", "op": "contains", "value": "共享"}}}}
+    )
     text = client.get(f"/forms/customer/records/{record}/who-sees").text
     assert "管理员" in text and "本人的" in text and "Bo 李 分享" in text
     roles.set_of_user(people["cy"], [roles.create("拒绝", vip, SYSTEM), roles.everything()[-2].key], SYSTEM)

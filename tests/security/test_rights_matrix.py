@@ -12,6 +12,7 @@ import json
 import re
 import shutil
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
 
@@ -198,7 +199,7 @@ def pair(made: Company) -> None:
     """Pairs of likely duplicates, each of a record that somebody sees with one that they do not."""
     for key in FORMS:
         ids = [made.records[key, who] for who in AMOUNTS]
-        for one, other in zip(ids, ids[1:], strict=False):
+        for one, other in pairwise(ids):
             Duplicate.insert(form_id=catalog.get(key).id, one_id=one, other_id=other, why="x", found_at=1).execute()
 
 

@@ -66,6 +66,12 @@ def begin() -> None:
         _reseal(AuditAnchor(first_id=1, first_prev="", removed=0, last_id=0, last_mac=""))
 
 
+def foreign() -> bool:
+    """Whether the log was sealed under another key file: a backup without its key, restored somewhere else."""
+    anchor = _anchor()
+    return anchor is not None and anchor.key_mark != _key_mark()
+
+
 def reseal() -> int:
     """Seals the log as it stands, after the key file was lost or the damage was looked into. Returns how many rows."""
     with write():

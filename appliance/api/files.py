@@ -25,7 +25,7 @@ def create_file() -> Response:
     """Takes one file (``multipart/form-data``, part ``file``); a record names it by its id within a day."""
     actor = current_actor()
     if not any(permissions.can(actor, verb) for verb in ("create", "edit")):
-        raise Forbidden(_("你没有这项权限，请联系管理员。"))
+        raise Forbidden(_("您没有这项权限，请联系管理员。"))
     if request.mimetype != "multipart/form-data":
         raise NotMultipart(_("请用 multipart/form-data 发送文件，部分名为 file。"))
     sent = request.files.get("file")

@@ -39,7 +39,7 @@ def merge(job: Job) -> dict[str, Any]:
         moved += len(batch)
         job.progress(moved, total)
         if set(_holders(old)) & set(batch):
-            raise UserError(_("有些客户你不能修改，合并停在半途；请让管理员来合并。"))
+            raise UserError(_("有些客户您不能修改，合并停在半途；请让管理员来合并。"))
     tags.delete(old.id)
     return {"tags_moved": moved}
 

@@ -65,7 +65,7 @@ def collect(customer_id: int, actor: Actor) -> Collected:
     """Raises NotFound for a customer that the actor does not see, Forbidden without the right to export."""
     form = catalog.get("customer")
     if actor is not SYSTEM and not permissions.can(actor, "export", "customer"):
-        raise Forbidden(_("你没有导出「%(form)s」的权限，请联系管理员。", form=form.label))
+        raise Forbidden(_("您没有导出「%(form)s」的权限，请联系管理员。", form=form.label))
     record = query.get(form, customer_id, actor)
     found = Collected({"title": record.title, "id": record.id, "made_at": _time(clock.now())})
     found.document["customer"] = _record(record, actor, found)
@@ -197,7 +197,7 @@ def start(customer_id: int, actor: Actor) -> int:
     """Makes the ZIP in the background; returns the job. Raises NotFound, Forbidden."""
     form = catalog.get("customer")
     if not permissions.can(actor, "export", "customer"):
-        raise Forbidden(_("你没有导出「%(form)s」的权限，请联系管理员。", form=form.label))
+        raise Forbidden(_("您没有导出「%(form)s」的权限，请联系管理员。", form=form.label))
     query.get(form, customer_id, actor)
     payload = {"customer": customer_id, "locale": i18n.current()}
     return jobs.enqueue(KIND, payload, actor_id=actor.id, unique=f"{KIND}:{customer_id}:{actor.id}")

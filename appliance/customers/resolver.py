@@ -138,7 +138,7 @@ def _visible(wanted: list[Wanted], actor: Actor) -> None:
     seen = query.visible_ids("customer", given, actor) if given else set()
     for w in wanted:
         if w.id is not None and w.id not in seen:
-            w.error, w.id = _("没有找到这位客户，或者你不能查看，请联系管理员。"), None
+            w.error, w.id = _("没有找到这位客户，或者您不能查看，请联系管理员。"), None
 
 
 def _note_moments(wanted: list[Wanted], references: list[Reference], draft: Draft) -> None:

@@ -105,7 +105,7 @@ def _allow(actor: Actor) -> None:
     if actor is SYSTEM:
         return
     if not permissions.can(actor, "edit", "customer") or permissions.field_access(actor, "customer", "tags") != "edit":
-        raise Forbidden(_("你不能修改客户的标签，请联系管理员。"))
+        raise Forbidden(_("您不能修改客户的标签，请联系管理员。"))
 
 
 def _tags_of(group_key: str) -> set[int]:

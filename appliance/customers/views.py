@@ -148,7 +148,7 @@ def why_tag(record_id: int) -> str:
     record = _record(record_id)
     name = request.args.get("tag", "")
     if "tags" not in query.clear(record.form, current_actor()):
-        raise UserError(_("你不能查看客户的标签。"))
+        raise UserError(_("您不能查看客户的标签。"))
     return render_template("customers/_why.html", record=record, name=name, why=tag_test.why(record_id, name))
 
 

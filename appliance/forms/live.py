@@ -127,4 +127,4 @@ def _demand(form: Form, record_id: int | None, actor: Actor) -> None:
     if record_id is not None:
         open_record(form.key, record_id)
     if not permissions.can(actor, "create" if record_id is None else "edit", form.key):
-        raise Forbidden(_("你没有这项权限，请联系管理员。"))
+        raise Forbidden(_("您没有这项权限，请联系管理员。"))

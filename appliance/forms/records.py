@@ -559,7 +559,7 @@ def _merge(result: Written, written: Written, places: list[int]) -> None:
 
 def _may(actor: Actor, verb: str, form: Form) -> None:
     if actor is not SYSTEM and not permissions.can(actor, verb, form.key):
-        raise Forbidden(_("你没有这项权限，请联系管理员。"))
+        raise Forbidden(_("您没有这项权限，请联系管理员。"))
 
 
 def _link(form: Form, key: str) -> LinkField:
@@ -584,7 +584,7 @@ def _check_keys(draft: Draft) -> None:
         elif f.readonly:
             message = _("「%(field)s」由固客计算，不能填写。", field=f.label)
         elif access != "edit":
-            message = _("你不能修改「%(field)s」。", field=f.label)
+            message = _("您不能修改「%(field)s」。", field=f.label)
         else:
             continue
         for i, value in enumerate(draft.columns.pop(key)):

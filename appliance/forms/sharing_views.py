@@ -35,7 +35,7 @@ def may_share(record: Record, actor: Actor) -> bool:
 
 @panels.actions(panels.ANY)
 def buttons(record: Record, actor: Actor) -> list[panels.Action]:
-    address = {"form_key": record.form.key, "record_id": record.id}
+    address: dict[str, Any] = {"form_key": record.form.key, "record_id": record.id}
     found = []
     if may_share(record, actor):
         found.append(panels.Action(_("分享"), url_for("forms.shares", **address), "share", "dialog", menu=True))

@@ -347,6 +347,48 @@ def size(data: Path) -> int:
         connection.close()
 
 
+@measure("gate")
+def gate(place: Place) -> list[Figure]:
+    """First pages of the list in every order, read by somebody who sees all and by one of a department of five among forty."""
+    from appliance.accounts import departments, permissions, roles, users
+    from appliance.accounts.actor import SYSTEM
+    from appliance.core.db import db, read, write
+    from appliance.forms import catalog
+    from appliance.forms.query import Query
+
+    folder = place.work / "gate" / "data"
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    folder.parent.mkdir(parents=True)
+    subprocess.run(["cp", "-a", "--reflink=auto", str(place.data), str(folder)], check=True)
+    with world.running(folder):
+        people = [users.create(f"gate{n}", f"Gate {n}", None, "staff", SYSTEM) for n in range(40)]
+        sales = departments.create("Gate", SYSTEM)
+        departments.set_members(sales, people[:5], SYSTEM)
+        form = catalog.get(FORM)
+        with write():
+            owner = people[0] + form.col("id") % len(people)
+            form.table.update({form.col("owner"): owner}).execute(db)
+        on_all = {"verbs": ["see"], "scope": {"whose": "department"}}
+        roles.create("Gate", permissions.Rights.open({"forms": {"*": on_all}}), SYSTEM, "gate")
+        roles.set_of_user(people[0], ["gate"], SYSTEM)
+        narrow, wide = users.actor_of(people[0]), users.actor_of(people[9])
+        assert narrow is not None and wide is not None
+        taken: dict[str, list[float]] = {"all": [], "department": []}
+        with read():
+            for _round in range(5):
+                for sort in SORTS:
+                    for name, actor in (("all", wide), ("department", narrow)):
+                        started = time.perf_counter()
+                        Query(form, actor).sort(sort).page(50)
+                        taken[name].append((time.perf_counter() - started) * 1000)
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    own, floor = statistics.median(taken["department"]), statistics.median(taken["all"])
+    return [
+        Figure("list of 1,000,000 with a department scope", own, "ms", "< 1.15 × without", own < 1.15 * floor, floor,
+               "without a scope", f"{own / floor:.2f} ×")
+    ]  # fmt: skip
+
+
 @measure("during")
 def pages_during_import(place: Place) -> list[Figure]:
     """Lists and records of the big company, two clients that click every 50 ms, while 100,000 rows come in."""

@@ -72,8 +72,8 @@ def test_a_form_answers_while_it_is_filled_in_and_keeps_what_was_typed(page, rep
     page.locator("[data-field=reason]").wait_for()
     page.locator("#f-reason").fill("运输")
     fits(page)
-    page.wait_for_function("Object.keys(sessionStorage).some(k => k.startsWith('guke.draft.'))")
-    page.wait_for_timeout(600)
+    while "运输" not in page.evaluate("JSON.stringify(sessionStorage)"):
+        page.wait_for_timeout(50)
     page.once("dialog", lambda dialog: dialog.accept())
     page.goto("/forms/repair")
     page.goto("/forms/repair/new")

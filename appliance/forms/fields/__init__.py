@@ -27,10 +27,10 @@ from .number import Decimal, Integer, Money, Percent
 from .people import Department, Departments, Owner, Person, Persons
 from .region import Region
 from .relation import Relation
-from .rich import Markdown, RichText
-from .scale import Rating, Slider
 from .relations import Relations
+from .rich import Markdown, RichText
 from .rollup import Rollup
+from .scale import Rating, Slider
 from .signature import Signature
 from .sub_form import SubForm
 from .text import LongText, Text

@@ -106,7 +106,7 @@ def selected(
 ) -> Query:  # fmt: skip
     """The records to export. Raises Forbidden without the right to."""
     if actor is not SYSTEM and not permissions.can(actor, "export", form.key):
-        raise Forbidden(_("你没有导出「%(form)s」的权限，请联系管理员。", form=form.label))
+        raise Forbidden(_("您没有导出「%(form)s」的权限，请联系管理员。", form=form.label))
     query = Query(form, actor).where(where or {}).search(search)
     if ids:
         query = query.only(form.col("id").in_(ids))

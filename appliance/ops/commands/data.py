@@ -89,6 +89,9 @@ def backup(target: Path | None, with_key: bool) -> None:
 @click.argument("file", type=FILE)
 @click.option("--force", is_flag=True, help="替换已有的数据库（原库另存） · replace the database (it is kept aside)")
 def restore(file: Path, force: bool) -> None:
+    from ...accounts import audit, chain
+    from ...accounts.actor import SYSTEM
+    from ...core.db import write
     from ...customers import erasing
     from .. import restore as restoring
     from ..check import check as look
@@ -97,6 +100,10 @@ def restore(file: Path, force: bool) -> None:
     aside = restoring.restore(file, data, force=force)
     with cli.opened(data):
         erased = erasing.reapply()
+        if chain.foreign():
+            # The key that could verify it is not here: the log goes on under this one, and says so itself.
+            with write():
+                audit.note("log.resealed", {"count": chain.reseal()}, SYSTEM)
         found = look(data)
     lines = [_("已恢复到 %(data)s。", data=str(data))]
     if erased:

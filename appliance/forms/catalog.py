@@ -348,9 +348,11 @@ def editing(key: str, actor: Actor, action: str = "form.changed") -> Iterator[No
             _keep_first(before)
             yield
             touch()
-            # The engine of the computed fields is built on the catalogue.
+            # The engines of conditions and of computed fields are built on the catalogue.
+            from . import field_rules
             from .formula import checking
 
+            field_rules.check(all_forms().get(key), old)
             checking.settle(key, old, known)
             _note(key, before, old, actor, action)
     finally:

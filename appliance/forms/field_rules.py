@@ -13,6 +13,7 @@ from typing import Any
 from flask_babel import gettext as _
 
 from ..accounts.actor import SYSTEM
+from ..core.errors import UserError
 from . import conditions
 from .catalog import Form
 from .fields.base import Field
@@ -30,6 +31,23 @@ class State:
     shown: bool = True
     required: bool = False
     locked: bool = False
+
+
+NAMES = ("show_if", "require_if", "lock_if")
+
+
+def check(form: Form | None, old: Mapping[str, Any] | None) -> None:
+    """Raises UserError for a condition of a field that is new (not in the definition ``old``) and makes no sense."""
+    before = {doc["key"]: doc for doc in (old or {}).get("fields", [])}
+    for f in form.fields.values() if form else ():
+        for name in NAMES:
+            condition = f.options.get(name)
+            if form is None or not condition or condition == before.get(f.key, {}).get(name):
+                continue
+            try:
+                conditions.validate(condition, form)
+            except conditions.ConditionError as error:
+                raise UserError(_("「%(field)s」的条件：%(why)s", field=f.label, why=error.message), name) from error
 
 
 def ruled(form: Form) -> list[Field]:

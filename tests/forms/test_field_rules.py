@@ -69,6 +69,25 @@ def test_a_locked_field_stays(api: Api, ticket: str) -> None:
     assert api.patch(url, {"values": {"amount": "1"}})["values"]["amount"] == "1.00"
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [{"field": "nope", "op": "eq", "value": 1}, {"field": "status", "op": "neq", "value": "open"}, {"x": 1}, "open"],
+)
+def test_a_condition_that_makes_no_sense_is_refused_when_it_is_set(api: Api, ticket: str, condition: Any) -> None:
+    problem = api.patch("/forms/ticket/fields/note", {"show_if": condition}, expect=422)
+    assert problem["errors"][0]["field"] == "show_if" and "备注" in problem["detail"]
+    new = {"key": "more", "label": "更多", "type": "text", "lock_if": condition}
+    api.post("/forms/ticket/fields", new, expect=422)
+    api.post("/forms", {"key": "other", "label": "其他", "fields": [new]}, expect=422)
+    assert "more" not in {f["key"] for f in api.get("/forms/ticket")["fields"]}
+
+
+def test_a_field_that_a_condition_names_can_go(api: Api, ticket: str) -> None:
+    api.delete("/forms/ticket/fields/status")
+    assert api.post(ticket, {"values": {"reason": "坏了"}})["values"]["reason"] == "坏了"
+    api.patch("/forms/ticket/fields/note", {"label": "说明"})
+
+
 def test_one_bad_row_of_many_fails_alone(api: Api, ticket: str) -> None:
     api.post("/forms/ticket/fields", {"key": "no", "label": "号", "type": "text", "unique": True})
     rows = [{"no": "1", "status": "refund", "amount": "1"}, {"no": "2"}, {"no": "3", "status": "closed"}]

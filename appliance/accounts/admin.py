@@ -107,7 +107,13 @@ def _people_with_link(user_id: int) -> str:
 def _people(**context: Any) -> str:
     everybody = users.people()
     roles_of = users.roles_of([user.id for user in everybody])
-    context = {"values": {}, "errors": {}, "link": None, "departments": departments, "two_step": second_factor.having()} | context
+    context = {
+        "values": {},
+        "errors": {},
+        "link": None,
+        "departments": departments,
+        "two_step": second_factor.having(),
+    } | context
     return render_template("accounts/people.html", people=everybody, roles=users.roles(), roles_of=roles_of, **context)
 
 

@@ -358,7 +358,9 @@ def _form_paths(form: Form) -> Doc:
 def _reveal_paths(form: Form, actor: Actor) -> Doc:
     """Only forms with values that are shown whole on demand have this."""
     own = clear(form, actor)
-    keys = [key for key, f in readable(form, actor).items() if (f.revealable and key in own) or can_reveal(f, form, actor)]
+    keys = [
+        key for key, f in readable(form, actor).items() if (f.revealable and key in own) or can_reveal(f, form, actor)
+    ]
     if not keys:
         return {}
     key = {"name": "field", "in": "path", "required": True, "schema": {"enum": keys}}
@@ -386,7 +388,11 @@ def _consent_paths(actor: Actor) -> Doc:
         "source": {"type": "string", "minLength": 1, "maxLength": 60}, "evidence": {"type": "string", "maxLength": 500},
     }  # fmt: skip
     said = _object(
-        {**{key: text for key in properties}, "at": {"type": "string", "format": "date-time"}, "by": {"type": ["string", "null"]}}
+        {
+            **{key: text for key in properties},
+            "at": {"type": "string", "format": "date-time"},
+            "by": {"type": ["string", "null"]},
+        }
     )
     lines = {"type": "array", "items": said}
     answer = _object({"current": lines, "history": lines}, "current", "history")

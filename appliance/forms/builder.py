@@ -61,9 +61,7 @@ def reachable(form: Form, actor: Actor) -> dict[str, Form]:
     for _step in range(DEPTH):
         following: list[Form] = []
         for one in edge:
-            targets = [
-                catalog.all_forms().get(f.points_at) for f in one.fields.values() if f.points_at
-            ]
+            targets = [catalog.all_forms().get(f.points_at) for f in one.fields.values() if f.points_at]
             for other in (*targets, *(o for o, _f in catalog.pointing(one))):
                 if other is not None and other.key not in found and permissions.can(actor, "see", other.key):
                     found[other.key] = other

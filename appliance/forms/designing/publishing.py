@@ -108,7 +108,11 @@ def planned_field(form: Form, key: str, doc: Doc) -> tuple[Field, Field]:
     kept = old.spec.document()
     if doc.get("type", old.type) != old.type:
         # The options of one type mean nothing to another, unless they are said again.
-        kept = {name: value for name, value in kept.items() if name in (*Spec.PLAIN, "section", "width", "placeholder", "personal")}
+        kept = {
+            name: value
+            for name, value in kept.items()
+            if name in (*Spec.PLAIN, "section", "width", "placeholder", "personal")
+        }
         kept.pop("default", None)
         kept.pop("unique", None)
     new = catalog.whole_field(form, key, kept | doc)

@@ -53,11 +53,13 @@ def create_tag_group() -> Response:
 
 # -- rules and decision tables ------------------------------------------------------------------------------------
 
+RULES = requires_room("rules")
+
 
 def _book_routes(path: str, name: str, book: Any) -> None:
     """One set of routes for rules and for decision tables."""
 
-    def route(method: str, rule: str, view: Callable[..., Response], guard: Any = requires_room("rules")) -> None:
+    def route(method: str, rule: str, view: Callable[..., Response], guard: Any = RULES) -> None:
         view.__name__ = view.__qualname__ = f"{name}_{view.__name__}"
         bp.add_url_rule(rule, view.__name__, guard(view), methods=[method])
 

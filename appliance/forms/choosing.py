@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Response, jsonify, render_template, request
-from flask_babel import gettext as _
 
 from ..accounts import departments, people
 from ..accounts.actor import current_actor

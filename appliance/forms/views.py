@@ -61,6 +61,7 @@ __all__ = [
     "printing",
     "quick_views",
     "record_views",
+    "sharing_views",
 ]
 
 

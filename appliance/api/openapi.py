@@ -7,6 +7,8 @@ from typing import Any
 from .. import __version__
 from ..accounts import permissions
 from ..accounts.actor import Actor
+from ..accounts.permissions import ACCESS, ROOMS, VERBS
+from ..accounts.roles import LABEL
 from ..core import settings
 from ..customers import consents
 from ..forms import catalog
@@ -80,10 +82,10 @@ def document(actor: Actor) -> Doc:
     """The description of the API for ``actor``: forms and fields that may not be seen are not in it."""
     forms = [form for form in catalog.all() if permissions.can(actor, "see", form.key)]
     schemas = _common_schemas()
-    paths: Doc = _definition_paths() | _department_paths() | _consent_paths(actor)
+    paths: Doc = _definition_paths() | _department_paths() | _role_paths(actor) | _consent_paths(actor)
     for form in forms:
         schemas |= _form_schemas(form, actor)
-        paths |= _form_paths(form) | _reveal_paths(form, actor)
+        paths |= _form_paths(form) | _reveal_paths(form, actor) | _share_paths(form, actor)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -374,6 +376,112 @@ def _reveal_paths(form: Form, actor: Actor) -> Doc:
                 "requestBody": _body(_object({"reason": {"type": "string", "minLength": 2, "maxLength": 200}}, "reason")),
                 "responses": _ok(whole) | _errors("400", "403", "404", "413", "415", "422"),
             },
+        },
+    }  # fmt: skip
+
+
+def _share_paths(form: Form, actor: Actor) -> Doc:
+    """Only forms whose records the asker may share: line items follow their record."""
+    if form.part_of is not None or not permissions.can(actor, "edit", form.key):
+        return {}
+    nobody: Doc = {"type": ["string", "null"]}
+    shown = _object(
+        {
+            "id": ID, "person": nobody, "department": nobody | {"description": "Its path."}, "edit": {"type": "boolean"},
+            "until": {"type": ["string", "null"], "format": "date-time", "description": "When it ends."}, "by": nobody,
+        },
+        "id", "person", "department", "edit", "until", "by",
+    )  # fmt: skip
+    asked = _object({
+        "person": {"type": ["string", "integer", "null"], "description": "Login or id; or else a department."},
+        "department": {"type": ["string", "integer", "null"], "description": "Id, name or path; all below it are meant too."},
+        "edit": {"type": "boolean", "default": False},
+        "until": {"type": ["string", "null"], "format": "date", "description": "The last day; without one it has no end."},
+    })  # fmt: skip
+    root, more = f"/forms/{form.key}/records/{{id}}/shares", {"tags": [form.key]}
+    return {
+        root: {
+            "parameters": [_id_parameter()],
+            "get": more | {
+                "operationId": f"{form.key}.shares", "summary": "With whom a record is shared",
+                "responses": _ok(_object({"shares": {"type": "array", "items": shown}}, "shares")) | _errors("403", "404"),
+            },
+            "post": more | {
+                "operationId": f"{form.key}.share",
+                "summary": "Share a record with a person or a department; a second time changes the share",
+                "parameters": [IDEMPOTENCY], "requestBody": _body(asked),
+                "responses": _ok(shown, "Shared.", "201") | _errors("400", "403", "404", "413", "415", "422"),
+            },
+        },
+        f"{root}/{{share_id}}": {
+            "parameters": [_id_parameter(), _id_parameter() | {"name": "share_id"}],
+            "delete": more | {
+                "operationId": f"{form.key}.unshare", "summary": "End a share",
+                "responses": {"204": {"description": "Done."}} | _errors("403", "404"),
+            },
+        },
+    }  # fmt: skip
+
+
+def _role_paths(actor: Actor) -> Doc:
+    """Only administrators have these."""
+    if not actor.is_admin:
+        return {}
+    text: Doc = {"type": "string", "minLength": 1, "maxLength": LABEL}
+    words = {"type": "object", "minProperties": 1, "additionalProperties": text}
+    key: Doc = {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,39}$"}
+    granted = _object({
+        "verbs": {"type": "array", "items": {"enum": list(VERBS)}},
+        "scope": {"anyOf": [CONDITION, {"type": "object", "maxProperties": 0}],
+                  "description": 'Which records are seen; {}: all, {"whose": "me" | "department" | "below"}.'},
+        "deny": CONDITION | {"description": "Records that are never seen, whatever other roles allow."},
+        "fields": {"type": "object", "additionalProperties": {"enum": list(ACCESS)}, "description": "Without a word: edit."},
+    })  # fmt: skip
+    properties: Doc = {
+        "forms": {
+            "type": "object",
+            "additionalProperties": granted,
+            "description": "By form key; *: every other form.",
+        },
+        "rooms": {"type": "array", "items": {"enum": list(ROOMS)}},
+        "people": {
+            "type": "array",
+            "items": {"type": ["string", "null"]},
+            "description": "Logins; exactly these hold it.",
+        },
+    }
+    shown = _object(
+        {"key": {"type": "string"}, "label": {"type": "string"}, "system": {"type": "boolean"}, "admin": {"type": "boolean"}}
+        | properties,
+        "key", "label", "system", "admin", "forms", "rooms", "people",
+    )  # fmt: skip
+    given = properties | {
+        "people": properties["people"] | {"items": {"type": "string"}},
+        "label": {"anyOf": [text, words]},
+    }
+    write = ("400", "403", "404", "413", "415", "422")
+
+    def op(name: str, summary: str, responses: Doc, **more: Any) -> Doc:
+        return {"operationId": f"roles.{name}", "summary": summary, "tags": ["roles"], "responses": responses} | more
+
+    return {
+        "/roles": {
+            "get": op("list", "List roles", _ok(_object({"roles": {"type": "array", "items": shown}}, "roles")) | _errors("403")),
+            "post": op(
+                "create", "Make a role", _ok(shown, "Created.", "201") | _errors(*write, "409"),
+                parameters=[IDEMPOTENCY], requestBody=_body(_object(given | {"key": key}, "label")),
+            ),
+        },
+        "/roles/{key}": {
+            "parameters": [{"name": "key", "in": "path", "required": True, "schema": key}],
+            "get": op("get", "Read a role", _ok(shown) | _errors("403", "404")),
+            "patch": op(
+                "update", "Change a role; what is not named stays", _ok(shown) | _errors(*write),
+                requestBody=_body(_object(given)),
+            ),
+            "delete": op(
+                "delete", "Delete a role that nobody holds", {"204": {"description": "Done."}} | _errors("403", "404", "422")
+            ),
         },
     }  # fmt: skip
 

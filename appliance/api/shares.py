@@ -85,7 +85,7 @@ def _until(value: Any) -> int | None:
     return sharing_views.end_of(value or "")
 
 
-@bp.delete(f"{SHARES}/<int:share_id>")
+@bp.delete(f"{SHARES}/<int(max=9007199254740991):share_id>")
 @requires("see")
 def revoke_share(form_key: str, record_id: int, share_id: int) -> Response:
     record = _record(form_key, record_id)

@@ -146,7 +146,7 @@ def _told(record: Record, actor: Actor, reader: Actor) -> str | None:
     return _("%(name)s 把「%(title)s」分享给您", name=actor.name, title=found[0].title) if found else None
 
 
-@bp.post(f"{RECORD}/shares/<int:share_id>/revoke")
+@bp.post(f"{RECORD}/shares/<int(max=9007199254740991):share_id>/revoke")
 @requires("see")
 def revoke_share(form_key: str, record_id: int, share_id: int) -> AnyResponse:
     record = open_record(form_key, record_id)

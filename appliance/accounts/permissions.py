@@ -174,11 +174,13 @@ def demand_room(actor: Actor, room: str) -> None:
 def scope(actor: Actor, form_key: str, verb: str = "see") -> dict[str, Any]:
     """The condition that a record must meet to exist for ``actor``: ``{}`` all, ``{"any": []}`` none.
 
-    ``verb``: with ``edit`` what was shared only to be looked at is left out, with any other verb but ``see`` all that was shared.
+    ``verb``: the scopes are those of the roles that allow it; with ``edit`` what was shared only to be looked at is left out,
+    with any other verb but ``see`` all that was shared.
     """
     if actor.is_admin:
         return {}
-    held = [rights for role in rights_of(actor) if "see" in (rights := role.on(form_key)).verbs]
+    needed = {"see", verb} & set(VERBS)
+    held = [rights for role in rights_of(actor) if needed <= (rights := role.on(form_key)).verbs]
     allowed = _allowed([dict(rights.scope) for rights in held], actor, form_key, verb)
     denied = [{"not": dict(role.on(form_key).deny)} for role in rights_of(actor) if role.on(form_key).deny]
     if not denied:

@@ -8,6 +8,7 @@ import pytest
 
 from appliance.accounts import departments, permissions, roles, users
 from appliance.accounts.actor import SYSTEM
+from appliance.core.errors import NotFound
 from appliance.forms import catalog, query, records
 
 
@@ -103,6 +104,21 @@ def test_several_roles_add_up_and_a_denial_wins(client, bo):
     assert seen() == {"甲", "乙", "丙"} and permissions.can(users.actor_of(bo), "edit", "customer")
     roles.set_of_user(bo, keys, SYSTEM)
     assert seen() == {"乙", "丙"}
+
+
+def test_a_role_lets_one_write_within_its_own_scope_only(app, bo):
+    near = {"field": "city", "op": "eq", "value": "杭州"}
+    looking = permissions.Rights.open({"forms": {"customer": {"verbs": ["see"]}}})
+    writing = permissions.Rights.open({"forms": {"customer": {"verbs": ["see", "edit", "delete"], "scope": near}}})
+    roles.set_of_user(bo, [roles.create("看", looking, SYSTEM), roles.create("写", writing, SYSTEM)], SYSTEM)
+    form = catalog.get("customer")
+    here, there = (records.create(form, {"name": n, "city": c}, SYSTEM) for n, c in (("甲", "杭州"), ("乙", "上海")))
+    actor = users.actor_of(bo)
+    assert query.Query(form, actor).count() == 2
+    records.update(form, here, {"name": "改"}, actor)
+    with pytest.raises(NotFound):
+        records.update(form, there, {"name": "改"}, actor)
+    assert records.delete_many(form, [here, there], actor) == {here}
 
 
 def test_own_department_and_below(client, bo):

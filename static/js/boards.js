@@ -72,9 +72,9 @@
 
   function collapse(button) {
     var column = columnOf(button);
-    var closed = column.classList.toggle("collapsed");
+    var closed = column.classList.toggle("is-closed");
     button.setAttribute("aria-expanded", !closed);
-    var keys = all(".kanban-column.collapsed").map(function (c) { return c.dataset.key; });
+    var keys = all(".kanban-column.is-closed").map(function (c) { return c.dataset.key; });
     window.htmx.ajax("POST", el("list-state").dataset.layoutUrl, { swap: "none", values: { layout: JSON.stringify({ collapsed: keys }) } })
       .then(function () {
         /* A column that was closed when the page came has not read its cards. */

@@ -168,8 +168,8 @@ def test_a_large_form_is_counted_up_to_a_cap_and_exactly_on_request(client, form
 def test_closed_columns_stay_closed_for_the_person(client, staff_client, form):
     add(form, "甲", stage="idea")
     client.post("/forms/project/layout?kind=kanban", data={"layout": json.dumps({"collapsed": ["idea"]})}, htmx=True)
-    assert re.search(r'kanban-column collapsed[^"]*" data-key="idea"', client.get("/forms/project?kind=kanban").text)
-    assert "kanban-column collapsed" not in staff_client.get("/forms/project?kind=kanban").text
+    assert re.search(r'kanban-column is-closed[^"]*" data-key="idea"', client.get("/forms/project?kind=kanban").text)
+    assert "kanban-column is-closed" not in staff_client.get("/forms/project?kind=kanban").text
 
 
 def test_a_form_without_anything_to_group_by_says_what_to_add(client, app):

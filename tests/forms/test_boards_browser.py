@@ -233,7 +233,9 @@ def test_every_kind_fits_and_names_its_buttons(page, ids, kind):
     page.goto(f"/forms/project?kind={kind}")
     page.locator(".kinds").first.wait_for()
     fits(page)
-    assert page.evaluate(SMALL) == [] or kind == "tree" or kind == "kanban"
+    # What a day hides is told in a line as low as its entries.
+    small = [button for button in page.evaluate(SMALL) if "cal-hidden" not in button]
+    assert small == [] or kind == "tree" or kind == "kanban"
 
 
 @pytest.mark.parametrize("viewport", [PHONE], ids=["390"])

@@ -35,7 +35,8 @@ def test_a_backup_restores_to_the_same_counts(cli: Cli, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     counts = guke("check", "--json", data=elsewhere)
     assert counts.returncode == 0, counts.stderr
-    assert json.loads(counts.stdout)["counts"] == before
+    # Without its key the log goes on under a new one and says so in a line of its own.
+    assert json.loads(counts.stdout)["counts"] == before | {"audit": before["audit"] + 1}
 
 
 def test_a_backup_with_its_key_opens_sealed_secrets_elsewhere(cli: Cli, data: Path, tmp_path: Path) -> None:

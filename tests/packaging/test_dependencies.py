@@ -13,6 +13,8 @@ MODULES = {
     "argon2-cffi": "argon2",
     "flask-babel": "flask_babel",
     "markdown-it-py": "markdown_it",
+    "pillow": "PIL",
+    "python-barcode": "barcode",
     "python-calamine": "python_calamine",
 }
 """Where a distribution's module has another name."""

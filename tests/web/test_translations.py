@@ -37,6 +37,7 @@ api API CSV ERP Excel GB GBK HTTP ID IP JSON KB MB OpenAPI REST RFM ROI SKU UID 
 Asia Shanghai UTC English Ctrl Enter Esc cron guke backups
 Active Connect DN Directory LDAP LDAPS OpenID PEM StartTLS back com company dc example http https ldap localhost login oidc
 openid ou people realms sAMAccountName sales sign staff
+ASVS Authenticator Google Markdown Microsoft NPS OWASP Shift Werkzeug ZIP erp local
 """
 """Latin words that may stand in Chinese pages: terms, commands, names, the test's own data."""
 

@@ -64,7 +64,7 @@ class Column:
     count: Count | None = None
     cards: list[Card] = field(default_factory=list)
     cursor: str | None = None
-    collapsed: bool = False
+    closed: bool = False
     lazy: bool = False
 
     @property
@@ -110,8 +110,8 @@ class Kanban(Kind):
         for column in board.columns:
             column.count = counts.get(column.value) if board.estimated else counts.get(column.value, Count(0))
             # Records without a value stand in no index: counting and finding them may take a pass over all.
-            column.lazy = column.value is None and board.estimated and not column.collapsed
-            if not column.lazy and not column.collapsed and column.count and column.count.count:
+            column.lazy = column.value is None and board.estimated and not column.closed
+            if not column.lazy and not column.closed and column.count and column.count.count:
                 fill(state, by, column)
         return board
 
@@ -165,7 +165,7 @@ def label_of(by: Field, value: Any) -> str:
 def column_of(state: State, by: Field, value: Any) -> Column:
     key = key_of(value)
     return Column(
-        value, key, label_of(by, value), cards.colors(by).get(value, ""), collapsed=key in state.settings.collapsed
+        value, key, label_of(by, value), cards.colors(by).get(value, ""), closed=key in state.settings.collapsed
     )
 
 

@@ -167,7 +167,9 @@ run_tests() {
         fail "无法安装测试所需的软件包，请检查网络或用 PIP_INDEX_URL 指定镜像。" \
             "the packages that the tests need could not be installed. Check the network, or name a mirror in PIP_INDEX_URL."
     fi
-    export PATH="$WORK/venv/bin:$PATH" PYTHONUTF8=1 PYTHONDONTWRITEBYTECODE=1
+    # The tests start many processes: compiled once, outside the checkout, they start in half the time.
+    unset PYTHONDONTWRITEBYTECODE
+    export PATH="$WORK/venv/bin:$PATH" PYTHONUTF8=1 PYTHONPYCACHEPREFIX="$WORK/pyc"
     if ! have_chromium; then
         playwright install --with-deps chromium >>"$LOG" 2>&1 || playwright install chromium >>"$LOG" 2>&1 ||
             fail "浏览器测试需要 Chromium。请安装它，或用 GUKE_CHROMIUM 指明其路径。" \

@@ -158,6 +158,10 @@ def states(page: PublicPage, given: MultiDict[str, str]) -> dict[str, field_rule
     """How the fields of the page stand for what is typed so far."""
     form = catalog.get(page.form)
     typed, _errors = values(page, form, given)
+    return _states(page, form, typed)
+
+
+def _states(page: PublicPage, form: Form, typed: Mapping[str, Any]) -> dict[str, field_rules.State]:
     row = {key: f.default() for key, f in form.fields.items()}
     row |= {key: _stored(form.fields[key], raw) for key, raw in typed.items()}
     found = field_rules.states(form, [row])[0]
@@ -174,7 +178,7 @@ def answer(page: PublicPage, given: MultiDict[str, str], ip: str) -> None:
     _count(page, ip)
     typed, missing = values(page, form, given)
     filled = {key: raw for key, raw in typed.items() if raw not in (None, "", [], {})}
-    hidden = {key for key, state in states(page, given).items() if not state.shown}
+    hidden = {key for key, state in _states(page, form, typed).items() if not state.shown}
     missing = {key: message for key, message in missing.items() if key not in hidden}
     if missing:
         raise FieldErrors(missing)

@@ -1,3 +1,3 @@
 """Guke 固客: a self-hosted customer-management appliance."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -11,10 +11,13 @@ from .migrations import MIGRATIONS as MIGRATIONS
 MODELS = (
     "core",
     "accounts",
+    "connections",
     "forms",
     "customers",
     "messaging",
     "automation",
+    "loyalty",
+    "sales",
     "reports",
     "channels",
     "apps",

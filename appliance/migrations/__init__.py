@@ -7,8 +7,9 @@ Each step is a module here with ``apply()``, made of ``steps``; it is listed bel
 from __future__ import annotations
 
 from ..core.schema import Migration
-from . import m0002_form_engine
+from . import m0002_form_engine, m0003_customers_and_rules
 
 MIGRATIONS: list[Migration] = [
     Migration(2, "form engine", m0002_form_engine.apply),
+    Migration(3, "customers and the rule engine", m0003_customers_and_rules.apply),
 ]

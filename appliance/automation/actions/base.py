@@ -23,37 +23,58 @@ class ActionError(UserError):
 
 @dataclass
 class Work:
-    """One batch of an action's work. ``memory`` is kept for the next batch, whenever that is."""
+    """One batch of an action's work. ``memory`` is kept for the next batch, whenever that is.
+
+    ``slot``: the action's place in its rule ("0", "1", …). ``cycle``: the occurrence it acts for, as text: the period of
+    ``once_per``, the day of a date, the id of the Change or event; with the cause's subject, slot and record it names
+    one effect for ever, so that what leaves the house is keyed by it. ``cycles``: where records of one batch act
+    for different occurrences, record id → cycle (:meth:`cycle_of`). ``subject``: what acts, e.g. ``rule:7``.
+    ``origin``: record id → what texts may say of the trigger: ``old`` (values before), ``event``, ``occurs_on``.
+    """
 
     form: Form
     cause: Cause
     now: int
     memory: dict[str, Any] = field(default_factory=dict)
     actor: Actor = SYSTEM
+    slot: str = "0"
+    cycle: str = ""
+    cycles: dict[int, str] = field(default_factory=dict)
+    subject: str = ""
+    origin: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def cycle_of(self, record_id: int) -> str:
+        return self.cycles.get(record_id, self.cycle)
 
 
 @dataclass
 class Effect:
-    """What one batch did: ids that really changed, and a sentence for each that could not be."""
+    """What one batch did: ids that really changed, a sentence for each that failed (worth another try), and one for
+    each that was left alone on purpose (no consent, already has it, nobody to give it to)."""
 
     changed: set[int] = field(default_factory=set)
     failed: dict[int, str] = field(default_factory=dict)
+    skipped: dict[int, str] = field(default_factory=dict)
 
     def add(self, other: Effect) -> None:
         self.changed |= other.changed
         self.failed |= other.failed
+        self.skipped |= other.skipped
 
 
 class Action:
     """Something to do to a batch of records; whoever has records to act on may use it.
 
     ``doc`` is the action's JSON. An action owns its parameters, its inputs, its effect
-    and its sentence.
+    and its sentence. ``undoable``: its effect is taken back with the run (what it wrote stands in the Changes, or it
+    answers ``undo.on_undo``). ``outward``: it leaves the house (a message, a call) and can never be taken back.
     """
 
     name: ClassVar[str]
     label: ClassVar[Any]
     icon: ClassVar[str] = "bolt"
+    undoable: ClassVar[bool] = True
+    outward: ClassVar[bool] = False
     template: ClassVar[str]
     """The partial with its inputs; it gets ``action`` (this object or its blank), ``slot`` and ``form``."""
 

@@ -76,6 +76,7 @@ PARTS = (
     "automation.explain",
     "automation.ready_made",
     "automation.uses",
+    "sales.builtin",
     "reports.builtin",
     "reports.uses",
     "reports.owning",

@@ -187,11 +187,14 @@ class Owner(Person):
 
     def check_options(self) -> None:
         self.creator = self.options.get("creator", True)
-        if not isinstance(self.creator, bool):
-            raise FieldError(_("「%(name)s」只能是 true 或 false。", name="creator"))
+        # Offered to whoever fills in the form, who may leave it empty; what machines write is nobody's.
+        self.offered = self.options.get("offered", self.creator)
+        for name, value in (("creator", self.creator), ("offered", self.offered)):
+            if not isinstance(value, bool):
+                raise FieldError(_("「%(name)s」只能是 true 或 false。", name=name))
 
     def default(self) -> Any:
-        if self.spec.default is not None or not self.creator:
+        if self.spec.default is not None or not self.offered:
             return super().default()
         actor = maybe_actor()
         return actor.id if actor else None

@@ -128,7 +128,8 @@ def run(job: jobs.Job) -> dict[str, Any]:
     memory: dict[str, Any] = {}
 
     def act(ids: list[int], cause: Cause) -> bulk_undo.Effect:
-        done: Effect = action.apply(ids, Work(selection.form, cause, clock.now(), memory, selection.actor))
-        return bulk_undo.Effect(len(done.changed), done.failed)
+        work = Work(selection.form, cause, clock.now(), memory, selection.actor, cycle=str(job.id), subject="bulk")
+        done: Effect = action.apply(ids, work)
+        return bulk_undo.Effect(len(done.changed), done.failed | done.skipped)
 
     return bulk_undo.each_batch(job, selection, act)

@@ -12,8 +12,7 @@ from ..accounts.actor import current_actor
 from ..accounts.guards import requires
 from ..core import http, jobs
 from ..core.errors import NotFound
-from ..forms import bulk_undo
-from ..forms.models import Change
+from ..forms import bulk_undo, reversing
 from . import undo
 from .blueprint import bp
 from .bulk import AT_ONCE
@@ -29,8 +28,7 @@ def ended(job: jobs.Job) -> tuple[str, str | None]:
     words = ngettext("已修改 %(num)d 条", "已修改 %(num)d 条", run.changed)
     if run.failed:
         words += _("，%(count)d 条没有改，原因在规则的运行记录里", count=run.failed)
-    mine = (Change.cause_kind == run.kind) & (Change.cause_id == run.id) & (Change.action == "update")
-    if run.undo_job_id is not None or not Change.select().where(mine).exists():
+    if run.undo_job_id is not None or not reversing.holds(run.kind, run.id):
         return words, None
     return words, url_for("automation.undo_bulk_run", form_key=job.payload["form"], job_id=job.id)
 

@@ -1,4 +1,4 @@
-"""Takes a run back: what its Changes did is reversed where it still holds; what somebody changed since is kept."""
+"""Takes a run back: what its Changes and its ledgers say it did is reversed where it still holds; what somebody changed since is kept."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ from ..core import clock, jobs
 from ..core.db import write
 from ..core.errors import Conflict
 from ..core.jobs import Job
-from ..forms import catalog, reversing
-from ..forms.catalog import Form
+from ..forms import reversing
 from ..forms.hooks import Cause
-from ..forms.models import Change
 from . import log
-from .models import RuleRun
 
 CHUNK = 500
 """Records a transaction."""
@@ -43,32 +40,17 @@ def ask(run_id: int, actor: Actor, form_key: str | None = None) -> int:
 
 @jobs.handler("automation.undo", heavy=True, label=_l("撤销规则的运行"))
 def undo(job: Job) -> dict[str, Any]:
-    """Record by record in batches; checkpoint and effect are one transaction."""
+    """A batch a transaction, with its checkpoint: fields that were written, records that were made, then the ledgers."""
     run = log.get(job.payload["run"])
-    after: int = (job.state or {}).get("after", 0)
-    total = run.changed
-    mine = (Change.cause_kind == run.kind) & (Change.cause_id == run.id)
+    total, state, cause = run.changed, job.state, Cause("undo", run.id)
     while True:
-        job.progress(job.done, total)
+        job.progress(job.done, max(total, job.done))
         with write():
-            nets = reversing.nets(mine, reversing.updated(mine, after, CHUNK))
-            if not nets:
+            step = reversing.take_back(run.kind, run.id, state, CHUNK, SYSTEM, cause)
+            if step.done:
                 return {"reverted": run.reverted, "kept": run.kept}
-            subject = log.subject_of(run)
-            form = subject.form if subject else _form_of(run)
-            reverted = len(nets) - len(reversing.reverse(form, nets, SYSTEM, Cause("undo", run.id)).kept)
-            after = max(nets)
-            run.reverted, run.kept = run.reverted + reverted, run.kept + len(nets) - reverted
+            state = step.state
+            run.reverted, run.kept = run.reverted + step.reverted, run.kept + step.kept
             log.save(run, "reverted", "kept")
-            job.done += len(nets)
-            job.save_state({"after": after})
-
-
-def _form_of(run: RuleRun) -> Form:
-    """The form of a run whose definition is gone."""
-    mine = (Change.cause_kind == run.kind) & (Change.cause_id == run.id)
-    form_id = Change.select(Change.form_id).where(mine).limit(1).scalar()
-    form = catalog.by_id(form_id)
-    if form is None:
-        raise Conflict(_("它所属的表单已被删除，不能撤销。"))
-    return form
+            job.done += step.size
+            job.save_state(state)

@@ -17,10 +17,10 @@ from ..accounts.actor import Actor
 from ..core import jobs
 from ..core.db import write
 from ..core.errors import Conflict, Forbidden, NotFound, UserError
+from ..core.models import JobRow
 from . import catalog, reversing
 from .bulk_actions import BATCH, Outcome, Selection
 from .hooks import Cause
-from .models import Change
 
 WRITING = ("forms.bulk_edit", "forms.paste", "automation.bulk")
 """Kinds of jobs that can be taken back here."""
@@ -117,14 +117,15 @@ def ask(job: jobs.Job, actor: Actor) -> int:
     form = catalog.get(job.payload["form"])
     if not permissions.can(actor, "bulk", form.key):
         raise Forbidden(_("您没有这项权限。需要时请联系管理员。"))
-    if (
-        Change.select()
-        .where(Change.cause_kind == "undo", Change.cause_id == job.id, Change.form_id == form.id)
-        .exists()
-    ):
+    if _asked(job):
         raise Conflict(_("这次修改已经撤销过了。"))
     payload = {"form": form.key, "of": job.id, "actor": actor.id}
     return jobs.enqueue("forms.bulk_undo", payload, actor_id=actor.id, unique=f"bulk-undo:{job.id}")
+
+
+def _asked(job: jobs.Job) -> bool:
+    rows = JobRow.select(JobRow.payload).where(JobRow.kind == "forms.bulk_undo", JobRow.id > job.id)
+    return any(payload["of"] == job.id for (payload,) in rows.tuples())
 
 
 @jobs.handler("forms.bulk_undo", label=_l("撤销批量修改"))
@@ -133,25 +134,22 @@ def undo(job: jobs.Job) -> dict[str, Any]:
     from ..accounts import users
     from ..accounts.actor import SYSTEM
 
-    form = catalog.get(job.payload["form"])
     actor = SYSTEM if job.payload["actor"] is None else users.actor_of(job.payload["actor"])
     if actor is None:
         raise NotFound()
     of: int = job.payload["of"]
-    mine = (Change.cause_kind == "bulk") & (Change.cause_id == of) & (Change.form_id == form.id)
-    state = job.state or {"after": 0, "restored": 0, "kept": 0, "done": 0}
+    state = job.state or {"next": None, "restored": 0, "kept": 0, "done": 0}
     total = (jobs.get(of).result or jobs.get(of).state or {}).get("changed", 0)
     while True:
-        ids = reversing.updated(mine, state["after"], BATCH)
-        if not ids:
-            return {"restored": state["restored"], "kept": state["kept"]}
         with write():
-            done = reversing.reverse(form, reversing.nets(mine, ids), actor, Cause("undo", of))
+            step = reversing.take_back("bulk", of, state["next"], BATCH, actor, Cause("undo", of))
+            if step.done:
+                return {"restored": state["restored"], "kept": state["kept"]}
             state = {
-                "after": ids[-1],
-                "restored": state["restored"] + len(done.changed),
-                "kept": state["kept"] + len(done.kept),
-                "done": state["done"] + len(ids),
+                "next": step.state,
+                "restored": state["restored"] + step.reverted,
+                "kept": state["kept"] + step.kept,
+                "done": state["done"] + step.size,
             }
             job.done = state["done"]
             job.save_state(state)

@@ -1,20 +1,21 @@
 """Takes back what one cause wrote to many records: each value gets back what it was before, where it still is as the cause left
 it. What somebody changed since is kept.
 
-Rules, imports and bulk operations all undo through here.
+Rules, imports and bulk operations all undo through here. Records that the cause made go to the recycle bin, unless a person
+has worked on them since. Rooms that keep a ledger of effects (points, coupons) take theirs back by a :class:`Ledger`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..accounts.actor import Actor
+from ..accounts.actor import SYSTEM, Actor
 from ..core import dialect
 from ..core.db import db
-from . import records
+from . import catalog, records
 from .catalog import Form
 from .fields.link import LinkField
 from .hooks import Cause
@@ -134,3 +135,111 @@ def _stored(form: Form, ids: list[int]) -> dict[int, dict[str, Any]]:
         dialect.among(form.col("id"), ids), form.col("deleted_at").is_null()
     )
     return {row[0]: dict(zip(names, row, strict=True)) for row in rows.tuples().execute(db)}
+
+
+# -- everything that one cause did ------------------------------------------------------------------------------------
+
+
+class Ledger:
+    """Effects that stand in no Change of a record's own fields. A room has one::
+
+    @reversing.ledger
+    class Points(reversing.Ledger): …
+    """
+
+    def holds(self, kind: str, cause_id: int) -> bool:
+        """Whether the cause did anything here that is not taken back yet."""
+        raise NotImplementedError
+
+    def take_back(self, kind: str, cause_id: int, limit: int, actor: Actor, cause: Cause) -> tuple[int, int]:
+        """Takes back at most ``limit`` effects, each once, inside ``write()``. Returns how many were taken back and how many had
+        to stay; ``(0, 0)``: there is nothing left to do."""
+        raise NotImplementedError
+
+
+_ledgers: list[Ledger] = []
+
+
+def ledger(cls: type[Ledger]) -> type[Ledger]:
+    """Registers a room's ledger."""
+    _ledgers.append(cls())
+    return cls
+
+
+@dataclass(frozen=True)
+class Step:
+    """One batch of an undo. ``state`` is what the next one goes on from (JSON)."""
+
+    state: dict[str, Any]
+    reverted: int = 0
+    kept: int = 0
+    done: bool = False
+
+    @property
+    def size(self) -> int:
+        return self.reverted + self.kept
+
+
+PHASES = ("update", "create", "ledgers")
+
+
+def holds(kind: str, cause_id: int) -> bool:
+    """Whether the cause did anything that can be taken back."""
+    mine = _made_by(kind, cause_id) & Change.action.in_(("update", "create"))
+    return Change.select().where(mine).exists() or any(one.holds(kind, cause_id) for one in _ledgers)
+
+
+def _made_by(kind: str, cause_id: int) -> Any:
+    return (Change.cause_kind == kind) & (Change.cause_id == cause_id)
+
+
+def take_back(kind: str, cause_id: int, state: dict[str, Any] | None, limit: int, actor: Actor, cause: Cause) -> Step:
+    """The next batch of taking back all that one cause did, whatever the forms; inside ``write()`` with the caller's
+    checkpoint. Begins with ``state`` ``None``; goes on until ``done``."""
+    state = state or {"phase": 0, "form": 0, "after": 0}
+    mine = _made_by(kind, cause_id)
+    if PHASES[state["phase"]] == "ledgers":
+        for one in _ledgers:
+            reverted, kept = one.take_back(kind, cause_id, limit, actor, cause)
+            if reverted or kept:
+                return Step(state, reverted, kept)
+        return Step(state, done=True)
+    action = PHASES[state["phase"]]
+    form_id, ids = _next(mine & (Change.action == action), state["form"], state["after"], limit)
+    if not ids:
+        return Step({"phase": state["phase"] + 1, "form": 0, "after": 0})
+    following = state | {"form": form_id, "after": ids[-1]}
+    form = catalog.by_id(form_id)
+    if form is None:
+        return Step(following, kept=len(ids))
+    if action == "update":
+        kept = len(reverse(form, nets(mine & (Change.form_id == form_id), ids), actor, cause).kept)
+    else:
+        kept = len(ids) - len(_unmake(form, mine, ids, actor, cause))
+    return Step(following, len(ids) - kept, kept)
+
+
+def _next(mine: Any, form_id: int, after: int, limit: int) -> tuple[int, list[int]]:
+    """The next records of one form, by form and id."""
+    here = Change.select(Change.record_id).where(mine & (Change.form_id == form_id) & (Change.record_id > after))
+    ids = [i for (i,) in here.distinct().order_by(Change.record_id).limit(limit).tuples()] if form_id else []
+    if ids:
+        return form_id, ids
+    following = Change.select(Change.form_id).where(mine & (Change.form_id > form_id)).order_by(Change.form_id).limit(1)
+    found = following.scalar()
+    return _next(mine, found, 0, limit) if found else (form_id, [])
+
+
+def _unmake(form: Form, mine: Any, ids: list[int], actor: Actor, cause: Cause) -> set[int]:
+    """Moves what the cause made to the recycle bin; what a person has worked on since stays."""
+    worked_on = Change.select(Change.record_id).where(
+        (Change.form_id == form.id)
+        & dialect.among(Change.record_id, ids)
+        & Change.action.in_(("update", "restore"))
+        & Change.actor_id.is_null(False)
+        & ~mine
+    )
+    kept = {i for (i,) in worked_on.tuples()}
+    # Whoever may take the action back takes back all of it: what it made need not be theirs to delete.
+    able = actor if actor is SYSTEM else replace(actor, is_admin=True, role_ids=(), rights=None, limit=None)
+    return records.delete_many(form, [i for i in ids if i not in kept], able, cause)

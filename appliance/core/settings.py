@@ -27,7 +27,7 @@ _VERSION = "_version"
 
 @dataclass(frozen=True)
 class Declared:
-    """One setting. ``kind``: text, integer, boolean, choice, time (``HH:MM``), timezone."""
+    """One setting. ``kind``: text, integer, boolean, choice, time (``HH:MM``), timezone, or one added by :func:`kind`."""
 
     key: str
     default: Any
@@ -66,6 +66,13 @@ def declare(
     if kind not in _PARSERS:
         raise ValueError(f"setting {key!r}: kind must be one of {', '.join(_PARSERS)}")
     _declared[key] = Declared(key, default, label, kind, options or {}, help, least, most)
+
+
+def kind(name: str, parser: Callable[[Declared, Any], Any]) -> None:
+    """Adds a kind of setting: what ``parser`` returns is kept; it raises :class:`UserError`."""
+    if name in _PARSERS:
+        raise ValueError(f"settings of kind {name!r} are known already; choose another name")
+    _PARSERS[name] = parser
 
 
 def declared(prefix: str = "") -> list[Declared]:

@@ -126,6 +126,7 @@ WORDS = {
     "background": _l("后台生成"),
     "before": _l("早于"),
     "months": _l("几个月"),
+    "contact": _l("联系方式"),
 }
 """What the log calls the keys of ``detail``; settings show their own label."""
 

@@ -221,6 +221,19 @@ class OutsideIdentity(Model):
         indexes = ((("kind", "subject"), True), (("kind", "user"), True))
 
 
+class UserContact(Model):
+    """Where a person is reached outside the app; ``kind``: see ``contacts``."""
+
+    user = ForeignKeyField(User, on_delete="CASCADE")
+    kind = CharField()
+    value = TextField()
+    updated_at = BigIntegerField()
+
+    class Meta:
+        table_name = "user_contact"
+        primary_key = CompositeKey("user", "kind")
+
+
 class AuditEntry(Model):
     """What somebody did to the appliance itself; records have their own history. Rows are only ever added.
 
@@ -298,5 +311,5 @@ Notice.add_index(Notice.user_id, name="i_notice_unread", where=Notice.read_at.is
 TABLES = [
     Role, User, UserRole, Department, UserDepartment, Session, Throttle, ApiToken, OneTimeLink, AuditEntry, AuditAnchor,
     SecondFactor, RecoveryCode,
-    Notice, Share, Invitation, Deputy, SignInSource, OutsideIdentity,
+    Notice, Share, Invitation, Deputy, SignInSource, OutsideIdentity, UserContact,
 ]  # fmt: skip

@@ -1,0 +1,102 @@
+"""The kinds of outside systems. A higher room registers its own: what it asks for, and how to try whether it works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from flask_babel import gettext as _
+
+from ..core.errors import FieldErrors, UserError
+from .params import Param
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One configured outside system, opened for use. ``config``: every param by key, the secret ones in clear: it goes
+    into no log, page or answer."""
+
+    id: int
+    key: str
+    kind: str
+    label: str
+    enabled: bool
+    config: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    version: int = 1
+    """Rises when it is edited; what was learnt with older params (a token) no longer counts."""
+
+
+class Kind:
+    """A kind of outside system; one object each, without state of its own."""
+
+    key: ClassVar[str]
+    label: ClassVar[Any]
+    icon: ClassVar[str] = "plug"
+    about: ClassVar[Any] = ""
+    """One sentence: what it is for."""
+    group: ClassVar[str] = "out"
+    """``out``: we call it; ``in``: it calls us."""
+    params: ClassVar[list[Param]] = []
+    costs: ClassVar[Any] = ""
+    """What the test button does that people should know before (it posts a message into the group)."""
+
+    def check(self, config: dict[str, Any]) -> dict[str, str]:
+        """What is wrong with params that are right one by one: param key → sentence."""
+        return {}
+
+    def test(self, connection: Connection) -> str:
+        """Really calls the other side; returns a sentence of what went well.
+
+        Raises :class:`UserError` that says what is wrong and what to do.
+        """
+        raise NotImplementedError
+
+    def param(self, key: str) -> Param | None:
+        return next((p for p in self.params if p.key == key), None)
+
+    def read(self, given: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+        """All params from what was typed or sent; a secret that was left blank and one that is not given stay as ``kept``.
+
+        Raises :class:`FieldErrors`; the errors of params stand under ``params.<key>``.
+        """
+        found: dict[str, Any] = {}
+        errors: dict[str, str] = {}
+        for p in self.params:
+            if p.key not in given or (p.secret and not str(given[p.key] or "").strip()):
+                found[p.key] = kept.get(p.key, p.default)
+            else:
+                try:
+                    found[p.key] = p.read(given[p.key])
+                except ValueError as error:
+                    errors[p.key] = str(error)
+            if p.required and p.key not in errors and found[p.key] in (None, ""):
+                errors[p.key] = _("请填写「%(param)s」。", param=str(p.label))
+        errors = errors or self.check(found)
+        if errors:
+            raise FieldErrors({f"params.{key}": message for key, message in errors.items()})
+        return found
+
+
+_kinds: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> Kind:
+    """Adds a kind. Raises on a key that is taken."""
+    if kind.key in _kinds:
+        raise ValueError(f"connections of kind {kind.key!r} are registered twice")
+    _kinds[kind.key] = kind
+    return kind
+
+
+def get(key: str) -> Kind:
+    """Raises :class:`UserError` for a kind that does not exist."""
+    try:
+        return _kinds[key]
+    except KeyError:
+        known = _("、").join(sorted(_kinds))
+        raise UserError(_("没有「%(kind)s」这种连接，可用：%(known)s。", kind=key, known=known), "kind") from None
+
+
+def all_kinds() -> list[Kind]:
+    return list(_kinds.values())

@@ -69,6 +69,7 @@ PARTS = (
     "customers.scoring",
     "customers.merging",
     "customers.joining",
+    "customers.timeline_sources",
     "automation.running",
     "automation.dispatch",
     "automation.undo",

@@ -9,10 +9,10 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as AnyResponse
 
-from ..accounts import permissions
+from ..accounts import gate, permissions
 from ..accounts.actor import Actor, current_actor
 from ..accounts.guards import requires, requires_admin
-from ..core import http, nav
+from ..core import clock, http, nav
 from ..core.errors import NotFound, UserError
 from ..forms import catalog, panels, query, records
 from ..forms.query import Record
@@ -152,17 +152,41 @@ def why_tag(record_id: int) -> str:
     return render_template("customers/_why.html", record=record, name=name, why=tag_test.why(record_id, name))
 
 
+TIMELINE = "guke_timeline"
+"""The cookie that remembers which sources a person looks at."""
+
+
+def _kinds(actor: Actor) -> list[str]:
+    """The timeline's sources wanted by the address, else those of last time; none: all."""
+    said = request.args.get("kinds", request.cookies.get(TIMELINE, ""))
+    return timeline.chosen(said.split(","), actor)
+
+
 @bp.get("/customers/<int:record_id>/timeline")
 @requires("see", form="customer")
-def show_timeline(record_id: int) -> str:
-    record = _record(record_id)
-    kind = request.args.get("kind", "all")
-    cursor = request.args.get("cursor")
-    kind = kind if kind in timeline.KINDS else "all"
-    items, following = timeline.page(record, current_actor(), kind, cursor)
-    return render_template(
-        "customers/_timeline.html", record=record, items=items, following=following, kind=kind, cursor=cursor
-    )
+def show_timeline(record_id: int) -> AnyResponse:
+    """A page of the timeline. ``kinds``: the sources wanted, by comma; ``cursor``: where to go on; ``day``: the heading above."""
+    record, actor = _record(record_id), current_actor()
+    kinds, cursor = _kinds(actor), request.args.get("cursor")
+    page = timeline.page(record, actor, kinds, cursor)
+    response = http.make_response(
+        render_template(
+            "customers/_timeline.html", record=record, page=page, kinds=kinds, cursor=cursor,
+            sources=[] if cursor else timeline.sources(actor), above=request.args.get("day", ""),
+            head="" if cursor else timeline.head(record, actor, kinds),
+        )
+    )  # fmt: skip
+    if "kinds" in request.args and not cursor:
+        gate.set_cookie(response, TIMELINE, ",".join(kinds), seconds=365 * clock.DAY)
+    return response
+
+
+@bp.get("/customers/<int:record_id>/timeline/head")
+@requires("see", form="customer")
+def timeline_head(record_id: int) -> AnyResponse:
+    """Whether something new stands at the top: what an open page asks from time to time."""
+    record, actor = _record(record_id), current_actor()
+    return http.make_response({"head": timeline.head(record, actor, _kinds(actor))})
 
 
 # -- tags -----------------------------------------------------------------------------------------------------------

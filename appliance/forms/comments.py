@@ -7,7 +7,7 @@ from the query gate.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,15 @@ def of(record: Record, actor: Actor, before: int | None = None) -> tuple[list[Sa
         rows = list(Comment.select().where(wanted).order_by(Comment.id.desc()).limit(PAGE + 1))
     names = _tokens(active_only=False)
     return [_said(row, actor, names) for row in rows[:PAGE]], rows[PAGE - 1].id if len(rows) > PAGE else None
+
+
+def below(record: Record, actor: Actor, test: Callable[[Any, Any], Any], limit: int) -> list[Said]:
+    """The record's comments, newest first by moment and id, as far as ``test(moment, id)`` holds of their columns."""
+    with read():
+        rows = Comment.select().where(_living(record), test(Comment.at, Comment.id))
+        found = list(rows.order_by(Comment.at.desc(), Comment.id.desc()).limit(limit))
+    names = _tokens(active_only=False) if found else {}
+    return [_said(row, actor, names) for row in found]
 
 
 def count(record: Record) -> int:

@@ -100,7 +100,7 @@ def init_app(app: Flask) -> None:
         lang=lambda: "zh-CN" if i18n.current() == "zh" else i18n.current(),
         locales=i18n.LOCALES,
     )
-    app.jinja_env.filters.update(moment=moment, day=day, ago=ago, number=number, yuan=yuan)
+    app.jinja_env.filters.update(moment=moment, day=day, hour=hour, ago=ago, number=number, yuan=yuan)
 
 
 def _sprite(app: Flask) -> str:
@@ -199,6 +199,11 @@ def moment(seconds: int | None) -> str:
 
 def day(seconds: int | None) -> str:
     return clock.local(seconds, settings.tz()).strftime("%Y-%m-%d") if seconds is not None else ""
+
+
+def hour(seconds: int | None) -> str:
+    """``09:30``, where the day is said already."""
+    return clock.local(seconds, settings.tz()).strftime("%H:%M") if seconds is not None else ""
 
 
 def ago(seconds: int | None) -> str:

@@ -19,6 +19,44 @@
     });
   });
 
+  /* The timeline: what is filtered stands in the address; while the page is looked at, it asks whether there is anything new. */
+  var EVERY = 30000;
+  var asked = Date.now();
+
+  document.addEventListener("htmx:afterSwap", function (event) {
+    if (event.target.id !== "timeline") return;
+    asked = Date.now();
+    var list = document.getElementById("timeline-list");
+    var address = new URL(location.href);
+    var before = address.searchParams.get("timeline") || "";
+    if (!list || before === list.dataset.kinds) return;
+    if (list.dataset.kinds) address.searchParams.set("timeline", list.dataset.kinds);
+    else address.searchParams.delete("timeline");
+    history.replaceState(history.state, "", address);
+  });
+
+  function look() {
+    var list = document.getElementById("timeline-list");
+    if (!list || document.hidden || Date.now() - asked < EVERY - 1000) return;
+    asked = Date.now();
+    fetch(list.dataset.headUrl, { headers: { Accept: "application/json", "X-Poll": "1" }, credentials: "same-origin", redirect: "manual" })
+      .then(function (answer) { return answer.ok ? answer.json() : null; })
+      .then(function (found) {
+        if (!found || found.head === list.dataset.head || !list.isConnected) return;
+        /* Who has gone on to older pages is not thrown back to the first. */
+        if (list.dataset.longer) document.getElementById("timeline-new").hidden = false;
+        else document.body.dispatchEvent(new CustomEvent("guke:timeline"));
+      })
+      .catch(function () { /* the server is away: the next time tells */ });
+  }
+
+  document.addEventListener("click", function (event) {
+    var list = event.target.closest("[data-timeline-more]") && document.getElementById("timeline-list");
+    if (list) list.dataset.longer = "1";
+  });
+  setInterval(look, EVERY);
+  document.addEventListener("visibilitychange", look);
+
   document.addEventListener("htmx:afterRequest", function (event) {
     var form = event.target.closest && event.target.closest("form[data-close-after]");
     if (!form || !event.detail.successful || event.detail.xhr.getResponseHeader("HX-Retarget")) return;

@@ -47,19 +47,6 @@ def test_a_customers_page_shows_figures_tags_and_scores_with_reasons(client: Cli
     assert client.get("/customers/999/scores").status_code == 404
 
 
-def test_the_timeline_mixes_orders_and_changes_and_goes_on_by_cursor(client: Client) -> None:
-    one = customer()
-    for day in range(1, 26):
-        order(f"N{day:02d}", one, amount="10", paid_at=f"2026-03-{day:02d} 12:00")
-    first = client.get(f"/customers/{one}/timeline").text
-    assert "新建了记录" in first and "N25" in first and "N05" not in first
-    cursor = first.split("cursor=")[1].split('"')[0]
-    second = client.get(f"/customers/{one}/timeline?cursor={cursor}").text
-    assert "N06" in second and "N01" in second and "N07" not in second and "新建了记录" not in second
-    assert "新建了记录" not in client.get(f"/customers/{one}/timeline?kind=orders").text
-    assert "N25" not in client.get(f"/customers/{one}/timeline?kind=changes").text
-
-
 def test_a_tag_is_added_and_taken_away_in_place_with_undo(client: Client) -> None:
     one = customer(tags=["老客"])
     answer = client.post(f"/customers/{one}/tags", data={"add": "大额"})

@@ -34,6 +34,7 @@ PARTS = (
     "accounts.tokens",
     "accounts.deputies",
     "forms.search",
+    "forms.sealing",
     "forms.token_forms",
     "forms.formula.spreading",
     "forms.formula.settling",

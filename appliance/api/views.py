@@ -29,4 +29,4 @@ def me() -> Response:
     return jsonify({"id": actor.id, "login": actor.login, "name": actor.name, "admin": actor.is_admin})
 
 
-from . import comments, consents, definitions, files, merging, organisation, records, roles, rooms, shares  # noqa: E402, F401
+from . import access, comments, consents, definitions, files, merging, organisation, records, roles, rooms, shares  # noqa: E402, F401

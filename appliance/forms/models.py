@@ -12,6 +12,7 @@ from .formula.models import TABLES as FORMULA_TABLES
 from .importing.models import TABLES as IMPORT_TABLES
 from .public.models import TABLES as PUBLIC_TABLES
 from .retention_models import TABLES as RETENTION_TABLES
+from .sealing_models import TABLES as SEALING_TABLES
 
 
 class FormRow(Model):
@@ -237,4 +238,5 @@ TABLES = [
     *FORMULA_TABLES,
     *PUBLIC_TABLES,
     *RETENTION_TABLES,
+    *SEALING_TABLES,
 ]

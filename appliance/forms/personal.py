@@ -16,7 +16,7 @@ from flask_babel import lazy_gettext as _l
 from ..accounts.actor import Actor
 from ..core import clock, compacting, dialect
 from ..core.db import db, in_write, write
-from . import catalog, comments, duplicates, history, hooks, records, search, uploads
+from . import catalog, comments, duplicates, history, hooks, records, sealing, search, uploads
 from .catalog import SYSTEM_FIELDS, Form
 from .fields.base import Field
 from .file_models import RecordFile
@@ -157,10 +157,9 @@ def _of_deleted_fields(form: Form, ids: list[int]) -> None:
 def _scrub_history(form: Form, ids: list[int], keys: set[str]) -> None:
     """That something was written, by whom and when, stays; what, only of fields that are not personal."""
     kept = {key for key in form.fields if key not in keys}
-    rows = Change.select(Change.id, Change.fields).where(
-        Change.form_id == form.id, dialect.among(Change.record_id, ids)
-    )
-    for change_id, fields in list(rows.tuples()):
-        left = {key: value for key, value in (fields or {}).items() if key in kept}
-        if left != fields:
-            Change.update(fields=left).where(Change.id == change_id).execute()
+    theirs = (Change.form_id == form.id) & dialect.among(Change.record_id, ids)
+    with sealing.opened(theirs):
+        for change_id, fields in list(Change.select(Change.id, Change.fields).where(theirs).tuples()):
+            left = {key: value for key, value in (fields or {}).items() if key in kept}
+            if left != fields:
+                Change.update(fields=left).where(Change.id == change_id).execute()

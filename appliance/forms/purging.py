@@ -21,7 +21,7 @@ from ..accounts.actor import SYSTEM, Actor
 from ..core import clock, jobs, schema, settings
 from ..core.db import db, read, write
 from ..core.errors import Forbidden
-from . import catalog, comments, duplicates, query
+from . import catalog, comments, duplicates, query, sealing
 from .catalog import Form
 from .models import Change
 
@@ -76,7 +76,9 @@ def _remove(form: Form, ids: list[int]) -> None:
         fn(form, ids)
     comments.purge(form.id, ids)
     duplicates.gone(form.id, ids)
-    Change.update(fields={}).where(Change.form_id == form.id, Change.record_id.in_(ids)).execute()
+    theirs = (Change.form_id == form.id) & Change.record_id.in_(ids)
+    with sealing.opened(theirs):
+        Change.update(fields={}).where(theirs).execute()
     if form.search_fields:
         index = peewee.Table(form.search_table).bind(db)
         index.delete().where(peewee.Column(index, "rowid").in_(ids)).execute()

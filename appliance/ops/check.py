@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from peewee import fn
 
 from ..accounts import chain
@@ -88,7 +89,7 @@ def _look(found: Findings) -> None:
         )
         return
     _look_at_key(found)
-    _look_at_log(found)
+    _look_at_logs(found)
     for model in schema.tables():
         name = model._meta.table_name
         if model._meta.database.table_exists(name):
@@ -122,15 +123,21 @@ def _look_at_key(found: Findings) -> None:
         )
 
 
-def _look_at_log(found: Findings) -> None:
-    try:
-        broken = list(islice(chain.problems(), 100))
-    except UserError:
-        # Without the key the log cannot be read; that sentence stands above.
-        return
-    found.problems += broken[:SHOWN]
-    if len(broken) > SHOWN:
-        found.problems.append(_("操作日志还有 %(count)s 处不对。", count=len(broken) - SHOWN))
+def _look_at_logs(found: Findings) -> None:
+    from ..forms import sealing
+
+    for problems, more in (
+        (chain.problems, _l("操作日志还有 %(count)s 处不对。")),
+        (sealing.problems, _l("修改历史还有 %(count)s 处不对。")),
+    ):
+        try:
+            broken = list(islice(problems(), 100))
+        except UserError:
+            # Without the key the log cannot be read; that sentence stands above.
+            return
+        found.problems += broken[:SHOWN]
+        if len(broken) > SHOWN:
+            found.problems.append(str(more) % {"count": len(broken) - SHOWN})
 
 
 def _sealed_that_stay_shut() -> int:

@@ -21,6 +21,7 @@ from ..accounts.models import AuditEntry
 from ..core import clock, folder, jobs, schema, secrets
 from ..core.db import PARAM, Statement, db, read, write
 from ..core.errors import UserError
+from ..forms import sealing
 from ..forms.fields import id_card
 from ..forms.models import FormRow
 from . import backup, server
@@ -48,8 +49,8 @@ def rotate() -> Rotated:
             raise UserError(_("另一个 guke 命令正在使用这个数据目录，请等它结束后再更换密钥。"))
         secrets.settle()
         # Sealing a damaged log anew would hide the damage.
-        if next(chain.problems(), None):
-            raise UserError(_("操作日志不完整，更换密钥会掩盖这一点。请先运行 guke check 查看，处理后再试。"))
+        if next(chain.problems(), None) or next(sealing.problems(), None):
+            raise UserError(_("操作日志或修改历史不完整，更换密钥会掩盖这一点。请先运行 guke check 查看，处理后再试。"))
         done = Rotated(_keep())
         fresh = secrets.new_key()
         secrets.stage(fresh)
@@ -86,6 +87,7 @@ def _seal_anew(old: bytes, fresh: bytes, done: Rotated) -> None:
     secrets.adopt(fresh)
     with secrets.using(fresh):
         done.log_lines = chain.reseal()
+        sealing.reseal()
         audit.note("key.rotated", {"sealed": done.sealed, "numbers": done.numbers, "left": done.left}, SYSTEM)
 
 

@@ -15,12 +15,13 @@ from ...core import dialect, jobs
 from ...core.db import db, read, write
 from ...core.errors import Forbidden, NotFound, UserError
 from ...core.i18n import label as i18n_label
-from .. import catalog, conditions
+from .. import catalog, conditions, sealing
 from ..catalog import Form
 from ..fields import build
 from ..fields.base import Field
 from ..fields.link import LinkField
 from ..models import Change, FieldRow, FormRow, View
+from ..records import latest_change
 from . import uses
 from .models import FormDraft, FormVersion
 from .uses import Use
@@ -228,14 +229,17 @@ def _drop_links(form: Form, f: Field) -> None:
 @jobs.handler("forms.forget", label=_l("清理已删除表单的历史"))
 def forget(job: jobs.Job) -> dict[str, Any]:
     """Deletes the history of a form that is gone for good, a batch a transaction."""
+    theirs = Change.form_id == job.payload["form"]
     done = 0
     while True:
         with write():
-            ids = [
-                row[0]
-                for row in Change.select(Change.id).where(Change.form_id == job.payload["form"]).limit(BATCH).tuples()
-            ]
-            Change.delete().where(dialect.among(Change.id, ids)).execute()
+            # The newest Change of all stays, emptied: its number is never given to another.
+            newest = latest_change()
+            old = Change.select(Change.id).where(theirs, Change.id < newest).order_by(Change.id).limit(BATCH)
+            ids = [row[0] for row in old.tuples()]
+            with sealing.opened(dialect.among(Change.id, [*ids, newest]) & theirs):
+                Change.delete().where(dialect.among(Change.id, ids)).execute()
+                Change.update(fields={}).where(theirs, Change.id == newest).execute()
         done += len(ids)
         if not ids:
             return {}

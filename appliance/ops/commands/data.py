@@ -93,6 +93,7 @@ def restore(file: Path, force: bool) -> None:
     from ...accounts.actor import SYSTEM
     from ...core.db import write
     from ...customers import erasing
+    from ...forms import sealing
     from .. import restore as restoring
     from ..check import check as look
 
@@ -103,7 +104,7 @@ def restore(file: Path, force: bool) -> None:
         if chain.foreign():
             # The key that could verify it is not here: the log goes on under this one, and says so itself.
             with write():
-                audit.note("log.resealed", {"count": chain.reseal()}, SYSTEM)
+                audit.note("log.resealed", {"count": chain.reseal(), "changes": sealing.reseal()}, SYSTEM)
         found = look(data)
     lines = [_("已恢复到 %(data)s。", data=str(data))]
     if erased:

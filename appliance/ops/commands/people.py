@@ -197,8 +197,12 @@ def reseal_log() -> None:
     from ...accounts import chain
     from ...accounts.actor import SYSTEM
     from ...core.db import write
+    from ...forms import sealing
 
     with write():
-        count = chain.reseal()
-        log.note("log.resealed", {"count": count}, SYSTEM)
-    cli.show({"lines": count}, _("已按现状封存 %(count)s 条日志。", count=count))
+        count, changes = chain.reseal(), sealing.reseal()
+        log.note("log.resealed", {"count": count, "changes": changes}, SYSTEM)
+    cli.show(
+        {"lines": count, "changes": changes},
+        _("已按现状封存 %(count)s 条日志和 %(changes)s 条修改历史。", count=count, changes=changes),
+    )

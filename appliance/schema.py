@@ -33,6 +33,7 @@ PARTS = (
     "accounts.upkeep",
     "accounts.tokens",
     "accounts.deputies",
+    "accounts.directory_check",
     "forms.search",
     "forms.sealing",
     "forms.token_forms",

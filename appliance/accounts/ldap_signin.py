@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DISABLED = 2
+"""The bit of Active Directory's userAccountControl that says so."""
 TIMEOUT = 5
 """Seconds for connecting and for each answer."""
 UNCHANGING = ("entryUUID", "objectGUID", "ipaUniqueID", "nsUniqueId")
@@ -60,6 +62,49 @@ def test(options: Ldap, secret: str) -> str:
         return _("连接成功，但按现在的位置和条件一个人也找不到，请核对“从哪里找”和“查找条件”。")
     who = _read(found[0], options)
     return _("连接成功，找到了人员，例如 %(name)s（%(login)s）。", name=who.name or who.login, login=who.login)
+
+
+def still_there(subjects: list[str]) -> set[str]:
+    """Those of the people (:attr:`Vouched.subject`) who are in the directory and not locked there.
+
+    Raises :class:`UserError` when the directory cannot be asked.
+    """
+    source = sources.get("ldap")
+    options, found = source.options, set()
+    with _speaking(options) as connection:
+        _bind(connection, options, sources.secret("ldap"))
+        for subject in subjects:
+            if _is_there(connection, options, subject):
+                found.add(subject)
+    return found
+
+
+def _is_there(connection: Any, options: Ldap, subject: str) -> bool:
+    """By the number that never changes, in the words of any of the attributes that may hold it; else by its place."""
+    import ldap3
+    from ldap3.utils.conv import escape_bytes
+
+    base, scope, one = options.base, ldap3.SUBTREE, "(objectClass=*)"
+    if subject.startswith("dn:"):
+        base, scope = subject.removeprefix("dn:"), ldap3.BASE
+    else:
+        number = escape_bytes(bytes.fromhex(subject))
+        one = "(|" + "".join(f"({name}={number})" for name in UNCHANGING) + ")"
+    wanted = f"(&{options.filter.replace('{login}', '*')}{one})"
+    connection.search(base, wanted, scope, attributes=["userAccountControl", "nsAccountLock"], size_limit=2)
+    code, why = connection.result["result"], connection.result["description"]
+    if code == 32:
+        return False
+    if code not in (0, 4):
+        raise UserError(_("目录服务器没有回答查找（%(why)s）。请核对服务账号的权限和查找条件。", why=why), "filter")
+    return any(not _is_locked(entry) for entry in connection.response if entry["type"] == "searchResEntry")
+
+
+def _is_locked(entry: Any) -> bool:
+    raw = {name.casefold(): values for name, values in entry["raw_attributes"].items()}
+    flags = (raw.get("useraccountcontrol") or [b""])[0]
+    locked = (raw.get("nsaccountlock") or [b""])[0]
+    return (flags.isdigit() and bool(int(flags) & DISABLED)) or locked.upper() == b"TRUE"
 
 
 def _vouch(options: Ldap, secret: str, login: str, password: str) -> Vouched | None:

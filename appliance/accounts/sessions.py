@@ -42,8 +42,8 @@ class Browser:
         return self.key[:16]
 
 
-def start(user_id: int, ip: str, agent: str) -> str:
-    """Opens a session and returns the cookie's value."""
+def start(user_id: int, ip: str, agent: str, longest: int = LONGEST) -> str:
+    """Opens a session and returns the cookie's value. ``longest``: seconds after which it ends in any case."""
     cookie = random.token_urlsafe(32)
     now = clock.now()
     with write():
@@ -52,7 +52,7 @@ def start(user_id: int, ip: str, agent: str) -> str:
             user=user_id,
             created_at=now,
             last_seen_at=now,
-            expires_at=now + LONGEST,
+            expires_at=now + min(longest, LONGEST),
             ip=ip,
             agent=agent[:300],
         ).execute()

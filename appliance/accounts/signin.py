@@ -63,7 +63,7 @@ def _in_directory(user: User, password: str) -> bool:
 def open_session(user_id: int, ip: str, agent: str) -> str:
     """A session for somebody who has just proved who they are; returns the cookie."""
     with write():
-        cookie = sessions.start(user_id, ip, agent)
+        cookie = sessions.start(user_id, ip, agent, sources.longest_session(user_id))
         User.update(last_sign_in_at=clock.now()).where(User.id == user_id).execute()
         audit.note("sign_in", {}, users.actor_of(user_id))
     return cookie

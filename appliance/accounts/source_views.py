@@ -34,7 +34,8 @@ def page() -> str:
 @requires_admin
 def local() -> Answer:
     try:
-        sources.set_local(request.form.get("signin.local", ""), current_actor())
+        form = request.form
+        sources.set_local(form.get("signin.local", ""), form.get("signin.provider_hours", ""), current_actor())
     except UserError as error:
         return _page(errors={"local": error.errors or {"signin.local": error.message}}), 422
     flash(_("已保存。"), "success")
@@ -71,6 +72,7 @@ def _page(**context: Any) -> str:
         security=sources.SECURITY,
         roles=users.roles(),
         local=settings.get("signin.local"),
+        hours=settings.get("signin.provider_hours"),
         local_options=dict(next(d for d in settings.declared("signin.local")).options),
         redirect_uri=_redirect_uri(),
         **context,

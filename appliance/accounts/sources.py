@@ -17,7 +17,7 @@ from flask_babel import lazy_gettext as _l
 from ..core import clock, settings
 from ..core.db import read, write
 from ..core.errors import FieldErrors, UserError
-from . import audit, departments, users
+from . import audit, departments, sessions, users
 from .actor import SYSTEM, Actor
 from .cache import Cache, forget
 from .models import OutsideIdentity, Role, SignInSource, User, UserRole
@@ -29,6 +29,12 @@ settings.declare(
     "choice",
     options={"everybody": _l("所有人"), "admins": _l("只有管理员，其他人从目录或统一登录进入")},
 )
+
+
+settings.declare(
+    "signin.provider_hours", 24, _l("统一登录每隔多少小时重新验证"), "integer", least=1, most=1440,
+    help=_l("从统一登录进来的人到时要再经过它一次：在那里停用的人最迟此时失去访问。"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,8 @@ class Oidc(Common):
     def allowed_domains(self) -> list[str]:
         return [d.lstrip("@").casefold() for d in re.split(r"[,，;；\s]+", self.domains) if d]
 
+
+HOUR = 3_600
 
 KINDS: dict[str, type[Common]] = {"ldap": Ldap, "oidc": Oidc}
 SECURITY = {"tls": _l("LDAPS（加密）"), "starttls": _l("StartTLS（加密）"), "none": _l("不加密，只用于测试")}
@@ -237,14 +245,19 @@ def _other(kind: str) -> str:
     return "oidc" if kind == "ldap" else "ldap"
 
 
-def set_local(choice: str, actor: Actor) -> None:
-    """Who may use a password of ours. Raises :class:`UserError` when nobody else could come in any other way."""
+def set_local(choice: str, hours: str, actor: Actor) -> None:
+    """Who may use a password of ours, and how long a provider's word counts. Raises :class:`UserError` when nobody else could
+    come in any other way."""
     if choice == "admins" and not any(is_on(kind) for kind in KINDS):
         raise UserError(_("请先启用目录或统一登录，否则其他人都无法登录。"), "signin.local")
-    before = settings.get("signin.local")
+    keys = ("signin.local", "signin.provider_hours")
+    before = {key: settings.get(key) for key in keys}
     with write():
         settings.set("signin.local", choice, actor)
-        audit.note("settings.changed", {"signin.local": [before, choice]}, actor)
+        settings.set("signin.provider_hours", hours or before["signin.provider_hours"], actor)
+        audit.note(
+            "settings.changed", {k: [before[k], now] for k in keys if (now := settings.get(k)) != before[k]}, actor
+        )
 
 
 def local_is_open(user: User) -> bool:
@@ -253,6 +266,15 @@ def local_is_open(user: User) -> bool:
         return True
     actor = users.actor_of(user.id)
     return actor is not None and actor.is_admin
+
+
+def longest_session(user_id: int) -> int:
+    """Seconds that a session of the person lasts: who comes from a provider is asked for there again and again."""
+    if not is_on("oidc"):
+        return sessions.LONGEST
+    with read():
+        theirs = OutsideIdentity.select().where(OutsideIdentity.kind == "oidc", OutsideIdentity.user == user_id)
+        return int(settings.get("signin.provider_hours")) * HOUR if theirs.exists() else sessions.LONGEST
 
 
 def admit(kind: str, who: Vouched) -> int:

@@ -198,3 +198,50 @@ def test_the_service_password_is_sealed_never_shown_and_kept_when_left_empty(on,
 def test_only_administrators_see_the_page(staff_client, directory):
     assert staff_client.get("/settings/sign-in").status_code == 403
     assert staff_client.post(PAGE, data=options(directory)).status_code == 403
+
+
+def people_of(directory, *logins):
+    for n, login in enumerate(logins):
+        directory.add(login, f"人员{n}", "directory-pass-1", entryUUID=f"u-{login}")
+    return logins
+
+
+def half_an_hour_later(clock, work):
+    clock.move(minutes=30)
+    work()
+
+
+def test_who_leaves_the_directory_is_shut_out_within_half_an_hour(on, anon, app, client, directory, clock, work):
+    people_of(directory, "li", "wang")
+    on()
+    browsers = {login: world.client(app) for login in ("zhang", "li", "wang")}
+    for login, browser in browsers.items():
+        assert sign_in(browser, login, "directory-pass-1").status_code == 303
+    half_an_hour_later(clock, work)
+    assert {b.get("/").status_code for b in browsers.values()} == {200}
+    directory.entries = [e for e in directory.entries if e.values("uid") != ["li"]]
+    next(e for e in directory.entries if e.values("uid") == ["wang"]).attributes["userAccountControl"] = ["514"]
+    half_an_hour_later(clock, work)
+    assert {login: b.get("/").status_code for login, b in browsers.items()} == {"zhang": 200, "li": 302, "wang": 302}
+    assert "人员0 已不在公司目录里" in client.get("/notices").text
+    assert not users.by_login("li").active
+
+
+def test_a_directory_that_misses_nearly_everybody_shuts_nobody_out(on, anon, app, client, directory, clock, work):
+    logins = people_of(directory, "a1", "a2", "a3", "a4", "a5")
+    on()
+    for login in logins:
+        sign_in(world.client(app), login, "directory-pass-1")
+    directory.entries = [e for e in directory.entries if e.values("uid") in (["zhang"], ["a1"])]
+    half_an_hour_later(clock, work)
+    assert all(users.by_login(login).active for login in logins)
+    assert "5 人里有 4 人查不到了" in client.get("/admin/jobs").text
+
+
+def test_a_directory_that_does_not_answer_shuts_nobody_out(on, anon, app, client, directory, clock, work):
+    on()
+    sign_in(anon, "zhang", "directory-pass-1")
+    client.post(PAGE, data=options(directory, port="9"))
+    half_an_hour_later(clock, work)
+    assert anon.get("/").status_code == 200
+    assert "目录服务器没有回答" in client.get("/admin/jobs").text

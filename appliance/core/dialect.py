@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -159,6 +159,19 @@ class JSONField(peewee.TextField):
 
     def python_value(self, value: Any) -> Any:
         return None if value is None else json.loads(value)
+
+
+class RisingKey(peewee.AutoField):
+    """A primary key that is never given out twice, even when the newest rows were deleted: readers with a cursor miss none."""
+
+    def ddl(self, ctx: Any) -> Any:
+        return NodeList((super().ddl(ctx), SQL("AUTOINCREMENT")))
+
+
+def json_at(column: Any, path: Sequence[str]) -> Any:
+    """What a JSON object in a column holds under a key, or under a key of an object in it; absent: NULL."""
+    place = "$" + "".join('."' + key.replace('"', "") + '"' for key in path)
+    return fn.json_extract(column, place)
 
 
 BUCKETS = ("day", "week", "month", "quarter", "year", "weekday", "hour")

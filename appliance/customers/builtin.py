@@ -81,8 +81,8 @@ CUSTOMER: FormDoc = {
         _kept("average_order", "money", "客单价", "Average order"),
         _kept("refund_rate", "percent", "退款率", "Refund rate"),
         _kept("last_watch_at", "datetime", "最近观看", "Last watched"),
-        _kept("watch_seconds", "integer", "观看时长(秒)", "Seconds watched"),
-        _kept("interaction_count", "integer", "互动次数", "Interactions"),
+        _kept("watch_seconds", "integer", "观看时长(秒)", "Seconds watched", default=0),
+        _kept("interaction_count", "integer", "互动次数", "Interactions", default=0),
         _kept("last_interaction_at", "datetime", "最近互动", "Last interaction"),
         _kept("r_score", "integer", "R 分", "R score"),
         _kept("f_score", "integer", "F 分", "F score"),
@@ -121,6 +121,7 @@ ORDER: FormDoc = {
         _field("refunded", "money", "退款金额", "Refunded"),
         _field("coupon", "text", "优惠券", "Coupon"),
         _field("remark", "long_text", "备注", "Remark"),
+        _kept("live_session", "relation", "直播场次", "Live session", form="live_session", indexed=True),
     ],
 }  # fmt: skip
 
@@ -154,7 +155,38 @@ ORDER_ITEM: FormDoc = {
     ],
 }  # fmt: skip
 
-FORMS = [CUSTOMER, ORDER, PRODUCT, ORDER_ITEM]
+LIVE_SESSION: FormDoc = {
+    "key": "live_session", "label": {"zh": "直播场次", "en": "Live sessions"}, "icon": "broadcast", "title_field": "title",
+    "system": True, "position": 25, "group": {"zh": "交易", "en": "Sales"}, "search": ["title", "host", "external_id"],
+    "columns": ["title", "host", "channel", "starts_at", "viewers", "interactions", "orders", "paid", "spend", "roi"],
+    "fields": [
+        _field("title", "text", "标题", "Title", indexed=True),
+        _field("host", "text", "主播", "Host", indexed=True),
+        _field("channel", "choice", "渠道", "Channel", choices=CHANNELS, open=True, indexed=True),
+        _field("shop", "text", "店铺", "Shop", help={
+            "zh": "同一渠道有几个店铺时填写：只有这个店铺的订单归到这场直播。",
+            "en": "When a channel has several shops: only this shop's orders belong to the session.",
+        }),
+        _field("starts_at", "datetime", "开播时间", "Starts at", indexed=True),
+        _field("ends_at", "datetime", "下播时间", "Ends at", help={
+            "zh": "还没下播时留空，按开播后 12 小时算。",
+            "en": "Blank while it is on: it counts as twelve hours.",
+        }),
+        _field("external_id", "text", "平台场次号", "Platform's number", unique=True),
+        _field("spend", "money", "投放花费", "Spend"),
+        _field("goods", "relations", "商品", "Goods", form="product"),
+        _field("remark", "long_text", "备注", "Remark"),
+        _kept("viewers", "integer", "参与人数", "People", default=0),
+        _kept("watch_seconds", "integer", "观看时长(秒)", "Seconds watched", default=0),
+        _kept("interactions", "integer", "互动次数", "Interactions", default=0),
+        _kept("orders", "integer", "付款单数", "Paid orders", default=0),
+        _kept("buyers", "integer", "付款人数", "Buyers", default=0),
+        _kept("paid", "money", "成交金额", "Paid", default=0),
+        _kept("roi", "percent", "投入产出", "Return on spend"),
+    ],
+}  # fmt: skip
+
+FORMS = [CUSTOMER, PRODUCT, LIVE_SESSION, ORDER, ORDER_ITEM]
 
 
 @schema.seed

@@ -6,6 +6,7 @@ import peewee as pw
 
 from ..core.db import Model
 from ..core.dialect import JSONField
+from .events.models import TABLES as EVENTS
 
 
 class Identity(Model):
@@ -148,4 +149,4 @@ class Erasure(Model):
         table_name = "erasure"
 
 
-TABLES = [Consent, Erasure, Identity, TagGroup, Tag, CustomerTag, RfmModel, RfmValue, RfmTouched]
+TABLES = [*EVENTS, Consent, Erasure, Identity, TagGroup, Tag, CustomerTag, RfmModel, RfmValue, RfmTouched]

@@ -16,6 +16,7 @@ from ..core.db import db, read, write
 from ..core.jobs import Job
 from ..forms import catalog
 from . import metrics, rfm, tags, touched
+from .events import figures
 from .models import RfmTouched, RfmValue
 from .rfm import Config, State, Which
 
@@ -138,7 +139,7 @@ def _all(job: Job, last: State, model: Config) -> dict[str, Any]:
         for low in range(state["from"], top + 1, BATCH):
             which = _between(low)
             with write():
-                state["drift"] += metrics.recompute(which)
+                state["drift"] += metrics.recompute(which) + figures.recompute(which)
                 rfm.refresh_values(which, model)
                 state["from"] = low + BATCH
                 job.save_state(state)

@@ -454,6 +454,21 @@ def write_derived(form: Form, assignments: dict[str, Any], where: Any, source: A
         return len(ids)
 
 
+def write_derived_each(
+    form: Form, keys: tuple[str, ...], build: Callable[[], peewee.Query], rows: Sequence[Sequence[Any]]
+) -> None:
+    """As :func:`write_derived`, for records with values of their own each. ``build`` makes the statement, once; ``rows``: its
+    values, the last of which is the record's id."""
+    assert all(form.fields[key].readonly for key in keys), keys
+    statement = form.statement(("derived", *keys), build)
+    with write():
+        statement.executemany(rows)
+        if filling.watched(form, set(keys)):
+            from .formula import spreading
+
+            spreading.derived(form, [row[-1] for row in rows], set(keys))
+
+
 def _computed_update(form: Form, keys: tuple[str, ...]) -> Any:
     return peewee.Update(form.table, {form.col(key): PARAM for key in keys}).where(form.col("id") == PARAM)
 

@@ -1,0 +1,33 @@
+"""What hangs on the coming of events. Hooks see a whole batch, inside the transaction that wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...forms.hooks import Cause
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """Events just written. ``customer_ids`` and ``types`` stand beside ``ids``, one each an event."""
+
+    ids: list[int]
+    customer_ids: list[int]
+    types: list[str]
+    cause: Cause
+
+
+Listener = Callable[[Ingested], None]
+_after: list[Listener] = []
+
+
+def after_ingest(fn: Listener) -> Listener:
+    """Registers an effect in the same transaction as the events."""
+    _after.append(fn)
+    return fn
+
+
+def run_after(batch: Ingested) -> None:
+    for fn in _after:
+        fn(batch)

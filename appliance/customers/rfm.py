@@ -21,6 +21,8 @@ from ..core.db import read, write
 from ..core.errors import UserError
 from ..forms import catalog, records
 from . import metrics, touched
+from .events import figures
+from .events.models import Event
 from .models import RfmModel, RfmValue
 
 COLUMNS = {"r": RfmValue.day, "f": RfmValue.f, "m": RfmValue.m, "i": RfmValue.i, "w": RfmValue.w}
@@ -174,13 +176,18 @@ def _values(which: Which, model: Config) -> Any:
     source: Any = c
     if model.period is None:
         last, count, total = (form.col(k, c) for k in ("last_paid_at", "order_count", "total_paid"))
+        interactions, watched = form.col("interaction_count", c), form.col("watch_seconds", c)
+        happened = Event.select(Event.customer_id).where(Event.customer_id == cid)
+        active: Any = fn.EXISTS(happened)
     else:
-        orders = _orders_of(which, model.period).alias("orders")
-        source = peewee.Join(c, orders, peewee.JOIN.LEFT_OUTER, on=peewee.Column(orders, "customer") == cid)
+        since = clock.start_of(EPOCH + dt.timedelta(days=today() - model.period), settings.tz())
+        orders, events = _orders_of(which, since).alias("orders"), figures.sums(which, since).alias("events")
+        for other in (orders, events):
+            source = peewee.Join(source, other, peewee.JOIN.LEFT_OUTER, on=peewee.Column(other, "customer") == cid)
         last, count, total = (peewee.Column(orders, k) for k in ("last_paid_at", "order_count", "total_paid"))
-    interactions, watched = form.col("interaction_count", c), form.col("watch_seconds", c)
+        interactions, watched = (peewee.Column(events, k) for k in ("interaction_count", "watch_seconds"))
+        active = peewee.Column(events, "customer").is_null(False)
     bought = count > 0
-    active = (fn.COALESCE(interactions, 0) > 0) | (fn.COALESCE(watched, 0) > 0)
     return peewee.Select(
         [source],
         [
@@ -194,10 +201,9 @@ def _values(which: Which, model: Config) -> Any:
     ).where(which(cid), form.col("deleted_at", c).is_null())
 
 
-def _orders_of(which: Which, days: int) -> Any:
+def _orders_of(which: Which, since: int) -> Any:
     order = catalog.get("order")
     customer, paid_at = order.col("customer"), order.col("paid_at")
-    since = clock.start_of(EPOCH + dt.timedelta(days=today() - days), settings.tz())
     return (
         order.table.select(
             customer.alias("customer"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,8 @@ def tell(app: Any) -> Callable[..., ingest.Result]:
 
 
 def who(api: Api, kind: str, value: str) -> dict[str, Any]:
-    found = api.get("/forms/customer/records", where='{"field": "identities", "op": "eq", "value": "%s"}' % value)
+    where = {"field": "identities", "op": "eq", "value": value}
+    found = api.get("/forms/customer/records", where=json.dumps(where))
     assert len(found["records"]) == 1, found
     return found["records"][0]
 

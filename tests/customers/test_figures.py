@@ -18,6 +18,7 @@ from appliance.accounts.actor import SYSTEM
 from appliance.core import incidents
 from appliance.core.db import read
 from appliance.customers import explaining, identities, rfm, scoring
+from appliance.customers.events import ingest
 from appliance.customers.models import RfmTouched
 from appliance.forms import catalog, query, records
 from appliance.forms.hooks import Cause
@@ -232,17 +233,27 @@ def test_cut_points_in_days_move_the_r_score_every_night(app: Flask, work: Work,
         assert values("customer")[one]["r_score"] == 4
 
 
-def test_interactions_are_scored_among_customers_with_events(app: Flask, work: Work) -> None:
+def test_interactions_are_scored_among_customers_with_events(app: Flask, work: Work, clock: Any) -> None:
     with read():
-        form = catalog.get("customer")
-        ids = make_customers(3)
-        for customer, (count, seconds) in zip(ids, [(5, 60), (0, 30), (None, None)], strict=True):
-            kept = {"interaction_count": count, "watch_seconds": seconds}
-            records.write_derived(form, kept, form.col("id") == customer)
-        rfm.ask_full()
+        ids = make_customers(4)
+
+        def tell(customer: int, kind: str, days: int, seconds: int | None = None) -> None:
+            at = clock.now() - days * 86_400
+            ingest.ingest([{"customer": customer, "type": kind, "at": at, "seconds": seconds}], SYSTEM)
+
+        for days in (1, 40, 41):
+            tell(ids[0], "comment", days)
+        tell(ids[0], "watch", 2, 60)
+        tell(ids[1], "watch", 40, 90)
+        tell(ids[2], "follow", 3)
         work()
         found = values("customer")
-    assert [(found[i]["i_score"], found[i]["w_score"]) for i in ids] == [(3, 3), (1, 1), (None, None)]
+        # Whoever only followed did something, too: with nothing watched and no interaction.
+        assert [(found[i]["i_score"], found[i]["w_score"]) for i in ids] == [(4, 2), (1, 4), (1, 1), (None, None)]
+        rfm.configure({"period": 30})
+        work()
+        found = values("customer")
+        assert [(found[i]["i_score"], found[i]["w_score"]) for i in ids] == [(3, 3), (None, None), (1, 1), (None, None)]
 
 
 def test_drift_is_mended_at_night_and_reported(app: Flask, work: Work, clock: Any) -> None:

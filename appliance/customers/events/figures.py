@@ -80,31 +80,36 @@ def recompute(which: Any) -> int:
     customer = catalog.get("customer")
     c, e = customer.table.alias("c"), Event.alias("e")
     cid = customer.col("id", c)
-    is_watch = e.type.in_(kinds.counted_as(kinds.WATCH))
-    is_interaction = e.type.in_(kinds.counted_as(kinds.INTERACTION))
     source = peewee.Join(c, e, peewee.JOIN.LEFT_OUTER, on=e.customer_id == cid)
-    sums = (
-        peewee.Select(
-            [source],
-            [
-                cid.alias("id"),
-                fn.MAX(Case(None, [(is_watch, e.at)], None)).alias("last_watch_at"),
-                fn.SUM(Case(None, [(is_watch, fn.COALESCE(e.seconds, 0))], 0)).alias("watch_seconds"),
-                fn.SUM(Case(None, [(is_interaction, 1)], 0)).alias("interaction_count"),
-                fn.MAX(Case(None, [(is_interaction, e.at)], None)).alias("last_interaction_at"),
-            ],
-        )
-        .where(which(cid))
-        .group_by(cid)
-        .alias("sums")
-    )
-    found = {key: peewee.Column(sums, key) for key in FIELDS}
+    counted = peewee.Select([source], [cid.alias("id"), *_figures(e)]).where(which(cid)).group_by(cid).alias("counted")
+    found = {key: peewee.Column(counted, key) for key in FIELDS}
     changed: Any = None
     for key, column in found.items():
         old = customer.col(key) if key.startswith("last_") else fn.COALESCE(customer.col(key), 0)
         test = dialect.differs(old, column)
         changed = test if changed is None else changed | test
-    return records.write_derived(customer, found, (customer.col("id") == peewee.Column(sums, "id")) & changed, sums)
+    return records.write_derived(
+        customer, found, (customer.col("id") == peewee.Column(counted, "id")) & changed, counted
+    )
+
+
+def sums(which: Any, since: int) -> Any:
+    """``(customer, last_watch_at, watch_seconds, interaction_count, last_interaction_at)`` of the events since a moment, of the
+    customers who have any."""
+    rows = Event.select(Event.customer_id.alias("customer"), *_figures(Event))
+    return rows.where(which(Event.customer_id), Event.at >= since).group_by(Event.customer_id)
+
+
+def _figures(e: Any) -> list[Any]:
+    """The figures of a group of events."""
+    is_watch = e.type.in_(kinds.counted_as(kinds.WATCH))
+    is_interaction = e.type.in_(kinds.counted_as(kinds.INTERACTION))
+    return [
+        fn.MAX(Case(None, [(is_watch, e.at)], None)).alias("last_watch_at"),
+        fn.SUM(Case(None, [(is_watch, fn.COALESCE(e.seconds, 0))], 0)).alias("watch_seconds"),
+        fn.SUM(Case(None, [(is_interaction, 1)], 0)).alias("interaction_count"),
+        fn.MAX(Case(None, [(is_interaction, e.at)], None)).alias("last_interaction_at"),
+    ]
 
 
 def recompute_ids(ids: Collection[int]) -> None:

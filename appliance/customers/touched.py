@@ -27,7 +27,7 @@ def mark(ids: Collection[int], *, rest: int = 0) -> None:
 def ask(least: int = 0) -> None:
     """Asks for a scoring: now, or after the rest that the last one has earned, ``least`` seconds or more."""
     ended, earned = _last
-    rest = max(earned, least)
+    rest = max(earned, least) if jobs.attended() else 0
     due = clock.now() + rest if rest and time.monotonic() - ended < rest else clock.now()
     jobs.enqueue(JOB, {}, due_at=due, unique=JOB)
 

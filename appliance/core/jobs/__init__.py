@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .job import Job, JobCancelled, JobStopped, LeaseLost, stop_asked
 from .owner import others, resign
-from .queue import cancel, enqueue, get, retry, ring
+from .queue import attended, cancel, enqueue, get, retry, ring
 from .registry import handler, kinds, label
 from .runner import run, work, work_on
 from .timers import next_time, schedule, unschedule
@@ -18,6 +18,7 @@ __all__ = [
     "JobCancelled",
     "JobStopped",
     "LeaseLost",
+    "attended",
     "cancel",
     "enqueue",
     "get",

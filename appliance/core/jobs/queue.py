@@ -51,6 +51,11 @@ def off_ring(bell: Callable[[], None]) -> None:
     _bells.remove(bell)
 
 
+def attended() -> bool:
+    """Whether workers of this process do jobs as they come due; else somebody asks for what is due (``guke work``)."""
+    return bool(_bells)
+
+
 def ring() -> None:
     for bell in list(_bells):
         bell()

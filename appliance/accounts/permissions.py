@@ -27,6 +27,7 @@ ACCESS = ("hidden", "masked", "read", "edit")
 
 ROOMS = {
     "rules": _l("规则与决策表"),
+    "segments": _l("客群、动态标签与公司指标"),
     "reports": _l("制作报表"),
     "settings": _l("公司设置"),
     "tokens": _l("API 令牌"),

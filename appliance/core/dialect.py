@@ -240,6 +240,28 @@ def local_day(column: Any, tz: ZoneInfo) -> Node:
     return NodeList((SQL("("), local_seconds(column, tz), SQL(") / 86400")), glue="")
 
 
+def day_start(column: Any, tz: ZoneInfo, days: int = 0) -> Any:
+    """UTC seconds at which the day of an ISO date column begins in ``tz``, or one ``days`` later."""
+    wall = fn.strftime("%s", column, *([f"{days:+d} days"] if days else [])).cast("INTEGER")
+    spans = _offsets(tz)
+    if len(spans) == 1:
+        return wall - spans[0][1]
+    # A wall clock that is there twice, or never, is read with the offset from before the change, as Python does.
+    edges = [(spans[i + 1][0] + max(spans[i][1], spans[i + 1][1]), spans[i][1]) for i in range(len(spans) - 1)]
+    return wall - Case(None, [(wall < edge, offset) for edge, offset in edges], spans[-1][1])
+
+
+_NEVER = 1 << 60
+
+
+def earliest(moments: list[Any]) -> Any:
+    """The smallest of several expressions, passing over those that are NULL; ``None`` for no expressions."""
+    found = [m for m in moments if m is not None]
+    if len(found) < 2:
+        return found[0] if found else None
+    return fn.NULLIF(fn.MIN(*[fn.COALESCE(m, _NEVER) for m in found]), _NEVER)
+
+
 def contains(column: Any, text: str) -> Any:
     """Substring, case-insensitive for ASCII; the text's own % and _ are literal."""
     return _like(column, f"%{_escape(text)}%")

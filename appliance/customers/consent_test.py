@@ -10,9 +10,10 @@ from ..accounts import permissions
 from ..accounts.actor import Actor
 from ..core import clock, settings
 from ..forms.catalog import Form
-from ..forms.conditions import Condition, Context, Test, test
+from ..forms.conditions import Condition, Context, Look, Test, test
 from ..forms.fields.base import FieldError
 from . import consents
+from .models import Consent
 
 
 @test
@@ -38,7 +39,7 @@ class ConsentTest(Test):
         record_id = form.col("id", source)
 
         def said(state: str) -> Any:
-            return record_id.in_(consents.holders(purpose, channel, state, ctx.record_id))
+            return record_id.in_(consents.holders(purpose, channel, state, ctx.tied(Consent.customer_id)))
 
         if state == consents.NONE:
             return ~(said(consents.GRANTED) | said(consents.WITHDRAWN))
@@ -57,6 +58,9 @@ class ConsentTest(Test):
             if pair[0] == purpose and channel in (None, pair[1])
         ]  # fmt: skip
         return _("；").join(words(one) for one in said) or _("客户没有表态")
+
+    def looks(self, doc: Condition, form: Form) -> list[Look]:
+        return [Look("@consent")]
 
     def builder(self, form: Form, actor: Actor) -> list[dict[str, Any]]:
         if form.key != "customer" or not permissions.can(actor, "see", "customer"):

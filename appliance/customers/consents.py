@@ -6,7 +6,7 @@ Nothing is ever changed: a withdrawal is one more line, and what stands is the l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,6 +95,21 @@ class Said:
         }  # fmt: skip
 
 
+Heard = Callable[[Collection[int]], None]
+_heard: list[Heard] = []
+
+
+def after_said(effect: Heard) -> Heard:
+    """Registers ``effect(customer ids)``: called in the transaction in which what customers agreed to changed."""
+    _heard.append(effect)
+    return effect
+
+
+def _tell(*customer_ids: int) -> None:
+    for effect in _heard:
+        effect(customer_ids)
+
+
 def history(customer_id: int) -> list[Said]:
     """Everything the customer said, the latest first."""
     with read():
@@ -116,8 +131,9 @@ def current(customer_id: int) -> dict[tuple[str, str], Said]:
     return found
 
 
-def holders(purpose: str, channel: str | None, state: str, record_id: int | None = None) -> Any:
-    """A query for the ids of customers whose latest word on this is ``state`` (granted or withdrawn)."""
+def holders(purpose: str, channel: str | None, state: str, mine: Any = None) -> Any:
+    """A query for the ids of customers whose latest word on this is ``state`` (granted or withdrawn). ``mine``: a test of the
+    customer's column, for some only."""
     later = Consent.alias("later")
     newer = (later.at > Consent.at) | ((later.at == Consent.at) & (later.id > Consent.id))
     overtaken = later.select(later.id).where(
@@ -132,7 +148,7 @@ def holders(purpose: str, channel: str | None, state: str, record_id: int | None
     )
     if channel is not None:
         query = query.where(Consent.channel == channel)
-    return query if record_id is None else query.where(Consent.customer_id == record_id)
+    return query if mine is None else query.where(mine)
 
 
 def check(purpose: Any, channel: Any, state: Any, source: Any, evidence: Any, at: int) -> None:
@@ -170,6 +186,7 @@ def record(
     ]  # fmt: skip
     with write():
         Consent.insert_many(rows).execute()
+        _tell(customer_id)
 
 
 @merging.moves("customer")
@@ -187,6 +204,7 @@ class Consents(merging.Mover):
         ]  # fmt: skip
         if rows:
             Consent.insert_many(rows).execute()
+            _tell(target)
         return len(rows)
 
     def _moment(self, said: Said, ours: Said | None) -> int:
@@ -195,6 +213,7 @@ class Consents(merging.Mover):
 
     def back(self, form: Form, source: int, target: int, moved: Any, actor: Actor, cause: Cause) -> None:
         Consent.update(void=True).where(Consent.merge_id == cause.id).execute()
+        _tell(target)
 
 
 @purging.also("customer")

@@ -140,8 +140,9 @@ class Identities(LinkField):
     def compile_positive(self, column: Any, op: str, value: Any, ctx: Any) -> Any:
         """``has_any``: kinds that the customer has; ``eq``: a value, of whatever kind."""
         rows = Identity.select(Identity.customer_id).where(Identity.active == True)  # noqa: E712
-        if ctx.record_id is not None:
-            rows = rows.where(Identity.customer_id == ctx.record_id)
+        mine = ctx.tied(Identity.customer_id)
+        if mine is not None:
+            rows = rows.where(mine)
         if op == "has_any":
             rows = rows.where(Identity.kind.in_([str(v) for v in self._list(value)]))
         elif op == "eq":

@@ -122,16 +122,16 @@ class Tags(LinkField):
 
     def compile_positive(self, column: Any, op: str, value: Any, ctx: Any) -> Any:
         if op == "not_empty":
-            return holders(column, list(tags.ids_of_all()), ctx.record_id)
+            return holders(column, list(tags.ids_of_all()), ctx.whole)
         names = self._list(value)
         if op == "has_any":
-            return holders(column, list(tags.ids_of(names).values()), ctx.record_id)
+            return holders(column, list(tags.ids_of(names).values()), ctx.whole)
         known = tags.ids_of(names)
         if not names or any(name not in known for name in names):
             return peewee.Value(1) == 0
         result: Any = None
         for name in names:
-            test = holders(column, [known[name]], ctx.record_id)
+            test = holders(column, [known[name]], ctx.whole)
             result = test if result is None else result & test
         return result
 
@@ -208,12 +208,12 @@ class Tags(LinkField):
         return dialect.as_json(names)
 
 
-def holders(column: Any, tag_ids: list[int], record_id: int | None = None) -> Any:
-    """An expression over customers' ids: they hold one of the tags."""
+def holders(column: Any, tag_ids: list[int], whole: bool = True) -> Any:
+    """An expression over customers' ids: they hold one of the tags. ``whole``: all customers are asked about."""
     if not tag_ids:
         return peewee.Value(1) == 0
     inside = CustomerTag.tag_id.in_(tag_ids)
-    if record_id is None and not _common(tag_ids):
+    if whole and not _common(tag_ids):
         return column.in_(CustomerTag.select(CustomerTag.customer_id).where(inside))
     mine = CustomerTag.alias("held")
     return peewee.fn.EXISTS(mine.select(peewee.Value(1)).where(mine.customer_id == column, mine.tag_id.in_(tag_ids)))

@@ -32,7 +32,7 @@ class TagTest(Test):
         visible_field(form, "tags", ctx)
         # A tag that is not there (yet) is held by nobody.
         found = list(tags.ids_of([self._name(doc, form)]).values())
-        return holders(form.col("id", source), found, ctx.record_id)
+        return holders(form.col("id", source), found, ctx.whole)
 
     def words(self, doc: Condition, form: Form) -> str:
         return _("有标签「%(tag)s」", tag=doc["tag"])

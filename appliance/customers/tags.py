@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -160,6 +160,21 @@ def exclusive_sets() -> dict[int, set[int]]:
     return {tag_id: by_group[group_id] for group_id, tag_id in rows}
 
 
+_changed: list[Callable[[], None]] = []
+
+
+def after_changed(effect: Callable[[], None]) -> Callable[[], None]:
+    """Registers what to do, in the same transaction, after a tag was renamed, deleted or brought back: no customer was
+    written, and yet conditions that name it read otherwise."""
+    _changed.append(effect)
+    return effect
+
+
+def _tell() -> None:
+    for effect in _changed:
+        effect()
+
+
 # -- groups -------------------------------------------------------------------------------------------------------
 
 
@@ -302,7 +317,8 @@ def update(tag_id: int, *, name: str | None = None, color: str | None = None, gr
     """Renames, recolours or moves a tag. Moving into an exclusive group whose tags its holders have is refused."""
     with write():
         tag = tag_by_id(tag_id)
-        if name is not None and clean_name(name) != tag.name:
+        renamed = name is not None and clean_name(name) != tag.name
+        if name is not None and renamed:
             other = Tag.get_or_none(Tag.name == clean_name(name))
             if other is not None and other.deleted_at is None:
                 raise Conflict(_("已经有「%(name)s」这个标签了；要合成一个，请用“合并”。", name=other.name))
@@ -314,6 +330,8 @@ def update(tag_id: int, *, name: str | None = None, color: str | None = None, gr
         if group is not None and group != tag.group.key:
             tag.group = group_by_key(group)
         tag.save()
+        if renamed:
+            _tell()
         if group is not None and tag.group.exclusive and _holders_of_two(tag.group):
             raise UserError(_("有客户同时有「%(name)s」和这个互斥组的另一个标签，请先整理。", name=tag.name), "group")
         return tag
@@ -323,6 +341,7 @@ def delete(tag_id: int) -> None:
     """Takes a tag away from everybody. :func:`restore` brings it back, holders and all."""
     with write():
         Tag.update(deleted_at=clock.now()).where(Tag.id == tag_by_id(tag_id).id).execute()
+        _tell()
 
 
 def restore(tag_id: int) -> None:
@@ -330,6 +349,7 @@ def restore(tag_id: int) -> None:
     with write():
         tag = tag_by_id(tag_id)
         Tag.update(deleted_at=None).where(Tag.id == tag.id).execute()
+        _tell()
         if tag.group.exclusive and _holders_of_two(tag.group):
             raise UserError(_("有客户已有这个互斥组的另一个标签，「%(name)s」不能恢复。", name=tag.name))
 

@@ -250,6 +250,11 @@ def spec_of(row: Any) -> Spec:
 _version_query = CatalogVersion.select(CatalogVersion.token).limit(1).sql()
 
 
+def version() -> tuple[str, str]:
+    """Changes with every change of any form: what is worked out from definitions holds as long as it stays."""
+    return _version()
+
+
 def _version() -> tuple[str, str]:
     # Within one request the definitions stay as they were at its beginning, unless it changes them itself.
     known: tuple[str, str] | None = g.get("catalog_version") if has_request_context() else None

@@ -53,7 +53,8 @@ class Context:
     """For whom and when a condition is compiled.
 
     With an ``actor`` other than the system the condition may only use what that person sees. ``record_id`` is set
-    when the condition is asked of one record: sub-queries are then tied to it and stay cheap. ``scan``: most rows are
+    when the condition is asked of one record (``tie``: of a batch): sub-queries are then tied to it and stay cheap
+    (:meth:`tied`). ``scan``: most rows are
     expected to match, so the table is read once from end to end. ``unsaved``: the source holds values that are in no
     table yet (:func:`met_by`), those of many-valued fields as JSON lists.
     """
@@ -65,9 +66,22 @@ class Context:
     level: int = 0
     scan: bool = False
     unsaved: bool = False
+    tie: Callable[[Any], Any] | None = None
+    """When the condition is asked of a batch of records: makes a test of any column that holds their ids."""
 
     def inner(self) -> Context:
-        return replace(self, record_id=None, level=self.level + 1, scan=False, unsaved=False)
+        return replace(self, record_id=None, level=self.level + 1, scan=False, unsaved=False, tie=None)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all records of the form are asked about, and not one or a batch."""
+        return self.record_id is None and self.tie is None
+
+    def tied(self, column: Any) -> Any:
+        """That ``column`` holds the id of one of the records that are asked about; ``None`` when all are."""
+        if self.record_id is not None:
+            return column == self.record_id
+        return None if self.tie is None else self.tie(column)
 
     def moment(self, seconds: int) -> Context:
         return replace(self, now=seconds)
@@ -89,6 +103,32 @@ class Explained:
         if self.parts:
             doc["parts"] = [p.document() for p in self.parts]
         return doc
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step from a record to others: through the field ``field`` of its form ``form``, or (``back``) to the records of
+    ``form`` whose field ``field`` points at it."""
+
+    form: str
+    field: str
+    back: bool
+
+
+@dataclass(frozen=True)
+class Look:
+    """One thing that a condition looks at: fields of a form (``None``: any write counts), reached from the record by
+    ``trail``. ``what`` is the form's key, or a word with ``@`` for what is no form: ``@event``, ``@consent``, ``@segment:3``.
+
+    Whoever keeps the outcome of a condition asks again for the records that a write touches through one of its looks.
+    """
+
+    what: str
+    fields: frozenset[str] | None = None
+    trail: tuple[Step, ...] = ()
+
+    def behind(self, step: Step) -> Look:
+        return replace(self, trail=(step, *self.trail))
 
 
 class Test:
@@ -114,6 +154,15 @@ class Test:
     def fields(self, doc: Condition, form: Form) -> set[str]:
         """Fields of ``form`` itself that decide this test."""
         return set()
+
+    def looks(self, doc: Condition, form: Form) -> list[Look]:
+        """What decides this test, with the way there. By default fields of the record itself."""
+        return [Look(form.key, frozenset(self.fields(doc, form)) or None)]
+
+    def next_look(self, doc: Condition, form: Form, source: Any, ctx: Context) -> Any:
+        """An expression over ``source``: the earliest moment (UTC seconds, after ``ctx.now``) at which the answer may change
+        by the passing of time alone, NULL where it never does. ``None``: time plays no part in this test."""
+        return None
 
     def builder(self, form: Form, actor: Actor) -> list[dict[str, Any]]:
         """What the condition builder offers of this test for records of ``form``; the shape stands in ``builder.py``."""
@@ -310,15 +359,28 @@ def fields_used(condition: Condition | None, form: Form) -> set[str]:
     return _collect(condition, lambda leaf, doc: leaf.fields(doc, form))
 
 
-def _collect(doc: Condition | None, of: Callable[[Test, Condition], set[str]]) -> set[str]:
+def looks(condition: Condition | None, form: Form) -> list[Look]:
+    """All that the condition looks at: a write elsewhere cannot change its answer for any record of ``form``."""
+    return list(dict.fromkeys(look for leaf, doc in _leaves(condition) for look in leaf.looks(doc, form)))
+
+
+def next_look(condition: Condition | None, form: Form, source: Any, ctx: Context) -> Any:
+    """An expression over ``source``: when a record must be looked at again though nobody wrote anything (UTC seconds, NULL:
+    never). ``None`` when time plays no part in the condition."""
+    return dialect.earliest([leaf.next_look(doc, form, source, ctx) for leaf, doc in _leaves(condition)])
+
+
+def _leaves(doc: Condition | None) -> list[tuple[Test, Condition]]:
     if not doc:
-        return set()
+        return []
     for group in ("all", "any"):
         if group in doc:
-            return set().union(*[_collect(part, of) for part in doc[group]])
-    if "not" in doc:
-        return _collect(doc["not"], of)
-    return of(_leaf(doc), doc)
+            return [leaf for part in doc[group] for leaf in _leaves(part)]
+    return _leaves(doc["not"]) if "not" in doc else [(_leaf(doc), doc)]
+
+
+def _collect(doc: Condition | None, of: Callable[[Test, Condition], set[str]]) -> set[str]:
+    return set().union(*[of(leaf, part) for leaf, part in _leaves(doc)])
 
 
 # -- the tests of this room ---------------------------------------------------------------------------------------
@@ -441,13 +503,48 @@ class FieldTest(Test):
         # Through a relation the operators about absence are turned round, so that no related record counts as absent.
         positive = doc | {"field": rest, "op": NEGATIVE.get(op, op)}
         other = alias(target, ctx)
-        inner = self.compile(positive, target, other, ctx.inner())
+        deeper = ctx.inner()
+        if ctx.tied(form.col("id", source)) is not None:
+            deeper.tie = partial(self._led_to, form, field_, ctx)
+        inner = self.compile(positive, target, other, deeper)
         rows = other.select(target.col("id", other)).where(live(target, other, ctx.inner()), inner)
-        if ctx.scan and isinstance(field_, Relation):
+        if (ctx.scan or ctx.tie) and isinstance(field_, Relation):
             found = fn.EXISTS(rows.where(target.col("id", other) == form.col(head, source)))
         else:
             found = field_.pointing(form, source, rows)
         return dialect.negate(found) if op in NEGATIVE else found
+
+    @staticmethod
+    def _led_to(form: Form, field_: Relation | Relations, ctx: Context, column: Any) -> Any:
+        """A test of a column of ids: one of the records that are asked about leads there."""
+        own = form.table.alias(f"t{ctx.level}_{form.key}")
+        pairs, led = field_.pairs(form, own)
+        return column.in_(peewee.Select([pairs], [led]).where(ctx.tied(form.col("id", own))))
+
+    def looks(self, doc: Condition, form: Form) -> list[Look]:
+        head, _dot, rest = str(doc["field"]).partition(".")
+        # Who wrote a record last, and when, changes with any write.
+        own = [Look(form.key, None if head in ("updated_at", "updated_by", "version") else frozenset({head}))]
+        if not rest:
+            return own
+        step = Step(form.key, head, back=False)
+        target = catalog.get(form.fields[head].options["form"])
+        return own + [look.behind(step) for look in self.looks(doc | {"field": rest}, target)]
+
+    def next_look(self, doc: Condition, form: Form, source: Any, ctx: Context) -> Any:
+        head, _dot, rest = str(doc["field"]).partition(".")
+        field_ = visible_field(form, head, ctx)
+        if not rest:
+            return field_.next_look(form.col(head, source), doc.get("op", "eq"), doc.get("value"), ctx)
+        target = catalog.get(field_.options["form"])
+        other = target.table.alias(f"n{ctx.level}_{target.key}")
+        inner = self.next_look(doc | {"field": rest}, target, other, ctx.inner())
+        if inner is None or not isinstance(field_, (Relation, Relations)):
+            return None
+        own = form.table.alias(f"m{ctx.level}_{form.key}")
+        pairs, led = field_.pairs(form, own)
+        rows = peewee.Join(pairs, other, on=target.col("id", other) == led)
+        return peewee.Select([rows], [fn.MIN(inner)]).where(form.col("id", own) == form.col("id", source))
 
     def _walk(self, doc: Condition, form: Form) -> tuple[list[Field], Form]:
         keys = str(doc["field"]).split(".")
@@ -647,10 +744,13 @@ class RelatedTest(Test):
         column = other.col(of.key, rows) if of else (other.col("id", rows) if agg == "distinct" else None)
         total = aggregate_of(agg, column)
         passes, nothing, _reader = aggregate_test(total, agg, op, value, of, ctx)
+        mine = ctx.tied(owner)
+        if mine is not None:
+            # One record, or a batch: a sub-query tied to it reads a handful of rows instead of grouping the whole table.
+            inner.tie = partial(self._of_these, other, link, ctx)
         inside = self._inside(doc, other, rows, inner) & owner.is_null(False)
-        if ctx.record_id is not None:
-            # One record: a sub-query tied to it reads a handful of rows instead of grouping the whole table.
-            inside = inside & (owner == ctx.record_id)
+        if mine is not None:
+            inside = inside & mine
         # Records with no related row are in no group: when nothing would pass, look for the groups that do not.
         having = dialect.negate(passes) if nothing else passes
         if agg == "count" and column is None and not nothing and (op, value) == ("gte", 1):
@@ -659,6 +759,40 @@ class RelatedTest(Test):
             groups = peewee.Select([pairs], [owner]).where(inside).group_by(owner).having(having)
         found = form.col("id", source).in_(groups)
         return dialect.negate(found) if nothing else found
+
+    @staticmethod
+    def _of_these(other: Form, link: Relation | Relations, ctx: Context, column: Any) -> Any:
+        """A test of a column of ids: a record that relates to one of those that are asked about."""
+        rows = other.table.alias(f"t{ctx.level}_{other.key}")
+        pairs, owner = link.pairs(other, rows)
+        return column.in_(peewee.Select([pairs], [other.col("id", rows)]).where(ctx.tied(owner)))
+
+    def looks(self, doc: Condition, form: Form) -> list[Look]:
+        other, link, _agg, of, _op, _value = self._parts(doc, form, Context())
+        own = {link.key} | ({of.key} if of else set()) | ({str(doc.get("on", "created_at"))} & set(other.fields))
+        step = Step(other.key, link.key, back=True)
+        inner = [Look(other.key, frozenset(own)), *looks(doc.get("where"), other)]
+        return [look.behind(step) for look in inner]
+
+    def next_look(self, doc: Condition, form: Form, source: Any, ctx: Context) -> Any:
+        inner = ctx.inner()
+        other, link, _agg, _of, _op, _value = self._parts(doc, form, inner)
+        rows = other.table.alias(f"n{ctx.level}_{other.key}")
+        pairs, owner = link.pairs(other, rows)
+        moving = next_look(doc.get("where"), other, rows, inner)
+        leaving = None
+        if "within" in doc:
+            on = visible_field(other, doc.get("on", "created_at"), inner)
+            leaving = on.next_look(other.col(on.key, rows), "within", doc["within"], inner)
+        first = dialect.earliest([moving, leaving])
+        if first is None:
+            return None
+        counts = (owner == form.col("id", source)) & live(other, rows, inner)
+        if moving is None:
+            # What time cannot bring in or put out need not be waited for.
+            where = compile(doc.get("where"), other, inner, rows)
+            counts = counts if where is None else counts & where
+        return peewee.Select([pairs], [fn.MIN(first)]).where(counts)
 
     def words(self, doc: Condition, form: Form) -> str:
         other, _link, agg, of, op, value = self._parts(doc, form, Context())

@@ -85,6 +85,26 @@ def heard(form: Form, keys: set[str]) -> bool:
     return any(fn(form, keys) for fn in _listeners)
 
 
+Derived = Callable[["Form", list[int], set[str]], None]
+_derived: list[tuple[Callable[[Form, set[str]], bool], Derived]] = []
+
+
+def after_derived(wanted: Callable[[Form, set[str]], bool]) -> Callable[[Derived], Derived]:
+    """Registers an effect of ``records.write_derived``, which writes no Change: called with form, ids and field keys when
+    ``wanted(form, keys)`` says that they matter."""
+
+    def add(fn: Derived) -> Derived:
+        _derived.append((wanted, fn))
+        return fn
+
+    return add
+
+
+def derived_wanted(form: Form, keys: set[str]) -> list[Derived]:
+    """The effects that want to hear of fields kept by Guke."""
+    return [fn for wanted, fn in _derived if wanted(form, keys)]
+
+
 _before: dict[str, list[Callable[[Draft], None]]] = defaultdict(list)
 _after: dict[str, list[Callable[[Batch], None]]] = defaultdict(list)
 ANY = "*"

@@ -26,7 +26,7 @@ from . import field_rules, query, relations, search
 from .catalog import Form
 from .fields.link import LinkField
 from .formula import filling
-from .hooks import UNSET, Batch, Cause, Draft, run_after, run_before
+from .hooks import UNSET, Batch, Cause, Draft, derived_wanted, run_after, run_before
 from .models import Change, FormRow
 
 USER = Cause("user")
@@ -443,14 +443,19 @@ def write_derived(form: Form, assignments: dict[str, Any], where: Any, source: A
     if source is not None:
         statement = statement.from_(source)
     statement = statement.where(where)
-    if not filling.watched(form, set(assignments)):
+    keys = set(assignments)
+    watched, effects = filling.watched(form, keys), derived_wanted(form, keys)
+    if not watched and not effects:
         with write():
             return int(statement.execute(db))
     from .formula import spreading
 
     with write():
         ids = [i for (i,) in statement.returning(form.col("id")).tuples().execute(db)]
-        spreading.derived(form, ids, set(assignments))
+        if watched:
+            spreading.derived(form, ids, keys)
+        for effect in effects if ids else ():
+            effect(form, ids, keys)
         return len(ids)
 
 

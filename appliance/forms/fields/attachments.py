@@ -235,7 +235,7 @@ class Attachments(LinkField):
     def compile_positive(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
         held = RecordFile.alias("held")
         mine = (held.field_id == self.field_id) & held.removed_at.is_null()
-        if ctx.record_id is None:
+        if ctx.whole:
             return column.in_(held.select(held.record_id).where(mine))
         return peewee.fn.EXISTS(held.select(peewee.Value(1)).where((held.record_id == column) & mine))
 

@@ -524,6 +524,11 @@ class Field:
         """A condition's value → a stored value. Raises :class:`FieldError`."""
         return self.read(value)
 
+    def next_look(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
+        """An expression: when the answer to ``column op value`` may change though nothing is written (UTC seconds after
+        ``ctx.now``; NULL: never). ``None``: time plays no part."""
+        return None
+
     def compile(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
         """``column op value`` as a peewee expression; the operator's meaning is CONTRACT section 3's."""
         if op not in self.operators:

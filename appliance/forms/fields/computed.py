@@ -192,6 +192,9 @@ class Computed(Field):
     def compile(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
         return self._inner.compile(column, op, value, ctx)
 
+    def next_look(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
+        return self._inner.next_look(column, op, value, ctx)
+
     def operator_word(self, op: str) -> str:
         return self._inner.operator_word(op)
 

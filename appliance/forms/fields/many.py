@@ -203,7 +203,7 @@ class ManyValues(LinkField):
         inside = held.field_id == self.field_id
         if values is not None:
             inside &= held.value.in_(values)
-        if ctx.record_id is None and held.select(peewee.Value(1)).where(inside).limit(COMMON + 1).count() <= COMMON:
+        if ctx.whole and held.select(peewee.Value(1)).where(inside).limit(COMMON + 1).count() <= COMMON:
             return column.in_(held.select(held.record_id).where(inside))
         return peewee.fn.EXISTS(held.select(peewee.Value(1)).where((held.record_id == column) & inside))
 

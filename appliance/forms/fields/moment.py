@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext, ngettext
 from markupsafe import Markup, escape
+from peewee import Case
 
 from ...core import clock, dialect, settings
 from ..parsing import parse_date, parse_datetime
-from .base import ORDERED, Field, FieldError
+from .base import NEGATIVE, ORDERED, Field, FieldError
 
 if TYPE_CHECKING:
     from ..conditions import Context
@@ -21,6 +23,11 @@ NOW = ("today", "now")
 """A default that is the present, not a fixed day."""
 PERIODS = ("day", "week", "month", "quarter", "year")
 PERIOD_WORDS = {"day": _l("日"), "week": _l("周"), "month": _l("月"), "quarter": _l("季度"), "year": _l("年")}
+PERIOD_DAYS = {"day": 1, "week": 7, "month": 28, "quarter": 90, "year": 365}
+FAR_DAYS = 100_000
+AHEAD = (*range(1, 33), *(1 << n for n in range(6, 17)))
+"""How many days or periods ahead the moments lie at which a value that is further off is looked at again: too early is never
+wrong, and a value a hundred years off is looked at a dozen times."""
 SPAN_SECONDS = {"minutes": 60, "hours": 3600, "days": clock.DAY, "weeks": 7 * clock.DAY}
 SPAN_WORDS = {"minutes": _l("分钟"), "hours": _l("小时"), "days": _l("天"), "weeks": lazy_pgettext("span", "周")}
 
@@ -114,6 +121,57 @@ class Moment(Field):
             return (column >= self.day_start(start, ctx)) & (column < self.day_start(end, ctx))
         return super().compile_positive(column, op, value, ctx)
 
+    # -- when to look again -------------------------------------------------------------------------------------
+
+    def next_look(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
+        positive = NEGATIVE.get(op, op)
+        today = clock.local(ctx.now, ctx.tz).date()
+        absent = (column.is_null(), None)
+        if positive == "within":
+            begins, span = self.begins(column, ctx), span_seconds(value)
+            return Case(None, [absent, (begins > ctx.now, begins), (begins >= ctx.now - span, begins + span + 1)], None)
+        if positive == "next":
+            return self._next_in_days(column, span_days(value), today, absent, ctx)
+        if positive in ("this", "last"):
+            return self._next_in_periods(column, value, 1 if positive == "last" else 0, today, absent, ctx)
+        return None
+
+    def _next_in_days(self, column: Any, days: int, today: dt.date, absent: Any, ctx: Context) -> Any:
+        """Inside, a value leaves when it is over; one further off comes in when its day is near enough."""
+
+        def day(n: int) -> dt.date:
+            return today + dt.timedelta(days=n)
+
+        cases = [
+            absent,
+            (column < self.from_now(ctx), None),
+            (column < self.day_start(day(days + 1), ctx), self.ends(column, ctx)),
+        ]
+        for near, far in pairwise(AHEAD):
+            cases.append((column < self.day_start(day(days + far), ctx), clock.start_of(day(near), ctx.tz)))
+        return Case(None, cases, clock.start_of(day(AHEAD[-1]), ctx.tz))
+
+    def _next_in_periods(self, column: Any, name: Any, back: int, today: dt.date, absent: Any, ctx: Context) -> Any:
+        """Whatever is inside now leaves with the next period; what lies ahead comes in with its own."""
+        starts = [period(name, today, back=-n)[0] for n in AHEAD if n * PERIOD_DAYS[name] < FAR_DAYS]
+        first = period(name, today, back=back)[0]
+        moments = [clock.start_of(day, ctx.tz) for day in starts]
+        cases = [
+            absent,
+            (column < self.day_start(first, ctx), None),
+            (column < self.day_start(starts[0], ctx), moments[0]),
+        ]
+        cases += [(column < self.day_start(far, ctx), at) for at, far in zip(moments, starts[1:], strict=False)]
+        return Case(None, cases, moments[-1])
+
+    def begins(self, column: Any, ctx: Context) -> Any:
+        """An expression: the moment (UTC seconds) at which a stored value begins."""
+        raise NotImplementedError
+
+    def ends(self, column: Any, ctx: Context) -> Any:
+        """An expression: the first moment after a stored value."""
+        raise NotImplementedError
+
     def bucketed(self, column: Any, size: str) -> Any:
         return dialect.bucket(column, size, settings.tz(), is_date=self.column == dialect.TEXT)
 
@@ -181,6 +239,37 @@ class Date(Moment):
     def from_now(self, ctx: Context) -> str:
         return clock.local(ctx.now, ctx.tz).date().isoformat()
 
+    def begins(self, column: Any, ctx: Context) -> Any:
+        return dialect.day_start(column, ctx.tz)
+
+    def ends(self, column: Any, ctx: Context) -> Any:
+        return dialect.day_start(column, ctx.tz, 1)
+
+    def next_look(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
+        if op != "anniversary_within" or span_days(value) >= 365:
+            return super().next_look(column, op, value, ctx)
+        today, days = clock.local(ctx.now, ctx.tz).date(), span_days(value)
+        md = dialect.month_day(column)
+        first = today.strftime("%m-%d")
+        cases: list[Any] = [(column.is_null(), None)]
+        reach = sorted({*range(min(days, 31) + 1), days, *(days + n for n in AHEAD if days + n < 365)})
+        before = -1
+        for n in reach:
+            last = self._last_md(today + dt.timedelta(days=n))
+            inside = (md >= first) & (md <= last) if first <= last else (md >= first) | (md <= last)
+            # Inside it leaves the day after it; outside it comes in when its day is near enough.
+            cases.append(
+                (inside, clock.start_of(today + dt.timedelta(days=before + (2 if n <= days else 1 - days)), ctx.tz))
+            )
+            before = n
+        return Case(None, cases, clock.start_of(today + dt.timedelta(days=before + 1 - days), ctx.tz))
+
+    @staticmethod
+    def _last_md(day: dt.date) -> str:
+        """Born on 29 February: the day is kept on the 28th in years without one."""
+        text = day.strftime("%m-%d")
+        return "02-29" if text == "02-28" and not _leap(day.year) else text
+
     def after_now(self, ctx: Context) -> str:
         return (clock.local(ctx.now, ctx.tz).date() + dt.timedelta(days=1)).isoformat()
 
@@ -192,10 +281,7 @@ class Date(Moment):
         if days >= 365:
             return column.is_null(False)
         wanted = [today + dt.timedelta(days=n) for n in range(days + 1)]
-        first, last = wanted[0].strftime("%m-%d"), wanted[-1].strftime("%m-%d")
-        # Born on 29 February: the day is kept on the 28th in years without one.
-        if last == "02-28" and not _leap(wanted[-1].year):
-            last = "02-29"
+        first, last = wanted[0].strftime("%m-%d"), self._last_md(wanted[-1])
         day = dialect.month_day(column)
         if first <= last:
             return column.is_null(False) & (day >= first) & (day <= last)
@@ -248,6 +334,12 @@ class DateTime(Moment):
 
     def after_now(self, ctx: Context) -> int:
         return ctx.now + 1
+
+    def begins(self, column: Any, ctx: Context) -> Any:
+        return column
+
+    def ends(self, column: Any, ctx: Context) -> Any:
+        return column + 1
 
     def to_api(self, value: Any) -> Any:
         return None if value is None else clock.iso(value, settings.tz())

@@ -131,7 +131,7 @@ class Relations(Pointing, ManyValues):
         inside = (held.field_id == self.field_id) & self._alive(held.value, ctx)
         if values is not None:
             inside &= held.value.in_(values)
-        if ctx.record_id is None:
+        if ctx.whole:
             return column.in_(held.select(held.record_id).where(inside))
         return peewee.fn.EXISTS(held.select(peewee.Value(1)).where((held.record_id == column) & inside))
 

@@ -46,7 +46,7 @@ def spread(batch: Batch) -> None:
     for reader, fields in _grouped(readers):
         first = fields[0]
         if first.needs.via:
-            refresh(reader, _owners(batch, first.needs.via), fields, batch.actor, cause)
+            refresh(reader, owners(batch, first.needs.via), fields, batch.actor, cause)
         elif batch.action != "create":
             _lookups(reader, fields, batch.ids, batch.actor, cause)
 
@@ -70,7 +70,7 @@ def _grouped(readers: list[tuple[Form, Computed]]) -> Iterator[tuple[Form, list[
         yield group[0][0], [f for _form, f in group]
 
 
-def _owners(batch: Batch, via: str) -> set[int]:
+def owners(batch: Batch, via: str) -> set[int]:
     """The records that the batch's records point at or pointed at."""
     form = batch.form
     link = form.fields[via]

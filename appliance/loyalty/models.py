@@ -49,7 +49,8 @@ class PointsEntry(Model):
 
 PointsEntry.add_index(PointsEntry.cause_kind, PointsEntry.cause_id, where=PointsEntry.cause_id.is_null(False))
 PointsEntry.add_index(
-    PointsEntry.expires_at, where=PointsEntry.expires_at.is_null(False) & (PointsEntry.closed == False)  # noqa: E712
+    PointsEntry.expires_at,
+    where=PointsEntry.expires_at.is_null(False) & (PointsEntry.closed == False),  # noqa: E712
 )
 
 

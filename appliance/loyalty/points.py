@@ -84,7 +84,13 @@ def floor() -> int | None:
 
 
 def give(
-    gifts: Sequence[Gift], reason: str, cause: Cause, actor: Actor, *, kind: str | None = None, reasons: Sequence[str] = ()
+    gifts: Sequence[Gift],
+    reason: str,
+    cause: Cause,
+    actor: Actor,
+    *,
+    kind: str | None = None,
+    reasons: Sequence[str] = (),
 ) -> Given:
     """Writes entries, a batch at once, inside ``write()``. An effect that was given before is not given again.
 
@@ -252,7 +258,9 @@ def expiring(customer_id: int, until: int) -> int:
     with read():
         lots = list(_open_lots([customer_id]))
         balance = balances_of([customer_id]).get(customer_id, 0)
-    return sum(left for entry, left in _left(lots, balance) if entry.expires_at is not None and entry.expires_at < until)
+    return sum(
+        left for entry, left in _left(lots, balance) if entry.expires_at is not None and entry.expires_at < until
+    )
 
 
 # -- expiry -----------------------------------------------------------------------------------------------------------
@@ -299,7 +307,8 @@ def expire(job: Job) -> dict[str, Any]:
 
 def _expire_some(now: int) -> int:
     due = PointsEntry.select(PointsEntry.customer_id).where(
-        PointsEntry.expires_at <= now, PointsEntry.closed == False  # noqa: E712
+        PointsEntry.expires_at <= now,
+        PointsEntry.closed == False,  # noqa: E712
     )
     ids = [i for (i,) in due.distinct().order_by(PointsEntry.customer_id).limit(BATCH).tuples()]
     if not ids:

@@ -35,6 +35,8 @@ MOST = 10_000_000
 LONGEST_REASON = 200
 BATCH = 500
 
+hooks.announce("customer", FIELD)
+
 settings.declare(
     "loyalty.points_floor", "zero", _l("积分不够扣时"), "choice",
     options={"zero": _l("扣到 0 为止"), "debt": _l("记为负数，以后的积分先抵扣")},
@@ -259,7 +261,7 @@ def expiring(customer_id: int, until: int) -> int:
         lots = list(_open_lots([customer_id]))
         balance = balances_of([customer_id]).get(customer_id, 0)
     return sum(
-        left for entry, left in _left(lots, balance) if entry.expires_at is not None and entry.expires_at < until
+        left for entry, left in _left(lots, balance) if entry.expires_at is not None and entry.expires_at <= until
     )
 
 

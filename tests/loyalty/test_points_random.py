@@ -53,10 +53,7 @@ def test_the_balance_equals_a_plain_model_under_random_histories(
     work()
     state = [{"refunded": 0, "status": None, "gone": False} for _each in ids]
     spent, undone = 0, False
-    run = shop.api.get("/rules")["rules"]
-    last = max(
-        r["id"] for r in shop.api.get(f"/rules/{[r for r in run if r['form'] == 'order'][0]['key']}/runs")["runs"]
-    )
+    last = shop.last_run(next(rule.key for rule in rules.book.all(form="order")))["id"]
     for what, n, value in steps:
         if what == "refund" and not state[n]["gone"]:
             records.update(form, ids[n], {"refunded": value / 100}, SYSTEM)

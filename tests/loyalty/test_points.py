@@ -132,17 +132,17 @@ def test_what_was_spent_cannot_be_taken_unless_the_company_keeps_debts(shop: Sho
 def test_points_expire_oldest_first_and_what_was_spent_does_not_expire(
     shop: Shop, clock: Clock, client: Client, work: Work
 ) -> None:
-    assert client.post("/settings/loyalty", data={"loyalty.points_days": "30"}).status_code == 303
+    assert client.post("/settings/loyalty", data={"loyalty.points_days": "10"}).status_code == 303
     ann = shop.customer("安")
     shop.api.post(f"/customers/{ann}/points", {"points": 100, "reason": "一"})
-    clock.move(days=20)
+    clock.move(days=5)
     shop.api.post(f"/customers/{ann}/points", {"points": 50, "reason": "二"})
     shop.api.post(f"/customers/{ann}/points", {"points": -60, "reason": "兑换"})
     assert "30 天内有 90 积分到期" in client.get(f"/forms/customer/records/{ann}/panels/points", htmx=True).text
-    clock.move(days=11)
+    clock.move(days=6)
     work()
     assert shop.points(ann) == 50
-    clock.move(days=20)
+    clock.move(days=5)
     work()
     work()
     assert shop.points(ann) == 0

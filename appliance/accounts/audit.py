@@ -86,6 +86,11 @@ ACTIONS = {
     "log.pruned": _l("清理到期的操作日志"),
     "log.resealed": _l("重新封存操作日志"),
     "key.rotated": _l("更换密钥"),
+    "connection.created": _l("添加连接"),
+    "connection.changed": _l("修改连接"),
+    "connection.deleted": _l("删除连接"),
+    "connection.restored": _l("恢复连接"),
+    "connection.tested": _l("测试连接"),
 }
 """What the log calls an action; one that is not here shows its own name."""
 
@@ -155,6 +160,7 @@ SUBJECTS = {
     "page": _l("公开表单"),
     "settings": _l("设置"),
     "backup": _l("备份"),
+    "connection": _l("连接"),
     "log": _l("操作日志"),
 }
 """What something can be done to: the first part of ``about``."""

@@ -105,6 +105,13 @@ def whole(doc: dict[str, Any], key: str) -> int | None:
     return value
 
 
+def flag(doc: dict[str, Any], key: str) -> bool | None:
+    value = doc.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise UserError(_("「%(key)s」要是 true 或 false。", key=key), key)
+    return value
+
+
 def limit(value: Any) -> int:
     try:
         number = int(value if value not in (None, "") else 50)

@@ -31,6 +31,7 @@ ERRORS = {
     "415": "The body is not JSON.",
     "422": "Something in the request is wrong; `errors` names each field.",
     "429": "Too many requests; see Retry-After.",
+    "502": "The other side did not answer as it should.",
 }
 
 
@@ -80,13 +81,13 @@ def _id_parameter() -> Doc:
 
 def document(actor: Actor) -> Doc:
     """The description of the API for ``actor``: forms and fields that may not be seen are not in it."""
-    from . import openapi_access, openapi_loyalty
+    from . import openapi_access, openapi_connections
 
     forms = [form for form in catalog.all() if permissions.can(actor, "see", form.key)]
     schemas = _common_schemas()
     paths: Doc = _definition_paths() | _department_paths() | _role_paths(actor) | _consent_paths(actor)
-    for part in (openapi_access, openapi_loyalty):
-        paths |= part.paths(actor)
+    paths |= openapi_access.paths(actor)
+    paths |= openapi_connections.paths(actor)
     for form in forms:
         schemas |= _form_schemas(form, actor)
         paths |= _form_paths(form) | _reveal_paths(form, actor) | _share_paths(form, actor)

@@ -29,17 +29,17 @@ def me() -> Response:
     return jsonify({"id": actor.id, "login": actor.login, "name": actor.name, "admin": actor.is_admin})
 
 
-from . import (  # noqa: E402
-    access,  # noqa: F401
-    comments,  # noqa: F401
-    consents,  # noqa: F401
-    definitions,  # noqa: F401
-    files,  # noqa: F401
-    merging,  # noqa: F401
-    organisation,  # noqa: F401
-    points,  # noqa: F401
-    records,  # noqa: F401
-    roles,  # noqa: F401
-    rooms,  # noqa: F401
-    shares,  # noqa: F401
+from . import (  # noqa: E402, F401
+    access,
+    comments,
+    connections,
+    consents,
+    definitions,
+    files,
+    merging,
+    organisation,
+    records,
+    roles,
+    rooms,
+    shares,
 )

@@ -13,7 +13,7 @@ from werkzeug.datastructures import MultiDict
 from ..core.errors import FieldErrors, UserError
 from ..core.i18n import label as i18n_label
 from ..customers import tags
-from ..forms import catalog, hooks
+from ..forms import catalog
 from ..forms.catalog import Form
 from ..forms.fields.base import Field
 from . import actions, targets, timetable, triggers
@@ -204,7 +204,7 @@ class RuleEditor:
     @property
     def watched(self) -> list[Field]:
         """The fields whose change can set a rule off."""
-        return [f for f in self.form.fields.values() if not f.readonly or hooks.announces(self.form.key, f.key)]
+        return [f for f in self.form.fields.values() if not f.readonly]
 
     @property
     def offered(self) -> list[type[Action]]:
@@ -288,7 +288,7 @@ class TableEditor:
 
     @property
     def watched(self) -> list[Field]:
-        return [f for f in self.form.fields.values() if not f.readonly or hooks.announces(self.form.key, f.key)]
+        return [f for f in self.form.fields.values() if not f.readonly]
 
     @property
     def rows(self) -> list[RowCard]:

@@ -37,7 +37,7 @@ class Kind:
     """One sentence: what it is for."""
     group: ClassVar[str] = "out"
     """``out``: we call it; ``in``: it calls us."""
-    params: ClassVar[list[Param]] = []
+    params: ClassVar[tuple[Param, ...]] = ()
     costs: ClassVar[Any] = ""
     """What the test button does that people should know before (it posts a message into the group)."""
 

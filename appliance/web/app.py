@@ -38,7 +38,6 @@ BLUEPRINTS = (
     "customers.views",
     "customers.privacy_views",
     "automation.views",
-    "loyalty.views",
     "reports.views",
     "api.views",
     "web.views",

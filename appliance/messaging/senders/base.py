@@ -17,6 +17,7 @@ from flask_babel import gettext as _
 from ...connections import health
 from ...connections import store as connections
 from ...connections.kinds import Connection
+from ...core import outbound
 from ...core.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,14 @@ class Outcome:
         return cls("unknown", error=str(error))
 
 
+class Rejected(UserError):
+    """A call that comes before the sending (for a token) was turned down; ``outcome`` says how the try ended."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        super().__init__(outcome.error or "")
+
+
 @dataclass(frozen=True)
 class Limit:
     """At most ``count`` messages in ``seconds``. ``per``: connection, or address (of one connection)."""
@@ -122,6 +131,8 @@ class Transport:
     """Each piece costs money: what may have gone out is never sent again by itself."""
     repeatable: ClassVar[bool] = False
     """Sending the same message twice does no harm: the other side knows it by its key, or it is an internal notice."""
+    confirm_after: ClassVar[int | None] = None
+    """Seconds after which :meth:`confirm` knows what became of a message that the platform took; ``None``: it never does."""
     by_template: ClassVar[bool] = False
     """The platform takes only its own reviewed templates (``template_code``)."""
 
@@ -234,8 +245,13 @@ class Sender:
             return Outcome.failed(why)
         try:
             outcome = transport.deliver(message, connection)
+        except Rejected as error:
+            outcome = error.outcome
+        except outbound.Failed as error:
+            outcome = Outcome.unknown(error.message) if error.uncertain else Outcome.retry(error.message)
         except UserError as error:
-            outcome = Outcome.failed(error.message)
+            # A host that may not be called, a secret that cannot be opened.
+            outcome = Outcome.failed(error.message, credentials=True)
         except Exception as error:
             # It may have happened after the platform had the request.
             log.exception("sending through %s broke", self.name)

@@ -74,6 +74,7 @@ PARTS = (
     "customers.events.kinds",
     "customers.events.figures",
     "customers.events.sessions",
+    "customers.events.condition",
     "customers.merging",
     "customers.joining",
     "customers.timeline_sources",

@@ -170,8 +170,21 @@ class RisingKey(peewee.AutoField):
 
 def json_at(column: Any, path: Sequence[str]) -> Any:
     """What a JSON object in a column holds under a key, or under a key of an object in it; absent: NULL."""
-    place = "$" + "".join('."' + key.replace('"', "") + '"' for key in path)
-    return fn.json_extract(column, place)
+    return fn.json_extract(column, _place(path))
+
+
+def _place(path: Sequence[str]) -> str:
+    return "$" + "".join('."' + key.replace('"', "") + '"' for key in path)
+
+
+def json_type_at(column: Any, path: Sequence[str]) -> Any:
+    """``text``, ``integer``, ``real``, ``true``, ``false``, ``array``, ``object`` or ``null`` of what :func:`json_at` finds."""
+    return fn.json_type(column, _place(path))
+
+
+def json_each_at(column: Any, path: Sequence[str]) -> Any:
+    """The values of the list under a key (of one value: that) as a sub-select."""
+    return peewee.Select([fn.json_each(column, _place(path))], [SQL("value")])
 
 
 BUCKETS = ("day", "week", "month", "quarter", "year", "weekday", "hour")

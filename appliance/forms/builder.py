@@ -17,7 +17,7 @@ in reading order; each writes the key ``at``. Keys of a condition that no part w
 | ``span`` | ``{"days": 30}`` |
 | ``where`` | a condition on records of the form ``form`` |
 | ``field`` | the key of a field of ``form`` that offers the aggregate chosen in ``agg``, or whose input is in ``inputs`` |
-| ``compare`` | an operator at ``op`` and its value at ``value``: of the field chosen in ``of`` when there is one and the aggregate is not a count, else a number |
+| ``compare`` | an operator at ``op`` and its value at ``value``: of the field chosen in ``of`` when there is one and the aggregate is not a count, of ``as`` (a field's ``input``) when the part has it, else a number |
 
 Any part may have ``before`` and ``after`` (words around it), ``optional`` (can be left out: the button says ``add``), ``when``
 (``{"agg": ["sum"]}``: only then).
@@ -43,9 +43,16 @@ DEPTH = 3
 def meta(form: Form, actor: Actor) -> dict[str, Any]:
     """Everything the builder shows for conditions on ``form``, as far as ``actor`` may use it."""
     forms = reachable(form, actor)
+    virtual = {
+        k: doc
+        for test in conditions.TESTS.values()
+        for one in forms.values()
+        for k, doc in test.virtual(one, actor).items()
+    }
+    known = {*forms, *virtual}
     return {
         "form": form.key,
-        "forms": {key: _form(other, actor, set(forms)) for key, other in forms.items()},
+        "forms": {key: _form(other, actor, known) for key, other in forms.items()} | virtual,
         "people": [[people.login(user_id), name, user_id] for user_id, name in people.active()],
         "departments": [[one, name, one] for one, name in departments.choices()],
         "me": actor.login,
@@ -79,14 +86,15 @@ def _form(form: Form, actor: Actor, known: set[str]) -> dict[str, Any]:
         if not (set(_forms_of(entry)) - known)
     ]
     offered = [f for f in fields.values() if f.operators] + list(SYSTEM_FIELDS.values())
-    return {"label": form.label, "fields": [_field(f, known) for f in offered], "tests": entries}
+    return {"label": form.label, "fields": [field_entry(f, known) for f in offered], "tests": entries}
 
 
 def _forms_of(entry: dict[str, Any]) -> list[str]:
     return [part["form"] for part in entry["parts"] if "form" in part]
 
 
-def _field(f: Field, known: set[str]) -> dict[str, Any]:
+def field_entry(f: Field, known: set[str]) -> dict[str, Any]:
+    """A field as the builder knows it. ``known``: the forms that nested conditions may ask about."""
     doc: dict[str, Any] = {
         "key": f.key,
         "label": f.label,

@@ -168,6 +168,10 @@ class Test:
         """What the condition builder offers of this test for records of ``form``; the shape stands in ``builder.py``."""
         return []
 
+    def virtual(self, form: Form, actor: Actor) -> dict[str, Any]:
+        """What the builder's nested conditions of this test ask about when it is no form: key → ``label``, ``fields``, ``tests``."""
+        return {}
+
 
 TESTS: dict[str, Test] = {}
 

@@ -101,6 +101,9 @@
   proto.fieldAt = function (form, path) {
     var keys = String(path).split(".");
     var meta = this.formMeta(form);
+    /* What an event holds is called "props.product". */
+    var whole = meta && meta.fields.find(function (f) { return f.key === path; });
+    if (whole) return { field: whole, label: whole.label };
     if (!meta || keys.length > 2) return null;
     var first = meta.fields.find(function (f) { return f.key === keys[0]; });
     if (!first || keys.length === 1) return first ? { field: first, label: first.label } : null;
@@ -186,6 +189,7 @@
   /* What an aggregate is compared as. */
   proto.compared = function (part, doc) {
     var agg = doc.agg || "count";
+    if (part.as) return part.as;
     if (part.form && doc.of && agg !== "count" && agg !== "distinct") {
       var found = this.fieldAt(part.form, doc.of);
       if (found) return found.field;
@@ -498,6 +502,7 @@
 
   proto.entryLacks = function (entry, doc) {
     return entry.parts.some(function (part) {
+      if (part.input === "compare" && NOTHING.indexOf(doc.op) >= 0) return false;
       if (part.input === "compare") return (doc.value === undefined && doc.op !== undefined) || doc.value === "" || (Array.isArray(doc.value) && doc.value.some(function (v) { return v === ""; }));
       if (part.input === "where" || part.optional || part.with || part.when) return false;
       var value = doc[part.at] === undefined ? (entry.start || {})[part.at] : doc[part.at];
@@ -546,6 +551,8 @@
         this.operators(part.ops, op, function (next) {
           if (!compatible(op, next)) delete doc.value;
           doc.op = next;
+          if (SPANS.indexOf(next) >= 0 && doc.value === undefined) doc.value = { days: 30 };
+          if (PERIODS.indexOf(next) >= 0 && doc.value === undefined) doc.value = "month";
           self.again(doc);
         }),
         /* Without operator and value: at least one. */

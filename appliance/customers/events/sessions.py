@@ -17,7 +17,7 @@ from flask_babel import lazy_gettext as _l
 from peewee import Case, fn
 
 from ...core import clock, dialect, jobs, schema
-from ...core.db import PARAM, db, write
+from ...core.db import PARAM, Statement, db, write
 from ...core.jobs import Job
 from ...forms import catalog, records
 from ...forms.catalog import Form
@@ -113,40 +113,43 @@ def _session_of_event() -> Any:
         record_id == dialect.text_from(Event.session_ref, 2).cast("INTEGER"), there
     ).limit(1)  # fmt: skip
     by_name = s.select(record_id).where(form.col("external_id", s) == Event.session_ref, there).limit(1)
-    fits = (
-        _on_at(s, Event.at)
-        & (Event.channel.is_null() | (channel == Event.channel) | (channel.is_null() & (host == Event.host)))
-        & (Event.host.is_null() | (host == Event.host) | (host.is_null() & (channel == Event.channel)))
-    )
-    by_moment = (
-        s.select(record_id)
-        .where(fits)
-        .order_by(fn.COALESCE(host == Event.host, 0).desc(), form.col("starts_at", s).desc(), record_id.desc())
-        .limit(1)
-    )
+    on_air = s.select(record_id).where(_on_at(s, Event.at))
+    begun = form.col("starts_at", s).desc()
+    same_host, same_channel = host == Event.host, channel == Event.channel
+    of_host = on_air.where(
+        (same_host & (Event.channel.is_null() | channel.is_null() | same_channel)) | (host.is_null() & same_channel)
+    ).order_by(host.is_null(False).desc(), begun, record_id.desc()).limit(1)  # fmt: skip
+    of_channel = on_air.where(same_channel).order_by(begun, record_id.desc()).limit(1)
     return Case(
         None,
         [
             (dialect.starts_with(Event.session_ref, "#"), by_id),
             (Event.session_ref.is_null(False), by_name),
-            (Event.channel.is_null(False) | Event.host.is_null(False), by_moment),
+            (Event.host.is_null(False), of_host),
+            (Event.channel.is_null(False), of_channel),
         ],
         None,
     )
 
 
-def _tie_events(which: Any) -> Any:
-    session = _session_of_event()
-    return Event.update({Event.live_session_id: session}).where(which, dialect.differs(Event.live_session_id, session))
+def _tie_events(ids: list[int]) -> None:
+    Event.update({Event.live_session_id: _session_of_event()}).where(dialect.among(Event.id, ids)).execute()
 
 
 def tie_new(first: int, last: int) -> None:
     """Ties events just written (their ids lie between) and adds them to their sessions' figures. Only inside ``write()``."""
-    form = _form()
+    form, mine = _form(), Event.id.between(PARAM, PARAM)
     could = Event.session_ref.is_null(False) | Event.channel.is_null(False) | Event.host.is_null(False)
-    tie = form.statement("tie_new", lambda: _tie_events(Event.id.between(PARAM, PARAM) & could))
-    if tie.execute(first, last).rowcount:
+    tie = form.statement(
+        "tie_new", lambda: Event.update({Event.live_session_id: _session_of_event()}).where(mine & could)
+    )
+    if tie.execute(first, last).rowcount and _TIED.execute(first, last).fetchone():
         _add(first, last)
+
+
+_TIED = Statement(
+    Event.select(Event.id).where(Event.id.between(PARAM, PARAM), Event.live_session_id.is_null(False)).limit(1)
+)
 
 
 def _add(first: int, last: int) -> None:
@@ -304,7 +307,7 @@ def settle(job: Job) -> dict[str, int]:
             with write():
                 mine = Event.select(Event.live_session_id).where(dialect.among(Event.id, batch))
                 sessions |= _sessions_of(mine)
-                _tie_events(dialect.among(Event.id, batch)).execute()
+                _tie_events(batch)
                 sessions |= _sessions_of(mine)
             moved += len(batch)
             job.check()

@@ -764,6 +764,20 @@ class RelatedTest(Test):
         found = form.col("id", source).in_(groups)
         return dialect.negate(found) if nothing else found
 
+    def total(self, doc: Condition, form: Form, source: Any, ctx: Context, make: Callable[[Any], Any]) -> Any:
+        """A scalar query for each record of ``source``: ``make(column of "of")`` over the rows that the test is about.
+
+        For figures that are kept (``op`` and ``value`` play no part). Raises FieldError or ConditionError.
+        """
+        inner = ctx.inner()
+        other, link, _agg, of, _op, _value = self._parts(doc, form, inner)
+        rows = alias(other, inner)
+        pairs, owner = link.pairs(other, rows)
+        if ctx.tied(owner) is not None:
+            inner.tie = partial(self._of_these, other, link, ctx)
+        inside = self._inside(doc, other, rows, inner) & (owner == form.col("id", source))
+        return peewee.Select([pairs], [make(other.col(of.key, rows) if of else other.col("id", rows))]).where(inside)
+
     @staticmethod
     def _of_these(other: Form, link: Relation | Relations, ctx: Context, column: Any) -> Any:
         """A test of a column of ids: a record that relates to one of those that are asked about."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask_babel import gettext as _
@@ -140,8 +141,19 @@ def full(job: Job) -> dict[str, Any]:
     return {"segment_moves": state["changed"]}
 
 
+_after_full: list[Callable[[int], None]] = []
+
+
+def after_full(effect: Callable[[int], None]) -> Callable[[int], None]:
+    """Registers what to do, in the same transaction, once all customers were asked about (the subject's number)."""
+    _after_full.append(effect)
+    return effect
+
+
 def _built(number: int) -> None:
     now = clock.now()
+    for effect in _after_full:
+        effect(number)
     SegmentRow.update(built_at=now).where(SegmentRow.id == number, SegmentRow.built_at.is_null()).execute()
     row = SegmentRow.get_or_none(SegmentRow.id == number)
     if row is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import peewee as pw
 
 from ...core.db import Model
-from ...core.dialect import JSONField
+from ...core.dialect import JSONField, RisingKey
 
 
 class SegmentRow(Model):
@@ -53,6 +53,7 @@ class SegmentMember(Model):
 class SegmentMove(Model):
     """A customer came into a segment or left it. Rows are only added, ids rise."""
 
+    id = RisingKey()
     segment_id = pw.IntegerField()
     customer_id = pw.IntegerField(index=True)
     joined = pw.BooleanField()

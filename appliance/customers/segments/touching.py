@@ -23,6 +23,7 @@ from ...forms.formula import spreading
 from ...forms.hooks import Batch
 from ...forms.models import FieldLink
 from .. import consents, tags
+from ..events import hooks as event_hooks
 from . import subjects
 from .models import NextLook, Touch
 
@@ -150,6 +151,15 @@ def listening(form: Form, keys: set[str]) -> bool:
 def derived(form: Form, ids: list[int], keys: set[str]) -> None:
     """Figures kept by Guke change without a Change."""
     _note(Batch(form, "update", ids, keys, SYSTEM, hooks.Cause("system")), keys)
+
+
+@event_hooks.after_ingest
+def ingested(batch: event_hooks.Ingested) -> None:
+    by_kind: dict[str, set[int]] = defaultdict(set)
+    for customer, kind in zip(batch.customer_ids, batch.types, strict=True):
+        by_kind[kind].add(customer)
+    for kind, customers in by_kind.items():
+        touched("@event", {kind}, customers, batch.cause.depth)
 
 
 @consents.after_said

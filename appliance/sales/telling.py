@@ -1,0 +1,106 @@
+"""Telling one person something in the ways they chose: the bell always, and by whatever else reaches them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from flask_babel import gettext as _
+
+from ..accounts import notices, users
+from ..accounts.actor import Actor
+from ..core import clock, i18n, settings
+from ..core.db import PARAM, Statement, read, write
+from ..core.errors import FieldErrors
+from .models import ReminderChoice
+
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+EARLY = (0, 5, 15, 30, 60, 120, 1440)
+"""Minutes before something is due at which people can choose to be reminded."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a person is reminded. ``early``: minutes before a task is due, ``None`` never; ``via``: ways besides the bell;
+    ``digest``: when the day's summary comes (``08:30``), empty never."""
+
+    early: int | None = 15
+    via: tuple[str, ...] = ()
+    digest: str = ""
+
+    @classmethod
+    def read(cls, doc: dict[str, Any]) -> Choice:
+        known = {f.name for f in fields(cls)}
+        found = {key: value for key, value in doc.items() if key in known}
+        return cls(**found | {"via": tuple(found.get("via", ()))})
+
+
+_ONE = Statement(ReminderChoice.select(ReminderChoice.doc).where(ReminderChoice.user_id == PARAM))
+
+
+def choice(user_id: int) -> Choice:
+    return choices([user_id])[user_id]
+
+
+def choices(user_ids: Any) -> dict[int, Choice]:
+    """How each of these people is reminded."""
+    wanted = set(user_ids)
+    with read():
+        rows = ReminderChoice.select().where(ReminderChoice.user_id.in_(list(wanted)))
+        found = {row.user_id: Choice.read(row.doc) for row in rows}
+    return {user_id: found.get(user_id, STANDARD) for user_id in wanted}
+
+
+STANDARD = Choice()
+
+
+def save(user_id: int, early: int | None, via: list[str], digest: str) -> None:
+    """Keeps a person's choice. Raises FieldErrors."""
+    errors: dict[str, str] = {}
+    if early is not None and early not in EARLY:
+        errors["early"] = _("请从列表中选择一项。")
+    if unknown := [name for name in via if name not in dict(ways())]:
+        errors["via"] = _("没有「%(name)s」这种方式。", name=unknown[0])
+    if digest and not _TIME.fullmatch(digest):
+        errors["digest"] = _("请按 24 小时制填写时间，例如 08:30。")
+    if errors:
+        raise FieldErrors(errors)
+    doc = asdict(Choice(early, tuple(via), digest)) | {"via": via}
+    with write():
+        ReminderChoice.insert(user_id=user_id, doc=doc).on_conflict(
+            conflict_target=[ReminderChoice.user_id], preserve=[ReminderChoice.doc]
+        ).execute()
+        from . import reminders
+
+        reminders.set_digest(user_id)
+
+
+def ways() -> list[tuple[str, str]]:
+    """The ways besides the bell by which colleagues can be reached in this company now: name and label."""
+    return []
+
+
+def tell(user_id: int, kind: str, text: Any, link: str, key: str) -> None:
+    """Tells one person, in their language. ``text``: words, or ``fn(actor)`` that makes them (``None``: nothing to say);
+    ``key``: says the same thing only once by ways that leave the house. Only inside ``write()``."""
+    notices.tell([user_id], kind, text, link)
+
+
+def words_for(actor: Actor, text: Any) -> str | None:
+    """The words in the person's language."""
+    if not callable(text):
+        return str(text)
+    with i18n.speaking(actor.locale):
+        said = text(actor)
+        return None if said is None else str(said)
+
+
+def actor_of(user_id: int) -> Actor | None:
+    return users.actor_of(user_id)
+
+
+def local_moment(seconds: int) -> str:
+    """``12-01 09:30`` in the company's zone; without the day when it is today."""
+    then, now = clock.local(seconds, settings.tz()), clock.local(clock.now(), settings.tz())
+    return then.strftime("%H:%M" if then.date() == now.date() else "%m-%d %H:%M")

@@ -148,13 +148,14 @@ def next_due(due_at: int, every: str) -> int:
 
 @dataclass
 class Day:
-    """The open tasks of one person by when they are due; ``done``: how many were done today."""
+    """The open tasks of one person by when they are due; ``done``: those of today. ``now``: when that was asked."""
 
     overdue: list[Record] = field(default_factory=list)
     today: list[Record] = field(default_factory=list)
     upcoming: list[Record] = field(default_factory=list)
     someday: list[Record] = field(default_factory=list)
     done: list[Record] = field(default_factory=list)
+    now: int = 0
 
     @property
     def empty(self) -> bool:
@@ -188,6 +189,7 @@ def day_of(actor: Actor, user_id: int | None = None, limit: int = SHOWN) -> Day:
         those((due >= end_of_today()) & (due < end_of_today(AHEAD))),
         those(due.is_null() | (due >= end_of_today(AHEAD))),
         finished.only(f.col("done_at") >= since).sort("-done_at").page(limit, fields=FIELDS).records,
+        now,
     )
 
 

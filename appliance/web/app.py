@@ -38,6 +38,7 @@ BLUEPRINTS = (
     "customers.views",
     "customers.privacy_views",
     "automation.views",
+    "sales.views",
     "reports.views",
     "api.views",
     "web.views",

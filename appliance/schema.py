@@ -87,6 +87,7 @@ PARTS = (
     "customers.segments.lists",
     "customers.measures.computing",
     "messaging.senders",
+    "messaging.sending",
     "automation.running",
     "automation.dispatch",
     "automation.undo",

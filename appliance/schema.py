@@ -76,6 +76,7 @@ PARTS = (
     "customers.events.figures",
     "customers.events.sessions",
     "customers.events.condition",
+    "customers.events.timeline_source",
     "customers.merging",
     "customers.joining",
     "customers.timeline_sources",

@@ -95,6 +95,9 @@ ACTIONS = {
     "connection.deleted": _l("删除连接"),
     "connection.restored": _l("恢复连接"),
     "connection.tested": _l("测试连接"),
+    "event_type.saved": _l("保存互动类型"),
+    "event_type.deleted": _l("删除互动类型"),
+    "event_type.restored": _l("恢复互动类型"),
 }
 """What the log calls an action; one that is not here shows its own name."""
 
@@ -140,6 +143,8 @@ WORDS = {
     "before": _l("早于"),
     "months": _l("几个月"),
     "contact": _l("联系方式"),
+    "event_type": _l("互动类型"),
+    "label": _l("名称"),
 }
 """What the log calls the keys of ``detail``; settings show their own label."""
 

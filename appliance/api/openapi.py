@@ -81,13 +81,14 @@ def _id_parameter() -> Doc:
 
 def document(actor: Actor) -> Doc:
     """The description of the API for ``actor``: forms and fields that may not be seen are not in it."""
-    from . import openapi_access, openapi_connections
+    from . import openapi_access, openapi_connections, openapi_events
 
     forms = [form for form in catalog.all() if permissions.can(actor, "see", form.key)]
     schemas = _common_schemas()
     paths: Doc = _definition_paths() | _department_paths() | _role_paths(actor) | _consent_paths(actor)
     paths |= openapi_access.paths(actor)
     paths |= openapi_connections.paths(actor)
+    paths |= openapi_events.paths(actor)
     for form in forms:
         schemas |= _form_schemas(form, actor)
         paths |= _form_paths(form) | _reveal_paths(form, actor) | _share_paths(form, actor)

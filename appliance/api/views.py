@@ -35,6 +35,7 @@ from . import (  # noqa: E402, F401
     connections,
     consents,
     definitions,
+    events,
     files,
     merging,
     organisation,

@@ -52,6 +52,8 @@ def resolve(references: list[Reference], draft: Draft | None) -> tuple[list[int 
     else:
         _note_moments(wanted, references, draft)
         _complete([w for w in wanted if w.id is not None], held, kinds, draft)
+        # By what was just learnt of one customer another reference of the batch may know them.
+        _find([w for w in wanted if w.id is None and w.error is None], held, kinds)
         _make([w for w in wanted if w.id is None and w.error is None], held, kinds, draft)
     ids: list[int | None] = [None] * len(references)
     for w in wanted:

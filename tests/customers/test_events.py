@@ -58,3 +58,105 @@ def test_an_unknown_customer_is_made_and_events_count_once_in_whatever_order(api
     assert values["last_interaction_at"] == "2026-11-02T20:01:00+08:00"
     assert values["first_seen_at"] == "2026-11-02T20:00:00+08:00"
     assert values["identities"] == {"douyin_id": ["u1"]}
+
+
+def test_the_api_takes_many_and_tells_of_each_that_makes_no_sense(api: Api) -> None:
+    good = event(1, "watch", "2026-11-02T20:00:00+08:00", seconds=130, props={"product": "面膜"}, live_session="r-1")
+    rows = [
+        good,
+        event(2, "dance", "2026-11-02T20:00:00+08:00"),
+        event(3, "watch", "昨天"),
+        event(4, "watch", "2026-11-02T20:00:00+08:00", seconds=-1),
+        event(5, "watch", "2026-11-02T20:00:00+08:00") | {"customer": {}},
+        event(6, "watch", "2026-11-02T20:00:00+08:00") | {"customer": {"shoe": "42"}},
+        event(7, "watch", "2026-11-02T20:00:00+08:00", live_session=99),
+        event(8, "watch", "2026-11-02T20:00:00+08:00", props={"x": "y" * 9000}),
+        event(9, "watch", "2999-11-02T20:00:00+08:00"),
+        "watch",
+        event(11, "watch", "2026-11-02T20:00:00+08:00", colour="red"),
+        good,
+    ]
+    told = api.post("/events", {"events": rows})
+    assert (told["accepted"], told["duplicate"]) == (1, 1)
+    assert [f["index"] for f in told["failed"]] == list(range(1, 11))
+    assert all(len(f["error"]) > 8 and f["error"].endswith("。") for f in told["failed"])
+    customer = who(api, "douyin_id", "u1")["id"]
+    [shown] = api.get("/events", customer=customer)["events"]
+    assert shown | {"event_id": 0, "received_at": ""} == {
+        "event_id": 0, "received_at": "", "connection": "douyin-main", "id": "e-1", "customer": customer, "type": "watch",
+        "at": "2026-11-02T20:00:00+08:00", "seconds": 130, "live_session": None, "channel": "douyin",
+        "props": {"product": "面膜"},
+    }  # fmt: skip
+
+
+def test_events_are_listed_page_by_page_newest_first(api: Api, tell: Any) -> None:
+    tell(*[event(n, "like" if n % 2 else "watch", f"2026-11-{n + 1:02}T20:00:00+08:00") for n in range(9)])
+    customer = who(api, "douyin_id", "u1")["id"]
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = api.get("/events", customer=customer, limit=4, cursor=cursor)
+        seen += [e["id"] for e in page["events"]]
+        cursor = page["next_cursor"]
+    assert seen == [f"e-{n}" for n in reversed(range(9))]
+    likes = api.get("/events", customer=customer, type="like,share", since="2026-11-05")["events"]
+    assert [e["id"] for e in likes] == ["e-7", "e-5"]
+    api.get("/events", expect=422)
+    api.get("/events", customer=customer + 1, expect=404)
+
+
+def test_who_may_not_make_customers_tells_nothing_and_nobody_sees_events_of_others_customers(
+    api: Api, staff_api: Api, tell: Any
+) -> None:
+    row = event(1, "watch", "2026-11-02T20:00:00+08:00")
+    tell(row)
+    theirs = who(api, "douyin_id", "u1")["id"]
+    api.patch("/roles/staff", {"forms": {"customer": {"verbs": ["see", "create"], "scope": {"whose": "me"}}}})
+    staff_api.get("/events", customer=theirs, expect=404)
+    told = staff_api.post("/events", {"events": [event(2, "watch", "2026-11-02T20:00:00+08:00")]})
+    assert told["accepted"] == 0 and "不能查看" in told["failed"][0]["error"]
+    api.patch("/roles/staff", {"forms": {"customer": {"verbs": ["see"]}}})
+    staff_api.post("/events", {"events": [row]}, expect=403)
+    staff_api.post("/event-types", {"key": "dance", "label": "跳舞"}, expect=403)
+
+
+def test_an_event_names_its_customer_by_any_identity_within_its_shop(api: Api, tell: Any) -> None:
+    customer = api.post("/forms/customer/records", {"values": {"name": "王芳", "phone": "13800138000"}})["id"]
+    at = "2026-11-02T20:00:00+08:00"
+    told = tell(
+        {"customer": {"phone": "+86 138 0013 8000", "douyin_id": "u9"}, "type": "like", "at": at},
+        {"customer": {"douyin_id": "u9"}, "type": "like", "at": at},
+        {"customer": customer, "type": "like", "at": at},
+        {"customer": {"douyin_id": "u9", "scope": "shop-2"}, "type": "like", "at": at},
+        {"customer": {"id": 999}, "type": "like", "at": at},
+    )
+    assert told.accepted == 4 and list(told.failed) == [4]
+    assert api.get(f"/forms/customer/records/{customer}")["values"]["interaction_count"] == 3
+    assert api.get("/forms/customer/records", count=1)["total"] == 2
+
+
+def test_a_company_adds_kinds_and_says_what_they_count_as(api: Api, tell: Any, work: Callable[[], Any]) -> None:
+    api.post("/event-types", {"key": "replay", "label": {"zh": "看回放", "en": "Replay"}, "icon": "eye"}, expect=201)
+    api.post("/event-types", {"key": "replay", "label": "again"}, expect=422)
+    wrong = api.post("/event-types", {"key": "Re Play", "label": "", "icon": "cat", "counts_as": "x"}, expect=422)
+    assert {e["field"] for e in wrong["errors"]} == {"key", "label", "icon", "counts_as"}
+    tell(event(1, "replay", "2026-11-02T20:00:00+08:00", seconds=40))
+    assert who(api, "douyin_id", "u1")["values"]["watch_seconds"] == 0
+    api.patch("/event-types/replay", {"counts_as": "watch"})
+    work()
+    assert who(api, "douyin_id", "u1")["values"]["watch_seconds"] == 40
+    tell(event(2, "replay", "2026-11-03T20:00:00+08:00", seconds=2))
+    assert who(api, "douyin_id", "u1")["values"]["watch_seconds"] == 42
+    api.delete("/event-types/replay")
+    assert tell(event(3, "replay", "2026-11-03T20:00:00+08:00")).accepted == 0
+    assert who(api, "douyin_id", "u1")["values"]["watch_seconds"] == 42
+    api.delete("/event-types/watch", expect=422)
+
+
+def test_a_token_that_may_only_write_records_may_write_events(app: Any, api: Api, template: Any) -> None:
+    from appliance.accounts import tokens, users
+
+    row = event(1, "watch", "2026-11-02T20:00:00+08:00")
+    for words, status in ((["write", "form:customer"], 200), (["read"], 403), (["write", "form:order"], 403)):
+        scope = tokens.Scope.read(words)
+        limited = Api(api.client, tokens.create(users.by_login("amy").id, "x", scope=scope))
+        assert limited.raw("POST", "/events", {"events": [row]}).status_code == status, words

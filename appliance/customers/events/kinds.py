@@ -23,7 +23,7 @@ from .models import Event, EventType
 INTERACTION, WATCH = "interaction", "watch"
 COUNTS_AS = {INTERACTION: _l("互动次数"), WATCH: _l("观看时长")}
 ICONS = (
-    "eye", "message-circle", "heart", "share", "gift", "user-plus", "users-group", "message", "click", "shopping-cart-plus",
+    "eye", "message-circle", "heart", "share", "gift", "user-plus", "users-group", "message", "click", "shopping-cart",
     "world", "star", "bell", "ticket", "phone", "calendar", "map-pin", "point",
 )  # fmt: skip
 MAX_LABEL = 30
@@ -39,7 +39,7 @@ BUILT_IN: tuple[tuple[str, str, str, str, str | None], ...] = (
     ("join_fan_club", "加入粉丝团", "Join fan club", "users-group", None),
     ("message", "私信", "Message", "message", None),
     ("click", "点击", "Click", "click", None),
-    ("add_to_cart", "加购", "Add to cart", "shopping-cart-plus", None),
+    ("add_to_cart", "加购", "Add to cart", "shopping-cart", None),
     ("visit", "访问", "Visit", "world", None),
 )
 """Key, names, icon, what it counts as."""

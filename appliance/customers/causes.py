@@ -40,6 +40,9 @@ def words(kind: str, cause_id: int | None, actor_id: int | None) -> str:
         "rule": pgettext("one", "规则"),
         "decision_table": pgettext("one", "决策表"),
         "undo": _("撤销"),
+        "merge": _("合并"),
+        "event": _("互动"),
+        "bulk": _("批量操作"),
         "system": _("固客"),
     }.get(kind, kind)
     if cause_id is None:

@@ -16,7 +16,7 @@ from ..core import clock, http, nav
 from ..core.errors import NotFound, UserError
 from ..forms import catalog, panels, query, records
 from ..forms.query import Record
-from . import explaining, merging, rfm, rfm_form, tag_test, tags, tiles, timeline
+from . import explaining, insight, merging, page_views, rfm, rfm_form, tag_test, tags, tiles, timeline
 
 bp = Blueprint("customers", __name__)
 
@@ -60,6 +60,8 @@ def customer_page(record: Record, actor: Actor) -> dict[str, Any]:
         "tiles": tiles.of(record, actor),
         "scored": "rfm_segment" in readable and record.values.get("rfm_segment") is not None,
         "tags": _tags(record, actor) if "tags" in readable else None,
+        "insight": insight.seen_orders(actor),
+        "box": page_views.follow_up_box(actor),
     }
 
 

@@ -120,12 +120,12 @@ def _same(form: Form, values: Mapping[str, Any]) -> dict[int, str]:
         value = values.get(key)
         if f.unique or f.type not in EXACT or not value:
             continue
-        for record_id in _holders(form, f, value):
+        for record_id in holders(form, f, value):
             found.setdefault(record_id, _("「%(field)s」相同", field=f.label))
     return found
 
 
-def _holders(form: Form, f: Field, value: Any) -> list[int]:
+def holders(form: Form, f: Field, value: Any) -> list[int]:
     """Some records that hold a value, where an index or the search table leads to them."""
     rows = form.table.select(form.col("id")).where(form.col(f.key) == value, form.col("deleted_at").is_null())
     if f.indexed:

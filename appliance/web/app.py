@@ -36,6 +36,7 @@ BLUEPRINTS = (
     "forms.retention_views",
     "forms.watermark",
     "customers.views",
+    "customers.page_views",
     "customers.privacy_views",
     "automation.views",
     "sales.views",

@@ -88,7 +88,6 @@ PARTS = (
     "customers.segments.lists",
     "customers.measures.computing",
     "messaging.senders",
-    "messaging.sending",
     "automation.running",
     "automation.dispatch",
     "automation.undo",

@@ -35,11 +35,16 @@ class Kind:
     icon: ClassVar[str] = "plug"
     about: ClassVar[Any] = ""
     """One sentence: what it is for."""
+    order: ClassVar[int] = 100
+    """Its place where kinds are offered."""
     group: ClassVar[str] = "out"
     """``out``: we call it; ``in``: it calls us."""
     params: ClassVar[tuple[Param, ...]] = ()
     costs: ClassVar[Any] = ""
     """What the test button does that people should know before (it posts a message into the group)."""
+
+    page: ClassVar[str | None] = None
+    """The endpoint that goes on after one was added (it gets ``key``); ``None``: its own page of settings."""
 
     def check(self, config: dict[str, Any]) -> dict[str, str]:
         """What is wrong with params that are right one by one: param key → sentence."""
@@ -99,4 +104,4 @@ def get(key: str) -> Kind:
 
 
 def all_kinds() -> list[Kind]:
-    return list(_kinds.values())
+    return sorted(_kinds.values(), key=lambda kind: kind.order)

@@ -144,13 +144,18 @@ def _shown(row: ConnectionRow, today: dict[int, tuple[int, int]], tails: dict[st
 
 def hints(connection_id: int) -> dict[str, str]:
     """How the secrets that are set end. What the present key does not open counts as not set."""
+    found = _known_secrets(connection_id)
+    return {key: text[-TAIL:] if len(text) >= 3 * TAIL else "" for key, text in found.items() if text}
+
+
+def _known_secrets(connection_id: int) -> dict[str, str]:
+    """What is set; nothing when the key file is another one, so that it can be typed anew."""
     try:
         with read():
             row = ConnectionRow.get_or_none(ConnectionRow.id == connection_id)
-        found = _secrets(row) if row else {}
+        return _secrets(row) if row else {}
     except UserError:
         return {}
-    return {key: text[-TAIL:] if len(text) >= 3 * TAIL else "" for key, text in found.items() if text}
 
 
 # -- changing ---------------------------------------------------------------------------------------------------------
@@ -186,7 +191,7 @@ def update(key: str, doc: Mapping[str, Any], actor: Actor, version: int | None =
         if "enabled" in doc:
             values["enabled"] = bool(doc["enabled"])
         if "params" in doc:
-            kept = _defaults(row) | row.params | _known_secrets(row)
+            kept = _defaults(row) | row.params | _known_secrets(row.id)
             values["params"], values["secrets"] = _apart(kind, kind.read(_params(doc, kind), kept))
         changed = _changed(row, values, doc)
         if not changed:
@@ -196,14 +201,6 @@ def update(key: str, doc: Mapping[str, Any], actor: Actor, version: int | None =
         ).execute()
         detail = {"name": values.get("label", row.label), "field": _("、").join(changed)}
         audit.note("connection.changed", detail, actor, f"connection:{key}")
-
-
-def _known_secrets(row: ConnectionRow) -> dict[str, str]:
-    """What is set now; nothing when the key file is another one, so that it can be typed anew."""
-    try:
-        return _secrets(row)
-    except UserError:
-        return {}
 
 
 def _changed(row: ConnectionRow, values: dict[str, Any], doc: Mapping[str, Any]) -> list[str]:
@@ -216,7 +213,7 @@ def _changed(row: ConnectionRow, values: dict[str, Any], doc: Mapping[str, Any])
     if "params" in values:
         before, after = row.params, values["params"]
         secrets = json.loads(values["secrets"] or "{}")
-        known = _known_secrets(row)
+        known = _known_secrets(row.id)
         for p in kinds.get(row.kind).params:
             old, new = (known, secrets) if p.secret else (before, after)
             if old.get(p.key, p.default) != new.get(p.key, p.default):
@@ -268,14 +265,17 @@ def test(key: str) -> str:
     return said
 
 
-def draft(kind: Kind, given: Mapping[str, Any], key: str | None) -> Connection:
-    """A connection of what was typed, not kept: to try before saving. Raises :class:`FieldErrors`."""
-    kept = get(key).config if key else {}
-    return Connection(0, key or "", kind.key, str(kind.label), True, kind.read(given, kept))
+def try_out(kind: Kind, given: Mapping[str, Any], key: str | None) -> str:
+    """As :func:`test`, with what was typed and is not kept; blank secrets are those of the connection ``key``."""
+    kept = get(key) if key else None
+    config = kind.read(given, kept.config if kept else {})
+    if kept and config == kept.config:
+        return test(kept.key)
+    return kind.test(Connection(0, key or "", kind.key, str(kind.label), True, config))
 
 
 def _row(key: str) -> ConnectionRow:
-    row = ConnectionRow.get_or_none(ConnectionRow.key == key, _HERE)
+    row = ConnectionRow.select(*_OPEN).where(ConnectionRow.key == key, _HERE).first()
     if row is None:
         raise NotFound()
     return row

@@ -38,6 +38,7 @@ class DingtalkRobot(Kind):
     key = "dingtalk_robot"
     label = _l("钉钉群机器人")
     icon = "messages"
+    order = 21
     about = _l("把通知发到一个钉钉群。")
     costs = _l("测试会在群里发一条消息。")
     params = (

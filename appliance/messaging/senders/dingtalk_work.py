@@ -47,6 +47,7 @@ class DingtalkWork(Kind):
     key = "dingtalk_work"
     label = _l("钉钉工作通知")
     icon = "message-circle"
+    order = 20
     about = _l("由公司的钉钉应用给员工发工作通知。")
     params = (
         Param("appkey", "AppKey", _l("钉钉开放平台，应用的「凭证与基础信息」。"), required=True, most=64),

@@ -39,6 +39,7 @@ class Smtp(Kind):
     key = "smtp"
     label = _l("邮箱（SMTP）")
     icon = "mail"
+    order = 50
     about = _l("用公司的邮箱发邮件给员工和客户。")
     params = (
         Param("host", _l("服务器"), _l("例如 smtp.exmail.qq.com。"), required=True, most=253),

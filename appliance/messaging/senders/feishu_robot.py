@@ -49,6 +49,7 @@ class FeishuRobot(Kind):
     key = "feishu_robot"
     label = _l("飞书群机器人")
     icon = "messages"
+    order = 30
     about = _l("把通知发到一个飞书群。")
     costs = _l("测试会在群里发一条消息。")
     params = (

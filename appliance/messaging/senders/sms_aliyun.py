@@ -64,6 +64,7 @@ class AliyunSms(Kind):
     key = "sms_aliyun"
     label = NAME
     icon = "device-mobile"
+    order = 40
     about = _l("用阿里云的短信服务给客户发短信，按条收费。")
     params = (
         Param("access_key_id", "AccessKey ID", _l("阿里云 RAM 用户的，只授予短信权限。"), required=True, most=64),

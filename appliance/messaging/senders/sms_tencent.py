@@ -61,6 +61,7 @@ class TencentSms(Kind):
     key = "sms_tencent"
     label = NAME
     icon = "device-mobile"
+    order = 41
     about = _l("用腾讯云的短信服务给客户发短信，按条收费。")
     params = (
         Param("secret_id", "SecretId", _l("腾讯云访问管理里子用户的密钥，只授予短信权限。"), required=True, most=64),

@@ -31,6 +31,7 @@ class WebhookOut(Kind):
     key = "webhook_out"
     label = _l("调用网址（Webhook）")
     icon = "webhook"
+    order = 60
     about = _l("规则触发时，用 JSON 调用公司自己的程序或别的系统。")
     costs = _l('测试会真的调用一次，内容是 {"test": true}。')
     params = (

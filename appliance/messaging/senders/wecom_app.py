@@ -47,6 +47,7 @@ class WecomApp(Kind):
     key = "wecom_app"
     label = _l("企业微信应用")
     icon = "message-circle"
+    order = 10
     about = _l("由公司自建的应用给员工发消息。")
     params = (
         Param("corpid", _l("企业 ID"), _l("企业微信后台「我的企业」页底部。"), required=True, most=64),

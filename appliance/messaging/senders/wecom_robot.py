@@ -30,6 +30,7 @@ class WecomRobot(Kind):
     key = "wecom_robot"
     label = _l("企业微信群机器人")
     icon = "messages"
+    order = 11
     about = _l("把通知发到一个企业微信群。")
     costs = _l("测试会在群里发一条消息。")
     params = (

@@ -54,6 +54,7 @@ ACTIONS = {
     "preview.started": _l("以他人身份预览"),
     "preview.ended": _l("结束预览"),
     "settings.changed": _l("修改设置"),
+    "rules.arranged": _l("调整规则的顺序"),
     "backup.settings": _l("修改备份设置"),
     "backup.downloaded": _l("下载备份"),
     "form.created": _l("新建表单"),

@@ -92,3 +92,18 @@ def _rewrite(doc: Any, answer: Callable[[Condition], list[int]]) -> Any:
     if isinstance(doc.get("not"), dict):
         out["not"] = _rewrite(doc["not"], answer)
     return out
+
+
+def neutral(where: Any) -> Any:
+    """The condition with every one of these tests taken as passed: to count where nothing is changing."""
+    if not isinstance(where, dict):
+        return where
+    if "changed" in where:
+        return {}
+    out = dict(where)
+    for group in ("all", "any"):
+        if isinstance(where.get(group), list):
+            out[group] = [neutral(part) for part in where[group]]
+    if "not" in where:
+        out["not"] = neutral(where["not"])
+    return out

@@ -9,17 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
 from flask_babel import gettext as _
+from peewee import fn
 
+from ..accounts import audit
 from ..accounts.actor import Actor
 from ..core import clock, jobs
-from ..core.db import read, write
+from ..core.db import Statement, read, write
 from ..core.errors import Conflict, FieldErrors, NotFound, UserError
 from ..core.i18n import label as i18n_label
 from ..core.jobs import timers
 from ..forms import catalog, conditions
 from ..forms.catalog import Form
-from ..forms.records import latest_change
-from .models import Definition, DefinitionVersion, Listener
+from . import streams
+from .models import Definition, DefinitionsVersion, DefinitionVersion, Listener, StreamCursor
 from .triggers import Trigger
 
 KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -41,7 +43,7 @@ class Subject:
     enabled: bool = False
     position: int = 0
     version: int = 0
-    since: int = 0
+    folder: str = ""
     system: bool = False
     updated_at: int | None = None
     updated_by: int | None = None
@@ -101,10 +103,6 @@ class Subject:
         if problems:
             raise FieldErrors(problems)
 
-    def cron(self) -> str | None:
-        """The timetable it runs by."""
-        return next((trigger.cron for trigger in self.triggers() if trigger.cron), None)
-
     def when(self) -> str:
         """Its triggers in words."""
         try:
@@ -134,6 +132,26 @@ def problem_of_condition(where: Any, form: Form, path: str) -> dict[str, str]:
 
 
 S = TypeVar("S", bound=Subject)
+
+
+def folder_name(raw: Any) -> str:
+    """The name of a folder as it is kept."""
+    return " ".join(str(raw or "").split())[:40]
+
+
+_TOKEN = Statement(DefinitionsVersion.select(DefinitionsVersion.token))
+
+
+def token() -> str:
+    """Changes with every definition, whoever changed it."""
+    row = _TOKEN.execute().fetchone()
+    return row[0] if row else ""
+
+
+def renew() -> None:
+    """Says that a definition has changed; in the transaction that changed it."""
+    if not DefinitionsVersion.update(token=secrets.token_hex(8)).execute():
+        DefinitionsVersion.insert(token=secrets.token_hex(8)).execute()
 
 
 class Book(Generic[S]):
@@ -174,7 +192,7 @@ class Book(Generic[S]):
     def _open(self, row: Any) -> S:
         subject: S = self.cls.open(row)
         subject.id, subject.enabled, subject.position = row.id, row.enabled, row.position
-        subject.version, subject.since, subject.system = row.version, row.since, row.system
+        subject.version, subject.folder, subject.system = row.version, row.folder, row.system
         subject.updated_at, subject.updated_by = row.updated_at, row.updated_by
         return subject
 
@@ -245,10 +263,8 @@ class Book(Generic[S]):
         now = clock.now()
         values = {
             "key": subject.key, "label": subject.label_doc, "form": subject.form_key, "enabled": subject.enabled,
-            "updated_at": now, "updated_by": actor.id, **subject.columns(),
+            "folder": subject.folder, "updated_at": now, "updated_by": actor.id, **subject.columns(),
         }  # fmt: skip
-        if subject.enabled and (old is None or not old.enabled):
-            values["since"] = latest_change()
         if old is None:
             position = self.row.select().count()
             subject.version = 1
@@ -268,20 +284,32 @@ class Book(Generic[S]):
         ).execute()  # fmt: skip
 
     def _arm(self, subject: S) -> None:
-        """Sets its timer and listeners, or takes them away."""
-        Listener.delete().where((Listener.kind == self.kind) & (Listener.subject_id == subject.id)).execute()
+        """Sets its timer and listeners, or takes them away. What it listened to already it goes on with where it was."""
+        mine = (Listener.kind == self.kind) & (Listener.subject_id == subject.id)
+        since = dict(
+            Listener.select(Listener.stream, fn.MIN(Listener.since)).where(mine).group_by(Listener.stream).tuples()
+        )
+        Listener.delete().where(mine).execute()
         triggers = subject.triggers() if subject.enabled else []
         for trigger in triggers:
-            for action, field_key in trigger.listens():
+            for wish in trigger.listens():
+                if wish.stream not in since:
+                    since[wish.stream] = streams.STREAMS[wish.stream].newest()
                 Listener.insert(
-                    form=subject.form_key, action=action, field=field_key, kind=self.kind, subject_id=subject.id
-                ).execute()
-        cron = next((trigger.cron for trigger in triggers if trigger.cron), None)
-        if cron:
-            payload = {"id": subject.id, "trigger": "schedule"}
-            jobs.schedule(subject.timer_key, cron, f"{self.kind}.run", payload, catch_up="once")
+                    form=subject.form_key, action=wish.action, field=wish.field, scope=wish.scope, kind=self.kind,
+                    subject_id=subject.id, stream=wish.stream, since=since[wish.stream],
+                ).execute()  # fmt: skip
+        timer = next((found for trigger in triggers if (found := trigger.timer())), None)
+        if timer:
+            payload = {"id": subject.id, "trigger": timer.trigger}
+            jobs.schedule(subject.timer_key, timer.cron, timer.job or f"{self.kind}.run", payload, catch_up="once")
         else:
             jobs.unschedule(subject.timer_key)
+        if not triggers:
+            StreamCursor.delete().where(StreamCursor.stream.startswith(f"{subject.timer_key}:")).execute()
+        for trigger in triggers:
+            trigger.prepare(subject.timer_key)
+        renew()
 
     def switch(self, key: str, on: bool, actor: Actor) -> S:
         """Switches it on or off. Raises FieldErrors when it has problems and cannot run."""
@@ -293,8 +321,6 @@ class Book(Generic[S]):
                 subject.must_be_sound()
             subject.enabled = on
             values: dict[str, Any] = {"enabled": on, "updated_at": clock.now(), "updated_by": actor.id}
-            if on:
-                values["since"] = latest_change()
             self.row.update(**values).where(self.row.id == subject.id).execute()
             self._remember(subject, subject.document(), actor)
             self._arm(subject)
@@ -325,11 +351,22 @@ class Book(Generic[S]):
             self._remember(subject, subject.document(), actor)
             return subject
 
-    def arrange(self, keys: Iterable[str]) -> None:
-        """Puts definitions into this order."""
+    def arrange(self, keys: Iterable[str], folders: dict[str, str] | None = None) -> None:
+        """Puts definitions into this order, those that are not named behind; ``folders``: key → folder, for those that
+        move into another."""
         with write():
-            for position, key in enumerate(keys):
+            named = list(dict.fromkeys(keys))
+            others = [subject.key for subject in self.all() if subject.key not in set(named)]
+            for position, key in enumerate([*named, *others]):
                 self.row.update(position=position).where(self.row.key == key).execute()
+            for key, folder in (folders or {}).items():
+                self.row.update(folder=folder_name(folder)).where(self.row.key == key).execute()
+            audit.note("rules.arranged", {"kind": self.kind, "order": named, "folders": folders or {}})
+            renew()
+
+    def folders(self) -> list[str]:
+        """The names of the folders, in the order of what is in them."""
+        return list(dict.fromkeys(subject.folder for subject in self.all() if subject.folder))
 
     # -- running ------------------------------------------------------------------------------------------------
 

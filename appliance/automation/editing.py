@@ -16,13 +16,13 @@ from ..customers import tags
 from ..forms import catalog
 from ..forms.catalog import Form
 from ..forms.fields.base import Field
-from . import actions, targets, timetable, triggers
+from . import actions, rules, tables, targets, timetable, triggers
 from .actions import Action
 from .rules import Rule
 from .tables import DecisionTable
 from .targets import Target
 from .timetable import Timetable
-from .triggers import Schedule, Trigger
+from .triggers import Manual, Schedule, Trigger
 
 Values = MultiDict[str, str]
 
@@ -112,6 +112,9 @@ def rule_of_form(values: Values, old: Rule | None) -> tuple[dict[str, Any], dict
         "form": old.form_key if old else values.get("form", "customer"),
         "where": condition(values, "where"),
         "once_per": values.get("once_per") or None,
+        "stop": bool(values.get("stop")),
+        "working_hours": values.get("working_hours") or None,
+        "folder": values.get("folder", ""),
         "do": [
             _action(values, slot, old.form_key if old else values.get("form", "customer"))
             for slot in values.getlist("do")
@@ -122,7 +125,7 @@ def rule_of_form(values: Values, old: Rule | None) -> tuple[dict[str, Any], dict
         doc["on"] = cls.of_form(values)
     except UserError as error:
         problems["on"] = error.message
-        doc["on"] = old.on if old else {Schedule.key: "0 3 * * *"}
+        doc["on"] = old.on if old else {Schedule.key: triggers.NIGHTLY}
     return doc, problems
 
 
@@ -146,16 +149,21 @@ def table_of_form(values: Values, old: DecisionTable | None) -> tuple[dict[str, 
             for slot in values.getlist("row")
         ],
         "default": values.get("default") or None,
+        "folder": values.get("folder", ""),
     }
     if values.get("scheduled"):
         try:
             doc["schedule"] = Schedule.of_form(values)[Schedule.key]
         except UserError as error:
             problems["schedule"] = error.message
-            doc["schedule"] = old.schedule if old else "0 3 * * *"
+            doc["schedule"] = old.schedule if old else triggers.NIGHTLY
     cls = triggers.TRIGGERS.get(values.get("on", ""))
     if cls is not None:
-        doc["on"] = cls.of_form(values)
+        try:
+            doc["on"] = cls.of_form(values)
+        except UserError as error:
+            problems["on"] = error.message
+            doc["on"] = old.on if old else None
     return doc, problems
 
 
@@ -190,21 +198,15 @@ class RuleEditor:
 
     @property
     def triggers(self) -> list[type[Trigger]]:
-        return list(triggers.TRIGGERS.values())
+        return triggers.offered(self.form)
+
+    def inputs(self, cls: type[Trigger]) -> Any:
+        """What the inputs of a kind of trigger show."""
+        return cls.inputs(self.rule.on if cls.key in self.rule.on else {}, self.form)
 
     @property
-    def timetable(self) -> Timetable:
-        return timetable.read(str(self.rule.on.get(Schedule.key) or "0 3 * * *"))
-
-    @property
-    def updated_fields(self) -> list[str]:
-        fields = self.rule.on.get("updated")
-        return fields if isinstance(fields, list) else []
-
-    @property
-    def watched(self) -> list[Field]:
-        """The fields whose change can set a rule off."""
-        return [f for f in self.form.fields.values() if not f.readonly]
+    def folders(self) -> list[str]:
+        return rules.book.folders()
 
     @property
     def offered(self) -> list[type[Action]]:
@@ -270,7 +272,7 @@ class TableEditor:
 
     @property
     def timetable(self) -> Timetable:
-        return timetable.read(self.table.schedule or "0 3 * * *")
+        return timetable.read(self.table.schedule or triggers.NIGHTLY)
 
     @property
     def trigger_key(self) -> str:
@@ -278,17 +280,18 @@ class TableEditor:
 
     @property
     def triggers(self) -> list[type[Trigger]]:
-        """What may set the table off beside its timetable."""
-        return [cls for key, cls in triggers.TRIGGERS.items() if key in ("created", "updated")]
+        """What may set the table off beside its timetable and a button."""
+        beside = (Schedule.key, Manual.key)
+        return [cls for cls in triggers.offered(self.form) if cls.decides and cls.key not in beside]
+
+    def inputs(self, cls: type[Trigger]) -> Any:
+        """What the inputs of a kind of trigger show."""
+        on = self.table.on or {}
+        return cls.inputs(on if cls.key in on else {}, self.form)
 
     @property
-    def updated_fields(self) -> list[str]:
-        fields = (self.table.on or {}).get("updated")
-        return fields if isinstance(fields, list) else []
-
-    @property
-    def watched(self) -> list[Field]:
-        return [f for f in self.form.fields.values() if not f.readonly]
+    def folders(self) -> list[str]:
+        return tables.book.folders()
 
     @property
     def rows(self) -> list[RowCard]:

@@ -8,28 +8,34 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 from peewee import fn
 
-from ..core import clock, settings
-from ..core.db import read, write
+from ..core import clock, dialect, settings
+from ..core.db import PARAM, Statement, read, write
 from ..core.errors import NotFound
 from ..core.jobs import Job
 from ..customers import erasing
 from ..forms.hooks import Cause
+from .actions import Work
 from .definitions import Book, Subject
-from .models import RuleDone, RuleRun
+from .models import Held, RuleDone, RuleRun, RunRecord
+from .plans import Done
 from .rules import book as rules
 from .tables import book as tables
 
 erasing.texts(RuleRun, "error", "detail")
+erasing.texts(RunRecord, "why", "origin")
 
 BOOKS: dict[str, Book[Any]] = {rules.kind: rules, tables.kind: tables}
 
-TRIGGERS = {"schedule": _l("定时"), "manual": _l("手动"), "change": _l("数据变化"), "retry": _l("重试")}
-STATUSES = {
-    "running": _l('运行中'), "done": _l('完成'), "failed": _l('失败'), "cancelled": _l('已取消'),
-    "stopped": _l('已拦下'),
+TRIGGERS = {
+    "schedule": _l("定时"), "date": _l("日期"), "manual": _l("手动"), "change": _l("数据变化"), "event": _l("互动"),
+    "segment": _l("客群"), "webhook": _l("外部通知"), "retry": _l("重试"),
 }  # fmt: skip
+STATUSES = {
+    "running": _l('运行中'), "done": _l('完成'), "failed": _l('失败'), "cancelled": _l('已取消'), "stopped": _l('已拦下'),
+    "waiting": _l('等人确认'), "delayed": _l('等工作时间'), "skipped": _l('已跳过'), "dismissed": _l('已放弃'),
+}  # fmt: skip
+STATES = {"done": _l("已完成"), "skipped": _l("跳过"), "failed": _l("未成功")}
 
-MAX_FAILURES = 20
 BATCH = 1000
 
 settings.declare("automation.keep_days", 180, _l("自动化日志的保留天数"), "integer", least=7, most=3650)
@@ -37,16 +43,15 @@ settings.declare("automation.keep_days", 180, _l("自动化日志的保留天数
 
 @dataclass
 class Detail:
-    """``outcomes``: row index → records of a table's run (JSON keys are text); ``failures``: the first few, as ``[id,
-    sentence]``; ``changes``: the Changes of a batch that failed, to be tried again."""
+    """``outcomes``: row index → records of a table's run (JSON keys are text); ``payload``: what the job of a run that waits for
+    a person was asked."""
 
     outcomes: dict[str, int] = field(default_factory=dict)
-    failures: list[list[Any]] = field(default_factory=list)
-    changes: list[int] = field(default_factory=list)
+    payload: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def open(cls, doc: dict[str, Any]) -> Detail:
-        return cls(**doc)
+        return cls(doc.get("outcomes") or {}, doc.get("payload") or {})
 
     def document(self) -> dict[str, Any]:
         return {key: value for key, value in asdict(self).items() if value}
@@ -56,21 +61,43 @@ def begin(
     subject: Subject, trigger: str, *, job: Job | None = None, actor_id: int | None = None, **more: Any
 ) -> RuleRun:
     """A new entry; inside ``write()``."""
-    run_id = RuleRun.insert(
-        kind=subject.kind, subject_id=subject.id, version=subject.version, trigger=trigger, status="running",
-        job_id=job.id if job else None, actor_id=actor_id, started_at=clock.now(), detail={}, **more,
-    ).execute()  # fmt: skip
-    return RuleRun.get_by_id(run_id)
+    values = {
+        "kind": subject.kind, "subject_id": subject.id, "version": subject.version, "trigger": trigger,
+        "status": "running", "job_id": job.id if job else None, "actor_id": actor_id, "started_at": clock.now(),
+        "detail": {}, **more,
+    }  # fmt: skip
+    run = RuleRun(**values)
+    run.id = RuleRun.insert(**values).execute()
+    return run
 
 
-def add(run: RuleRun, *, changed: int, failed: dict[int, str], seconds: float) -> None:
-    """Counts a batch; in the transaction that did it."""
-    detail = Detail.open(run.detail)
-    room = MAX_FAILURES - len(detail.failures)
-    detail.failures += [[i, why] for i, why in list(failed.items())[:room]]
-    run.changed, run.failed, run.seconds = run.changed + changed, run.failed + len(failed), run.seconds + seconds
-    run.detail = detail.document()
-    save(run, "changed", "failed", "seconds", "detail")
+_RECORD = Statement(
+    RunRecord.insert(
+        {
+            RunRecord.run_id: PARAM, RunRecord.record_id: PARAM, RunRecord.slot: PARAM, RunRecord.state: PARAM,
+            RunRecord.why: PARAM, RunRecord.cycle: PARAM, RunRecord.origin: PARAM,
+        }
+    ).on_conflict_replace()
+)  # fmt: skip
+
+
+def add(run: RuleRun, done: Done, work: Work, seconds: float) -> None:
+    """Counts a batch and notes each of its records; in the transaction that did it."""
+    changed = done.changed
+    rows: list[tuple[Any, ...]] = [(run.id, i, "", "done", None, None, None) for i in sorted(changed)]
+    skipped = 0
+    for slot, effect in done.effects.items():
+        rows += [(run.id, i, slot, "skipped", str(why), None, None) for i, why in effect.skipped.items()]
+        skipped += len(set(effect.skipped) - changed)
+        for i, why in effect.failed.items():
+            origin = work.origin.get(i)
+            rows.append(
+                (run.id, i, slot, "failed", str(why), work.cycle_of(i), dialect.dumps(origin) if origin else None)
+            )
+    _RECORD.executemany(rows)
+    run.changed, run.failed, run.skipped = run.changed + len(changed), run.failed + done.failed, run.skipped + skipped
+    run.seconds += seconds
+    save(run, "matched", "changed", "failed", "skipped", "seconds")
 
 
 def finish(run: RuleRun, status: str, error: str | None = None) -> None:
@@ -127,15 +154,41 @@ def runs(
         return list(query.order_by(RuleRun.id.desc()).limit(limit))
 
 
+def records(run: RuleRun, state: str | None = None, after: int = 0, limit: int = 50) -> list[RunRecord]:
+    """What a run did record by record, by id; ``after``: only records with a greater id."""
+    query = RunRecord.select().where((RunRecord.run_id == run.id) & (RunRecord.record_id > after))
+    if state is not None:
+        query = query.where(RunRecord.state == state)
+    with read():
+        return list(query.order_by(RunRecord.record_id, RunRecord.slot).limit(limit))
+
+
+def of_record(form_key: str, record_id: int, limit: int = 20) -> list[tuple[RuleRun, RunRecord]]:
+    """The newest runs that did something to one record of a form."""
+    kinds = [
+        (RuleRun.kind == kind) & RuleRun.subject_id.in_(book.row.select(book.row.id).where(book.row.form == form_key))
+        for kind, book in BOOKS.items()
+    ]
+    query = (
+        RunRecord.select(RunRecord, RuleRun)
+        .join(RuleRun, on=(RuleRun.id == RunRecord.run_id), attr="run")
+        .where((RunRecord.record_id == record_id) & (kinds[0] | kinds[1]))
+    )
+    with read():
+        return [(row.run, row) for row in query.order_by(RunRecord.run_id.desc()).limit(limit)]
+
+
 def purge(job: Job) -> int:
     """Removes old entries and the marks of periods long gone, batch by batch. Returns how many entries."""
     before = clock.now() - settings.get("automation.keep_days") * clock.DAY
-    old = (RuleRun.started_at < before) & (RuleRun.status != "running")
+    old = (RuleRun.started_at < before) & RuleRun.status.not_in(("running", "waiting", "delayed"))
     gone = 0
     while True:
         job.check()
         with write():
-            some = RuleRun.select(RuleRun.id).where(old).limit(BATCH)
+            some = [i for (i,) in RuleRun.select(RuleRun.id).where(old).limit(BATCH).tuples()]
+            RunRecord.delete().where(RunRecord.run_id.in_(some)).execute()
+            Held.delete().where(Held.run_id.in_(some)).execute()
             deleted = RuleRun.delete().where(RuleRun.id.in_(some)).execute()
         gone += deleted
         if deleted < BATCH:

@@ -20,8 +20,8 @@ class Definition(Model):
     position = pw.IntegerField(default=0)
     """Rules that listen to the same change act in this order."""
     version = pw.IntegerField(default=1)
-    since = pw.IntegerField(default=0)
-    """The newest Change when it was switched on: what is older is none of its business."""
+    folder = pw.TextField(default="")
+    """The name of the folder it is kept in; empty: none."""
     system = pw.BooleanField(default=False)
     """Came with Guke or an app; the company may change it all the same."""
     created_at = pw.IntegerField()
@@ -36,6 +36,10 @@ class RuleRow(Definition):
     where = JSONField(default=dict)
     once_per = pw.TextField(null=True)
     do = JSONField()
+    stop = pw.BooleanField(default=False)
+    """Rules behind it do not hear of what it acted on."""
+    working_hours = pw.TextField(null=True)
+    """Outside them: wait, skip; null: it acts at any time."""
     memory = JSONField(default=dict)
     """What actions keep from one batch to the next (whose turn it is), by the action's place."""
 
@@ -71,39 +75,56 @@ class DefinitionVersion(Model):
 
 
 class Listener(Model):
-    """One enabled definition that wants to hear of one kind of write: asked by the write path on every write."""
+    """One enabled definition that wants to hear of one kind of entry of one stream."""
 
     form = pw.TextField()
     action = pw.TextField()
     field = pw.TextField(null=True)
+    """What it names: a field, a kind of event, a segment, a connection; null: any."""
+    scope = pw.TextField(null=True)
+    """The connection through which it must have come; null: any."""
     kind = pw.TextField()
     subject_id = pw.IntegerField()
+    stream = pw.TextField(default="changes")
+    since = pw.IntegerField(default=0)
+    """The newest entry when it was switched on: what is older is none of its business."""
 
     class Meta:
         table_name = "rule_listener"
         indexes = ((("form", "action"), False), (("kind", "subject_id"), False))
 
 
-class RuleCursor(Model):
-    """How far the dispatcher has read the Changes: one row."""
+class StreamCursor(Model):
+    """How far the dispatcher has read a stream; and how far the dates of a rule have been worked through."""
 
-    change_id = pw.IntegerField(default=0)
+    stream = pw.TextField(primary_key=True)
+    position = pw.IntegerField(default=0)
 
     class Meta:
-        table_name = "rule_cursor"
+        table_name = "rule_stream"
+
+
+class DefinitionsVersion(Model):
+    """One row: a token that changes with every definition, so that all processes read them again."""
+
+    token = pw.TextField()
+
+    class Meta:
+        table_name = "rule_token"
 
 
 class RuleRun(Model):
     """One run of a rule or decision table, and what it did. What it did to which record are the Changes of its cause.
 
-    ``status``: running, done, failed, cancelled, stopped (it fed itself).
+    ``status``: running, done, failed, cancelled, stopped (it fed itself), skipped (outside working hours), delayed (until
+    working hours), waiting (a person must say yes), dismissed (a person said no).
     """
 
     kind = pw.TextField()
     subject_id = pw.IntegerField()
     version = pw.IntegerField()
     trigger = pw.TextField()
-    """schedule, manual, change or retry."""
+    """schedule, date, manual, change, event, segment, webhook or retry."""
     status = pw.TextField()
     job_id = pw.IntegerField(null=True)
     actor_id = pw.IntegerField(null=True)
@@ -120,6 +141,10 @@ class RuleRun(Model):
     error = pw.TextField(null=True)
     detail: Any = JSONField(default=dict)
     """``RunDetail``: outcomes of a table, first failures, records of a failed batch."""
+    affects = pw.IntegerField(null=True)
+    """How many records it would change, when it waits for a person."""
+    decided_at = pw.IntegerField(null=True)
+    decided_by = pw.IntegerField(null=True)
     undone_at = pw.IntegerField(null=True)
     undone_by = pw.IntegerField(null=True)
     undo_job_id = pw.IntegerField(null=True)
@@ -129,6 +154,44 @@ class RuleRun(Model):
     class Meta:
         table_name = "rule_run"
         indexes = ((("kind", "subject_id", "id"), False), (("started_at",), False))
+
+
+RuleRun.add_index(RuleRun.status, where=RuleRun.status.in_(("waiting", "delayed", "failed")))
+
+
+class RunRecord(Model):
+    """What a run did to one record. ``state``: done, skipped, failed. ``slot``: the action's place; done stands once, with
+    none. ``cycle`` and ``origin`` of a failure: what another try needs."""
+
+    run_id = pw.IntegerField()
+    record_id = pw.IntegerField()
+    slot = pw.TextField(default="")
+    state = pw.TextField()
+    why = pw.TextField(null=True)
+    cycle = pw.TextField(null=True)
+    origin = JSONField(null=True)
+
+    class Meta:
+        table_name = "rule_run_record"
+        primary_key = pw.CompositeKey("run_id", "record_id", "slot")
+        without_rowid = True
+
+
+RunRecord.add_index(RunRecord.run_id, RunRecord.state, where=RunRecord.state != "done")
+RunRecord.add_index(RunRecord.record_id)
+
+
+class Held(Model):
+    """An entry of a stream that a run has yet to act on: it waits for working hours, for a person, or for another try."""
+
+    run_id = pw.IntegerField()
+    stream = pw.TextField()
+    signal_id = pw.IntegerField()
+
+    class Meta:
+        table_name = "rule_held"
+        primary_key = pw.CompositeKey("run_id", "stream", "signal_id")
+        without_rowid = True
 
 
 class RuleDone(Model):
@@ -143,4 +206,7 @@ class RuleDone(Model):
         primary_key = pw.CompositeKey("rule_id", "period", "record_id")
 
 
-TABLES = [RuleRow, DecisionTableRow, DefinitionVersion, Listener, RuleCursor, RuleRun, RuleDone]
+TABLES = [
+    RuleRow, DecisionTableRow, DefinitionVersion, Listener, StreamCursor, DefinitionsVersion, RuleRun, RunRecord, Held,
+    RuleDone,
+]  # fmt: skip

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
-from peewee import SQL, fn
+from peewee import SQL, Value, fn
 
 from ..core import dialect
-from ..core.db import PARAM, db, executemany
+from ..core.db import PARAM, db, executemany, write
+from ..core.errors import UserError
+from ..core.jobs import JobStopped, LeaseLost
 from ..forms import conditions
 from ..forms.catalog import Form
 from ..forms.conditions import Context
 from . import rules
-from .actions import Effect, Work
+from .actions import Action, Effect, Work
 from .changed import Delta, resolve
 from .models import RuleDone, RuleRow
 from .rules import Rule
 from .tables import OTHERS, DecisionTable
+
+logger = logging.getLogger(__name__)
 
 FETCH = 10_000
 
@@ -28,9 +33,9 @@ Changes = Sequence[tuple[int, Delta]]
 """(record id, delta) of the Changes that set a run off."""
 
 
-def live(form: Form, ids: Sequence[int] | None, after: int = 0) -> list[Any]:
-    """Tests for the records that a run looks at."""
-    tests = [form.col("deleted_at").is_null()]
+def live(form: Form, ids: Sequence[int] | None, after: int = 0, gone: bool = False) -> list[Any]:
+    """Tests for the records that a run looks at; ``gone``: those in the recycle bin."""
+    tests = [form.col("deleted_at").is_null(not gone)]
     if ids is not None:
         tests.append(dialect.among(form.col("id"), ids))
     if after:
@@ -38,21 +43,58 @@ def live(form: Form, ids: Sequence[int] | None, after: int = 0) -> list[Any]:
     return tests
 
 
-class RulePlan:
-    """``ids``: only these records; ``changes``: what happened to them."""
+@dataclass
+class Done:
+    """What a batch came to, by the action's place (a table has one). ``hopeless``: the places at which no other try helps,
+    and why."""
 
-    def __init__(self, rule: Rule, ctx: Context, ids: Sequence[int] | None = None, changes: Changes = ()) -> None:
+    effects: dict[str, Effect] = field(default_factory=dict)
+    hopeless: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> set[int]:
+        return set().union(*(effect.changed for effect in self.effects.values()))
+
+    @property
+    def failed(self) -> int:
+        return sum(len(effect.failed) for effect in self.effects.values())
+
+
+class RulePlan:
+    """``ids``: only these records; ``changes``: what happened to them; ``extra``: one more test; ``name``: the occurrence that
+    nobody has twice, if not the period of ``once_per``.
+
+    After :meth:`load`: ``matched`` records meet the condition, ``skipped`` of them were acted on in this period already, and
+    ``ids`` are those on which an action would change something.
+    """
+
+    def __init__(
+        self,
+        rule: Rule,
+        ctx: Context,
+        ids: Sequence[int] | None = None,
+        changes: Changes = (),
+        *,
+        extra: Any = None,
+        name: str | None = None,
+    ) -> None:
         self.rule = rule
         self.form = rule.form
         self.ctx = ctx
         self.only = ids
         self.actions = rule.actions()
         self.test = conditions.compile(resolve(rule.where, self.form, changes), self.form, ctx)
-        self.period = rule.period(ctx.now)
+        self.extra = extra
+        self.gone = any(trigger.gone for trigger in rule.triggers())
+        self.period = rule.period(ctx.now) if rule.once_per else name
+        self.matched = self.skipped = 0
         self.ids: array[int] = array("q")
+        self.all: array[int] = array("q")
+        """Every record that meets the condition; kept only for a run about a few."""
 
     def _matching(self, after: int = 0) -> list[Any]:
-        return live(self.form, self.only, after) + ([] if self.test is None else [self.test])
+        tests = live(self.form, self.only, after, self.gone)
+        return tests + [test for test in (self.extra, self.test) if test is not None]
 
     def _held_back(self) -> Any:
         """Records on which the rule has acted in this period."""
@@ -61,10 +103,14 @@ class RulePlan:
         )
         return self.form.col("id").in_(done)
 
-    def _effective(self) -> list[Any]:
-        """Tests that leave out the records on which no action would change anything."""
+    def _pending(self) -> Any:
+        """A test for the records on which an action would change something; ``None``: any may be."""
         pending = [action.pending(self.ctx) for action in self.actions]
-        tests = [] if any(p is None for p in pending) else [reduce(lambda a, b: a | b, pending)]
+        return None if any(p is None for p in pending) else reduce(lambda a, b: a | b, pending)
+
+    def _effective(self) -> list[Any]:
+        pending = self._pending()
+        tests = [] if pending is None else [pending]
         return tests if self.period is None else [*tests, ~self._held_back()]
 
     def count(self) -> tuple[int, int]:
@@ -85,28 +131,30 @@ class RulePlan:
         return self.form.table.select(row_id).where(*self._matching(after), *self._effective()).order_by(row_id)
 
     def load(self, after: int = 0) -> None:
-        """Reads the ids beyond ``after``: eight bytes a record, and no read stays open while the run writes."""
-        cursor = db.execute(self.candidates(after))
+        """Reads in one pass what is beyond ``after``: eight bytes a record, and no read stays open while the run writes."""
+        row_id, pending = self.form.col("id"), self._pending()
+        columns = [
+            row_id,
+            Value(1) if pending is None else pending,
+            Value(0) if self.period is None else self._held_back(),
+        ]
+        few = self.only is not None
+        cursor = db.execute(self.form.table.select(*columns).where(*self._matching(after)).order_by(row_id))
         while rows := cursor.fetchmany(FETCH):
-            self.ids.extend(row[0] for row in rows)
+            self.matched += len(rows)
+            if self.period is not None:
+                self.skipped += sum(1 for row in rows if row[2])
+            self.ids.extend(row[0] for row in rows if row[1] and not row[2])
+            if few:
+                self.all.extend(row[0] for row in rows)
 
-    def apply(self, start: int, stop: int, work: Work) -> Effect:
+    def apply(self, start: int, stop: int, work: Work) -> Done:
         """The actions, one after the other, on a batch; inside ``write()``."""
         ids = list(self.ids[start:stop])
         if self.period is not None:
             ids = self._claim(ids)
-        effect = Effect()
-        if not ids:
-            return effect
-        memory = RuleRow.select(RuleRow.memory).where(RuleRow.id == self.rule.id).scalar() or {}
-        for i, action in enumerate(self.actions):
-            work.memory = dict(memory.get(str(i), {}))
-            effect.add(action.apply(ids, work))
-            if work.memory:
-                memory[str(i)] = work.memory
-        if memory:
-            RuleRow.update(memory=memory).where(RuleRow.id == self.rule.id).execute()
-        return effect
+            work.cycle = f"once:{self.period}"
+        return act(self.rule, self.actions, ids, work) if ids else Done()
 
     def _claim(self, ids: list[int]) -> list[int]:
         """Those on which nobody has acted in this period since; from now on the rule has."""
@@ -119,6 +167,43 @@ class RulePlan:
         values = {"rule_id": self.rule.id, "period": self.period}
         executemany(statement, [tuple(values.get(name, i) for name in names) for i in free])
         return free
+
+
+def act(rule: Rule, actions: Sequence[Action], ids: list[int], work: Work, slots: Sequence[str] | None = None) -> Done:
+    """The actions of a rule (those at ``slots``) on a batch, each by itself: one that fails leaves no trace, the others go
+    on. Inside ``write()``."""
+    work.subject = rule.timer_key
+    done = Done()
+    memory = RuleRow.select(RuleRow.memory).where(RuleRow.id == rule.id).scalar() or {}
+    before = dialect.dumps(memory)
+    for i, action in enumerate(actions):
+        slot = str(i)
+        if slots is not None and slot not in slots:
+            continue
+        work.slot, work.memory = slot, dict(memory.get(slot, {}))
+        if attempt(done, slot, ids, partial(action.apply, ids, work)) and work.memory:
+            memory[slot] = work.memory
+    if dialect.dumps(memory) != before:
+        RuleRow.update(memory=memory).where(RuleRow.id == rule.id).execute()
+    return done
+
+
+def attempt(done: Done, slot: str, ids: list[int], do: Callable[[], Effect]) -> bool:
+    """Adds the effect of ``do`` to ``done``; when it fails nothing of it stays and each of ``ids`` has failed."""
+    try:
+        with write():
+            done.effects[slot] = do()
+    except UserError as error:
+        done.effects[slot] = Effect(failed=dict.fromkeys(ids, error.message))
+        done.hopeless[slot] = error.message
+        return False
+    except (JobStopped, LeaseLost):
+        raise
+    except Exception as error:
+        logger.exception("an action failed on a batch")
+        done.effects[slot] = Effect(failed=dict.fromkeys(ids, f"{type(error).__name__}: {error}"))
+        return False
+    return True
 
 
 def _field_order(name: str) -> int:
@@ -163,6 +248,8 @@ class TablePlan:
         self.decided = table.decided(ctx)
         self.current = self.target.current()
         self.ids: array[int] = array("q")
+        self.all: array[int] = array("q")
+        self.matched = self.skipped = 0
         self._settled = False
         self._values: list[Any] = []
         self._now: array[int] = array("i")
@@ -202,6 +289,8 @@ class TablePlan:
 
     def load(self, after: int = 0) -> None:
         """Reads what is to be written: sixteen bytes a record, and no read stays open while the run writes."""
+        if self.only is not None:
+            self.matched = self.count()[0]
         if self._settled:
             return
         index: dict[Any, int] = {}
@@ -212,20 +301,32 @@ class TablePlan:
                 places.extend(index.setdefault(row[column], len(index)) for row in rows)
         self._values = list(index)
 
-    def apply(self, start: int, stop: int, work: Work) -> Effect:
+    def apply(self, start: int, stop: int, work: Work) -> Done:
         """Writes the outcomes of a batch; inside ``write()``."""
+        work.subject = self.table.timer_key
         value = self._values.__getitem__
         moves = zip(
             self.ids[start:stop], map(value, self._now[start:stop]), map(value, self._then[start:stop]), strict=True
         )
-        return Effect(self.target.give(list(moves), work))
+        done = Done()
+        attempt(done, "0", list(self.ids[start:stop]), lambda: Effect(self.target.give(list(moves), work)))
+        return done
 
 
 Plan = RulePlan | TablePlan
 
 
-def plan(subject: Any, ctx: Context, ids: Sequence[int] | None = None, changes: Changes = ()) -> Plan:
+def plan(
+    subject: Any,
+    ctx: Context,
+    ids: Sequence[int] | None = None,
+    changes: Changes = (),
+    *,
+    extra: Any = None,
+    name: str | None = None,
+) -> Plan:
     """The plan of a rule or a decision table. Raises UserError when it has problems."""
     subject.must_be_sound()
-    cls = RulePlan if subject.kind == rules.book.kind else TablePlan
-    return cls(subject, ctx, ids, changes)
+    if subject.kind == rules.book.kind:
+        return RulePlan(subject, ctx, ids, changes, extra=extra, name=name)
+    return TablePlan(subject, ctx, ids, changes)

@@ -9,7 +9,7 @@ from ..core import clock
 from ..core.db import db, read
 from ..forms.conditions import Context
 from ..forms.query import Query, Record
-from .changed import blank
+from .changed import neutral
 from .plans import RulePlan, TablePlan
 from .rules import Rule
 from .tables import OTHERS, DecisionTable
@@ -67,22 +67,7 @@ def of_rule(rule: Rule, actor: Actor) -> Preview:
 
 
 def _without_changes(rule: Rule) -> Rule:
-    return Rule.read(rule.document() | {"where": _neutral(blank(rule.where))}) if rule.where else rule
-
-
-def _neutral(doc: object) -> object:
-    """The condition with every test about a change taken as passed."""
-    if not isinstance(doc, dict):
-        return doc
-    if "changed" in doc:
-        return {}
-    out = dict(doc)
-    for group in ("all", "any"):
-        if isinstance(doc.get(group), list):
-            out[group] = [_neutral(part) for part in doc[group]]
-    if "not" in doc:
-        out["not"] = _neutral(doc["not"])
-    return out
+    return Rule.read(rule.document() | {"where": neutral(rule.where)}) if rule.where else rule
 
 
 def of_table(table: DecisionTable, actor: Actor) -> TablePreview:

@@ -16,7 +16,8 @@ from . import actions, editing, log, preview
 from . import rules as verbs
 from .blueprint import bp
 from .editing import Card, RuleEditor
-from .rules import PERIODS, Rule
+from .rules import OUTSIDE_HOURS, PERIODS, Rule
+from .triggers import NIGHTLY
 
 
 @bp.get("/rules")
@@ -29,7 +30,7 @@ def rules() -> Any:
 @requires_room("rules")
 def rules_new() -> Any:
     form = catalog.get(request.args.get("form", "customer"))
-    return _page(RuleEditor(Rule.read({"form": form.key, "on": {"schedule": "0 3 * * *"}}), form))
+    return _page(RuleEditor(Rule.read({"form": form.key, "on": {"schedule": NIGHTLY}}), form))
 
 
 @bp.get("/rules/<key>")
@@ -41,8 +42,9 @@ def rules_edit(key: str) -> Any:
 
 def _page(editor: RuleEditor, status: int = 200) -> Any:
     return http.render(
-        "automation/rule.html", status=status, editor=editor, periods=PERIODS, forms=editing.forms(), plural="rules"
-    )
+        "automation/rule.html", status=status, editor=editor, periods=PERIODS, outside=OUTSIDE_HOURS,
+        forms=editing.forms(), plural="rules",
+    )  # fmt: skip
 
 
 @bp.post("/rules/new")

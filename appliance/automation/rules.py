@@ -17,7 +17,7 @@ from ..forms.catalog import Form
 from . import actions, triggers
 from .actions import Action, ActionError
 from .changed import blank
-from .definitions import LIMIT, Book, Subject, problem_of_condition
+from .definitions import LIMIT, Book, Subject, folder_name, problem_of_condition
 from .models import RuleRow
 from .triggers import Trigger, Updated
 
@@ -28,6 +28,12 @@ PERIODS = {
     "month": _l("每条记录每月一次"),
     "year": _l("每条记录每年一次"),
 }
+
+OUTSIDE_HOURS = {
+    "wait": _l("等到下一个工作时间再做"),
+    "skip": _l("跳过，不做"),
+}
+"""What a rule that is limited to working hours does outside them."""
 
 
 @dataclass
@@ -41,6 +47,8 @@ class Rule(Subject):
     where: dict[str, Any] = field(default_factory=dict)
     once_per: str | None = None
     do: list[dict[str, Any]] = field(default_factory=list)
+    stop: bool = False
+    working_hours: str | None = None
     memory: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -53,17 +61,23 @@ class Rule(Subject):
             where=doc.get("where") or {},
             once_per=doc.get("once_per") or None,
             do=doc.get("do") or [],
+            stop=bool(doc.get("stop")),
+            working_hours=doc.get("working_hours") or None,
+            folder=folder_name(doc.get("folder")),
         )
 
     @classmethod
     def open(cls, row: RuleRow) -> Rule:
         return cls(
             key=row.key, label_doc=row.label, form_key=row.form, on=row.on, where=row.where, once_per=row.once_per,
-            do=row.do, memory=row.memory,
+            do=row.do, stop=row.stop, working_hours=row.working_hours, memory=row.memory,
         )  # fmt: skip
 
     def columns(self) -> dict[str, Any]:
-        return {"on": self.on, "where": self.where, "once_per": self.once_per, "do": self.do}
+        return {
+            "on": self.on, "where": self.where, "once_per": self.once_per, "do": self.do, "stop": self.stop,
+            "working_hours": self.working_hours,
+        }  # fmt: skip
 
     def document(self) -> dict[str, Any]:
         doc: dict[str, Any] = {"key": self.key, "label": self.label_doc, "form": self.form_key, "on": self.on}
@@ -71,6 +85,12 @@ class Rule(Subject):
             doc["where"] = self.where
         if self.once_per:
             doc["once_per"] = self.once_per
+        if self.stop:
+            doc["stop"] = True
+        if self.working_hours:
+            doc["working_hours"] = self.working_hours
+        if self.folder:
+            doc["folder"] = self.folder
         return doc | {"do": self.do, "enabled": self.enabled}
 
     def triggers(self) -> list[Trigger]:
@@ -90,6 +110,8 @@ class Rule(Subject):
         # Only a rule that a change sets off can ask what the change was.
         where = blank(self.where) if isinstance(trigger, Updated) else self.where
         found |= problem_of_condition(where, form, "where")
+        if self.working_hours is not None and self.working_hours not in OUTSIDE_HOURS:
+            found["working_hours"] = _("「working_hours」只能是 %(known)s。", known=_("、").join(OUTSIDE_HOURS))
         if self.once_per is not None and self.once_per not in PERIODS:
             found["once_per"] = _("「每…一次」只能是 %(known)s。", known=_("、").join(PERIODS))
         return found | self._check_actions(form)

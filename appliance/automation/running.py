@@ -8,17 +8,17 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from ..core import clock, incidents, jobs, schema
+from ..core import clock, jobs, schema, workdays
 from ..core.db import read, write
 from ..core.errors import NotFound, UserError
 from ..core.jobs import Job, JobCancelled, JobStopped, LeaseLost
 from ..forms.conditions import Context
-from ..forms.models import Change
-from . import log, plans
+from . import limits, log, plans, retrying
 from .actions import Work
+from .dates import DateReached
 from .definitions import Subject
 from .models import RuleRun
-from .plans import Plan, TablePlan
+from .plans import Plan, RulePlan, TablePlan
 
 CHUNK = 1000
 """Records a transaction: a few tens of milliseconds, so that others get their turn in between."""
@@ -39,7 +39,9 @@ def _run(job: Job, kind: str, counted_as: str) -> dict[str, Any] | None:
         subject = log.BOOKS[kind].by_id(job.payload["id"])
     except NotFound:
         return None
-    if job.payload["trigger"] == "schedule" and not subject.enabled:
+    if job.payload["trigger"] in BY_ITSELF and not subject.enabled and "run" not in job.payload:
+        return None
+    if not job.state and _not_now(job, subject):
         return None
     run = _begin(job, subject)
     try:
@@ -55,20 +57,43 @@ def _run(job: Job, kind: str, counted_as: str) -> dict[str, Any] | None:
     except Exception as error:
         log.finish(run, "failed", f"{type(error).__name__}: {error}")
         raise
+    if run.status == "waiting":
+        return None
     log.finish(run, "done")
     return {counted_as: 1, "records_changed": run.changed}
 
 
-def _begin(job: Job, subject: Subject) -> RuleRun:
-    """The entry of this job in the log: a new one, or the one it was writing when it was interrupted."""
+BY_ITSELF = ("schedule", "date")
+"""Triggers at which nobody has asked for the run."""
+
+
+def _not_now(job: Job, subject: Subject) -> bool:
+    """Whether the definition is limited to working hours and these are none: then it waits for them, or the log says that it
+    did not act. What a person asked for is done at once."""
+    hours, now = getattr(subject, "working_hours", None), clock.now()
+    if not hours or job.payload["trigger"] not in BY_ITSELF or "run" in job.payload or workdays.is_working_moment(now):
+        return False
+    if hours == "wait":
+        jobs.enqueue(job.kind, job.payload, due_at=workdays.next_working_moment(now))
+        return True
     with write():
-        if job.state:
-            run = log.get(job.state["run"])
-            run.status, run.error, run.finished_at = "running", None, None
-            log.save(run, "status", "error", "finished_at")
-            return run
-        run = log.begin(subject, job.payload["trigger"], job=job, actor_id=job.payload.get("actor"))
-        job.save_state({"run": run.id, "after": None})
+        log.finish(log.begin(subject, job.payload["trigger"], job=job), "skipped", _("不在工作时间，没有执行。"))
+    return True
+
+
+def _begin(job: Job, subject: Subject) -> RuleRun:
+    """The entry of this job in the log: a new one, the one that waited for a person, or the one it was writing when it was
+    interrupted."""
+    with write():
+        known = job.state["run"] if job.state else job.payload.get("run")
+        if known:
+            run = log.get(known)
+            run.status, run.error, run.finished_at, run.job_id = "running", None, None, job.id
+            log.save(run, "status", "error", "finished_at", "job_id")
+        else:
+            run = log.begin(subject, job.payload["trigger"], job=job, actor_id=job.payload.get("actor"))
+        if not job.state:
+            job.save_state({"run": run.id, "after": None})
         return run
 
 
@@ -77,11 +102,18 @@ def _carry_out(job: Job, subject: Subject, run: RuleRun) -> None:
     after = job.state["after"]
     with read():
         plan = _plan(job, subject)
-        if after is None:
-            run.matched, run.skipped = _count(plan, run)
-            log.save(run, "matched", "skipped", "detail")
+        if plan is None:
+            return
         job.check()
+        if isinstance(plan, TablePlan) and after is None:
+            _count(plan, run)
         plan.load(after or 0)
+        if after is None:
+            if isinstance(plan, RulePlan):
+                run.matched, run.skipped = plan.matched, plan.skipped
+            log.save(run, "matched", "skipped", "detail")
+            if _must_ask(job, subject, run, plan):
+                return
     done = job.done if after else 0
     total = done + len(plan.ids)
     run.seconds += time.monotonic() - started
@@ -89,56 +121,58 @@ def _carry_out(job: Job, subject: Subject, run: RuleRun) -> None:
         job.progress(done + start, total)
         stop = min(start + CHUNK, len(plan.ids))
         job.done, job.total = done + stop, total
-        _batch(job, plan, run, start, stop)
+        _batch(job, plan, subject, run, start, stop)
 
 
-def _plan(job: Job, subject: Subject) -> Plan:
+def _must_ask(job: Job, subject: Subject, run: RuleRun, plan: Plan) -> bool:
+    """Whether a person must say yes first. Then the run waits, in the place of one that has waited since an earlier time."""
+    if job.payload["trigger"] not in BY_ITSELF or "run" in job.payload:
+        return False
+    limit = limits.of(subject)
+    if not limit or len(plan.ids) <= limit:
+        return False
+    with write():
+        mine = (RuleRun.kind == run.kind) & (RuleRun.subject_id == run.subject_id) & (RuleRun.status == "waiting")
+        older = RuleRun.select().where(mine & RuleRun.trigger.in_(BY_ITSELF) & (RuleRun.id != run.id))
+        for other in older if job.payload["trigger"] == "schedule" else ():
+            log.finish(other, "dismissed", _("后来又到了运行时间，由新的一次代替。"))
+        run.status, run.affects = "waiting", len(plan.ids)
+        detail = log.Detail.open(run.detail)
+        detail.payload = job.payload
+        run.detail = detail.document()
+        log.save(run, "status", "affects", "detail")
+    return True
+
+
+def _plan(job: Job, subject: Subject) -> Plan | None:
+    """What the job is about; ``None``: nobody can be meant."""
     ctx = Context(now=clock.now())
-    if "changes" not in job.payload:
+    if "span" not in job.payload:
         return plans.plan(subject, ctx, job.payload.get("ids"))
-    wanted: list[int] = job.payload["changes"]
-    deltas: list[tuple[int, dict[str, Any]]] = []
-    for start in range(0, len(wanted), CHUNK):
-        found = Change.select(Change.record_id, Change.fields).where(Change.id.in_(wanted[start : start + CHUNK]))
-        deltas += found.tuples()
-    return plans.plan(subject, ctx, sorted({i for i, _delta in deltas}), deltas)
+    trigger = next((t for t in subject.triggers() if isinstance(t, DateReached)), None)
+    begin, end = job.payload["span"]
+    test = trigger.due(begin, end) if trigger else None
+    if trigger is None or test is None:
+        return None
+    return plans.plan(subject, ctx, extra=test, name=None if trigger.exact else trigger.occurrence(end).name)
 
 
-def _count(plan: Plan, run: RuleRun) -> tuple[int, int]:
-    if not isinstance(plan, TablePlan):
-        return plan.count()
+def _count(plan: TablePlan, run: RuleRun) -> None:
     outcomes = plan.outcomes()
-    run.detail = log.Detail(outcomes={str(i): n for i, n in outcomes.hits.items()}).document()
-    return outcomes.matched, 0
+    detail = log.Detail.open(run.detail)
+    detail.outcomes = {str(i): n for i, n in outcomes.hits.items()}
+    run.detail, run.matched = detail.document(), outcomes.matched
 
 
-def _batch(job: Job, plan: Plan, run: RuleRun, start: int, stop: int) -> None:
+def _batch(job: Job, plan: Plan, subject: Subject, run: RuleRun, start: int, stop: int) -> None:
     """The effect, the count and the checkpoint in one transaction: after a crash no step is done twice."""
     started = time.monotonic()
     with write():
-        effect = plan.apply(start, stop, Work(plan.form, log.cause(run), clock.now()))
-        log.add(run, changed=len(effect.changed), failed=effect.failed, seconds=time.monotonic() - started)
+        work = Work(plan.form, log.cause(run), clock.now(), cycle=f"run:{run.id}")
+        done = plan.apply(start, stop, work)
+        log.add(run, done, work, time.monotonic() - started)
+        retrying.after(run, subject, done)
         job.save_state({"run": run.id, "after": plan.ids[stop - 1]})
-
-
-def again(ref: str) -> None:
-    """Tries the failed batches of one definition again (``ref``: ``run:12``, the last of them)."""
-    last = log.get(int(ref.partition(":")[2]))
-    subject = log.subject_of(last)
-    if subject is None:
-        raise UserError(_("它已被删除，不能重试，请选择“跳过”。"))
-    changes: list[int] = []
-    for run in log.runs(last.kind, last.subject_id, "failed", limit=1000):
-        detail = log.Detail.open(run.detail)
-        if detail.changes:
-            changes += detail.changes
-            run.detail = log.Detail(failures=detail.failures).document()
-            log.save(run, "detail")
-    jobs.enqueue(f"{last.kind}.run", {"id": subject.id, "trigger": "retry", "changes": sorted(changes)})
-
-
-incidents.declare("rule_failed", _l("规则没有执行成功"), retry=again)
-incidents.declare("rule_loop", _l("规则反复触发了自己"))
 
 
 @jobs.handler("automation.purge", label=_l("清理自动化日志"))

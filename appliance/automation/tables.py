@@ -14,7 +14,7 @@ from ..forms import conditions
 from ..forms.catalog import Form
 from ..forms.conditions import Context
 from . import targets, triggers
-from .definitions import LIMIT, Book, Subject, problem_of_condition
+from .definitions import LIMIT, Book, Subject, folder_name, problem_of_condition
 from .models import DecisionTableRow
 from .targets import Target
 from .triggers import Schedule, Trigger
@@ -48,6 +48,7 @@ class DecisionTable(Subject):
             default=doc.get("default"),
             schedule=doc.get("schedule") or None,
             on=doc.get("on") or None,
+            folder=folder_name(doc.get("folder")),
         )
 
     @classmethod
@@ -72,6 +73,8 @@ class DecisionTable(Subject):
         doc |= {"target": self.target_doc, "rows": self.rows}
         if self.default is not None:
             doc["default"] = self.default
+        if self.folder:
+            doc["folder"] = self.folder
         return doc | {"enabled": self.enabled}
 
     def triggers(self) -> list[Trigger]:
@@ -93,7 +96,9 @@ class DecisionTable(Subject):
         for path, doc in (("schedule", {Schedule.key: self.schedule} if self.schedule else None), ("on", self.on)):
             if doc is not None:
                 try:
-                    triggers.build(doc, form)
+                    trigger = triggers.build(doc, form)
+                    if path == "on" and not trigger.decides:
+                        found[path] = _("决策表不能由「%(trigger)s」触发。", trigger=trigger.label)
                 except UserError as error:
                     found[path] = error.message
         if self.schedule and self.on and Schedule.key in self.on:

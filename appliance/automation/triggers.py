@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
@@ -19,6 +20,25 @@ class TriggerError(UserError):
         super().__init__(message, "on")
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What a trigger wants to hear of a stream; ``field`` and ``scope`` as in :class:`models.Listener`."""
+
+    action: str
+    field: str | None = None
+    scope: str | None = None
+    stream: str = "changes"
+
+
+@dataclass(frozen=True)
+class Timer:
+    """When a trigger wants a job. ``job``: which; empty: the definition's own run."""
+
+    cron: str
+    trigger: str
+    job: str = ""
+
+
 class Trigger:
     """``doc`` is the trigger's JSON."""
 
@@ -26,12 +46,21 @@ class Trigger:
     label: ClassVar[Any]
     icon: ClassVar[str] = "bolt"
     template: ClassVar[str | None] = None
-    """The partial with this trigger's inputs in the editor."""
+    """The partial with this trigger's inputs in the editor; it gets ``t``, what :meth:`inputs` says."""
+    gone: ClassVar[bool] = False
+    """Whether the records it is about are in the recycle bin."""
+    decides: ClassVar[bool] = True
+    """Whether a decision table may be set off by it."""
 
     def __init__(self, doc: dict[str, Any], form: Form) -> None:
         self.doc = doc
         self.form = form
         self.check()
+
+    @classmethod
+    def suits(cls, form: Form) -> bool:
+        """Whether it makes sense for records of the form."""
+        return True
 
     def check(self) -> None:
         """Raises :class:`TriggerError`."""
@@ -41,14 +70,21 @@ class Trigger:
     def words(self) -> str:
         return str(self.label)
 
-    @property
-    def cron(self) -> str | None:
+    def timer(self) -> Timer | None:
         """The timer it wants."""
         return None
 
-    def listens(self) -> list[tuple[str, str | None]]:
-        """The writes it wants to hear of: (action, field or any)."""
+    def listens(self) -> list[Wish]:
+        """What it wants to hear of."""
         return []
+
+    def prepare(self, subject: str) -> None:
+        """What must be there before it can work; in the transaction that switches a definition (``rule:7``) on."""
+
+    @classmethod
+    def inputs(cls, doc: dict[str, Any], form: Form) -> Any:
+        """What the inputs show for this trigger's JSON, whatever is wrong in it; ``{}``: as they begin."""
+        return doc
 
     @classmethod
     def of_form(cls, values: Any) -> dict[str, Any]:
@@ -56,17 +92,9 @@ class Trigger:
         return {cls.key: True}
 
 
-TRIGGERS: dict[str, type[Trigger]] = {}
+NIGHTLY = "0 3 * * *"
 
-LATER = {
-    "deleted": _l("删除时"),
-    "event": _l("发生互动时"),
-    "date": _l("到了某个日期"),
-    "enters": _l("进入客群时"),
-    "leaves": _l("离开客群时"),
-    "webhook": _l("收到外部通知时"),
-}
-"""Triggers that this release does not have: refused, never silently ignored."""
+TRIGGERS: dict[str, type[Trigger]] = {}
 
 
 def register(cls: type[Trigger]) -> type[Trigger]:
@@ -82,13 +110,17 @@ def build(doc: Any, form: Form) -> Trigger:
     known = _("、").join(_("%(key)s（%(label)s）", key=key, label=cls.label) for key, cls in TRIGGERS.items())
     if not isinstance(doc, dict) or not doc:
         raise TriggerError(_("请选择触发方式，可用：%(known)s。", known=known))
-    for key, label in LATER.items():
-        if key in doc:
-            raise TriggerError(_("「%(trigger)s」触发这一版还不支持，请改用：%(known)s。", trigger=label, known=known))
     found = [cls for key, cls in TRIGGERS.items() if key in doc]
     if len(found) != 1:
         raise TriggerError(_("不认识这个触发方式，可用：%(known)s。", known=known))
+    if not found[0].suits(form):
+        raise TriggerError(_("「%(trigger)s」不能用于%(form)s。", trigger=found[0].label, form=form.many))
     return found[0](doc, form)
+
+
+def offered(form: Form) -> list[type[Trigger]]:
+    """The triggers that make sense for records of the form."""
+    return [cls for cls in TRIGGERS.values() if cls.suits(form)]
 
 
 @register
@@ -98,7 +130,7 @@ class Schedule(Trigger):
     key = "schedule"
     label = _l("定时")
     icon = "clock"
-    template = "automation/_schedule.html"
+    template = "automation/triggers/schedule.html"
 
     def check(self) -> None:
         try:
@@ -110,8 +142,15 @@ class Schedule(Trigger):
     def cron(self) -> str:
         return " ".join(str(self.doc[self.key]).split())
 
+    def timer(self) -> Timer:
+        return Timer(self.cron, "schedule")
+
     def words(self) -> str:
         return timetable.read(self.cron).words()
+
+    @classmethod
+    def inputs(cls, doc: dict[str, Any], form: Form) -> Any:
+        return timetable.read(str(doc.get(cls.key) or NIGHTLY))
 
     @classmethod
     def of_form(cls, values: Any) -> dict[str, Any]:
@@ -129,8 +168,8 @@ class Created(Trigger):
     def words(self) -> str:
         return _("新建%(form)s时", form=self.form.one)
 
-    def listens(self) -> list[tuple[str, str | None]]:
-        return [("create", None)]
+    def listens(self) -> list[Wish]:
+        return [Wish("create")]
 
 
 @register
@@ -140,7 +179,7 @@ class Updated(Trigger):
     key = "updated"
     label = _l("字段变化时")
     icon = "edit"
-    template = "automation/_updated.html"
+    template = "automation/triggers/updated.html"
 
     def check(self) -> None:
         fields = self.doc[self.key]
@@ -166,12 +205,36 @@ class Updated(Trigger):
         labels = [field.label for key in self.fields if (field := self.form.fields.get(key))]
         return _("%(fields)s变化时", fields=_("、").join(_("「%(name)s」", name=label) for label in labels))
 
-    def listens(self) -> list[tuple[str, str | None]]:
-        return [("update", key) for key in self.fields] or [("update", None)]
+    def listens(self) -> list[Wish]:
+        return [Wish("update", key) for key in self.fields] or [Wish("update")]
+
+    @classmethod
+    def inputs(cls, doc: dict[str, Any], form: Form) -> Any:
+        """The fields whose change can set a definition off, and those that are chosen."""
+        chosen = doc.get(cls.key)
+        watched = [f for f in form.fields.values() if not f.readonly or f.computed]
+        return {"watched": watched, "fields": chosen if isinstance(chosen, list) else []}
 
     @classmethod
     def of_form(cls, values: Any) -> dict[str, Any]:
         return {cls.key: values.getlist("on.fields")}
+
+
+@register
+class Deleted(Trigger):
+    """``{"deleted": true}``: a record went to the recycle bin."""
+
+    key = "deleted"
+    label = _l("删除时")
+    icon = "trash"
+    gone = True
+    decides = False
+
+    def words(self) -> str:
+        return _("删除%(form)s时", form=self.form.one)
+
+    def listens(self) -> list[Wish]:
+        return [Wish("delete")]
 
 
 @register

@@ -153,10 +153,7 @@ class RuleRun(Model):
 
     class Meta:
         table_name = "rule_run"
-        indexes = ((("kind", "subject_id", "id"), False), (("started_at",), False))
-
-
-RuleRun.add_index(RuleRun.status, where=RuleRun.status.in_(("waiting", "delayed", "failed")))
+        indexes = ((("kind", "subject_id", "id"), False), (("started_at",), False), (("status",), False))
 
 
 class RunRecord(Model):

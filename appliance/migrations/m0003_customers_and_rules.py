@@ -27,7 +27,7 @@ def _rules() -> None:
         {"scope": "TEXT", "stream": "TEXT NOT NULL DEFAULT 'changes'", "since": "INTEGER NOT NULL DEFAULT 0"},
     )
     steps.add_columns("rule_run", {"affects": "INTEGER", "decided_at": "INTEGER", "decided_by": "INTEGER"})
-    steps.add_partial_index("rule_run", ["status"], "status", ("waiting", "delayed", "failed"))
+    steps.add_index("rule_run", ["status"])
     listener = pw.Table("rule_listener", ("id", "kind", "subject_id", "since"), _database=db)
     for table in ("rule", "decision_table"):
         if not steps.has_column(table, "since"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import peewee as pw
-
 from ..core import dialect, schema
 from ..core.db import db
 
@@ -25,16 +23,6 @@ def add_columns(table: str, columns: dict[str, str]) -> None:
 def add_index(table: str, columns: list[str]) -> None:
     """An index under the name that a model's own would have."""
     dialect.create_index(db, "_".join([table, *columns]), table, columns)
-
-
-def add_partial_index(table: str, columns: list[str], column: str, values: tuple[str, ...]) -> None:
-    """An index of the rows whose ``column`` is one of ``values``, under the name that a model's own would have."""
-    over = pw.Table(table, tuple({*columns, column}), _database=db)
-    name = "_".join([table, *columns])
-    index = pw.Index(
-        name, over, [getattr(over, c) for c in columns], where=getattr(over, column).in_(values), safe=True
-    )
-    db.execute(index)
 
 
 def has_column(table: str, name: str) -> bool:

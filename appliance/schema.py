@@ -88,6 +88,8 @@ PARTS = (
     "customers.segments.lists",
     "customers.measures.computing",
     "messaging.senders",
+    "messaging.sending",
+    "messaging.undoing",
     "automation.running",
     "automation.dates",
     "automation.holding",

@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from ...forms.catalog import Form
 from .assign import Assign
 from .base import Action, ActionError, Effect, Work
+from .send import Send
 from .set import Set
 from .tag import AddTag, RemoveTag
 
@@ -23,7 +24,7 @@ def register(cls: type[Action]) -> type[Action]:
     return cls
 
 
-for _cls in (Set, AddTag, RemoveTag, Assign):
+for _cls in (Set, AddTag, RemoveTag, Assign, Send):
     register(_cls)
 
 

@@ -76,6 +76,8 @@ PARTS = (
     "customers.events.figures",
     "customers.events.sessions",
     "customers.events.condition",
+    "customers.events.entries",
+    "customers.events.belonging",
     "customers.events.timeline_source",
     "customers.merging",
     "customers.joining",

@@ -42,7 +42,8 @@ def _adding() -> Doc:
                 "type": ["string", "integer", "object", "null"],
                 "description": "The platform's number, our id or {\"host\": …}; left out: the session of the channel at that moment.",
             },
-            "channel": MAYBE, "props": {"type": ["object", "null"]},
+            "channel": MAYBE, "times": {"type": ["integer", "null"], "minimum": 1, "maximum": ingest.MAX_TIMES},
+            "props": {"type": ["object", "null"]},
         },
         "customer", "type",
     )  # fmt: skip
@@ -66,7 +67,7 @@ def _listing() -> Doc:
         {
             "event_id": ID, "connection": MAYBE, "id": MAYBE, "customer": ID, "type": TEXT, "at": when,
             "seconds": {"type": ["integer", "null"]}, "live_session": {"type": ["integer", "null"]}, "channel": MAYBE,
-            "props": {"type": "object"}, "received_at": when,
+            "times": {"type": "integer"}, "props": {"type": "object"}, "received_at": when,
         },
         "event_id", "customer", "type", "at",
     )  # fmt: skip

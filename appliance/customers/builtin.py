@@ -7,6 +7,7 @@ from typing import Any
 from ..core import schema
 from ..forms import catalog
 from . import identity_field, tag_field  # noqa: F401 — the field types that these forms use
+from .events.kinds import BUILT_IN as BUILT_IN_EVENTS
 
 FormDoc = dict[str, Any]
 
@@ -186,7 +187,40 @@ LIVE_SESSION: FormDoc = {
     ],
 }  # fmt: skip
 
-FORMS = [CUSTOMER, PRODUCT, LIVE_SESSION, ORDER, ORDER_ITEM]
+EVENT_TYPES = [
+    {"value": key, "label": {"zh": zh, "en": en}, "color": "gray"} for key, zh, en, _icon, _counts in BUILT_IN_EVENTS
+]
+
+EVENT: FormDoc = {
+    "key": "event", "label": {"zh": "互动登记", "en": "Event entries"}, "icon": "activity", "title_field": None,
+    "system": True, "position": 60, "group": {"zh": "客户", "en": "Customers"}, "search": ["number", "product", "content"],
+    "columns": ["customer", "at", "type", "watched", "comments", "likes", "gift_value", "product", "live_session"],
+    "fields": [
+        _field("customer", "relation", "客户", "Customer", form="customer", required=True, indexed=True),
+        _field("at", "datetime", "时间", "Time", required=True, default="now", indexed=True),
+        _field("channel", "choice", "渠道", "Channel", choices=CHANNELS, open=True),
+        _field("live_session", "relation", "直播场次", "Live session", form="live_session", indexed=True),
+        _field("watched", "duration", "观看时长", "Time watched"),
+        _field("comments", "integer", "评论次数", "Comments", min=0),
+        _field("likes", "integer", "点赞次数", "Likes", min=0),
+        _field("shares", "integer", "分享次数", "Shares", min=0),
+        _field("gifts", "integer", "送礼次数", "Gifts", min=0),
+        _field("gift_value", "money", "送礼金额", "Worth of gifts", min=0),
+        _field("followed", "yes_no", "关注", "Followed"),
+        _field("fan_club", "yes_no", "加入粉丝团", "Joined the fan club"),
+        _field("fan_level", "text", "粉丝团等级", "Fan club level"),
+        _field("type", "choice", "互动类型", "Kind", choices=EVENT_TYPES, open=True, help={
+            "zh": "一行只说一种互动时填写，如私信、加购。", "en": "When a row tells of one kind only: a message, a click.",
+        }),
+        _field("times", "integer", "次数", "Times", min=1),
+        _field("product", "text", "商品", "Product"),
+        _field("content", "long_text", "内容", "Content"),
+        _field("number", "text", "互动编号", "Number", unique=True),
+    ],
+}  # fmt: skip
+"""What people write down or bring in files: each row gives one or several events (``events.entries``)."""
+
+FORMS = [CUSTOMER, PRODUCT, LIVE_SESSION, ORDER, ORDER_ITEM, EVENT]
 
 
 @schema.seed

@@ -33,6 +33,7 @@ from ..forms.importing import sheets
 from ..forms.importing.models import Import, ImportFailure
 from ..forms.models import Change, Comment, FieldLink, Merge
 from . import identities
+from .events import belonging
 from .models import Consent, CustomerTag, Erasure
 
 FILE = "erased.jsonl"
@@ -118,6 +119,7 @@ def _erase(form: Form, customer_id: int, reason: str, actor: Actor) -> list[dict
     identities.Identity.delete().where(dialect.among(identities.Identity.customer_id, ids)).execute()
     CustomerTag.delete().where(dialect.among(CustomerTag.customer_id, ids)).execute()
     Consent.update(evidence="").where(dialect.among(Consent.customer_id, ids)).execute()
+    belonging.erase(ids)
     _import_files(form, ids, related)
     _export_files()
     _strike_out(values)

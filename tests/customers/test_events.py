@@ -85,7 +85,7 @@ def test_the_api_takes_many_and_tells_of_each_that_makes_no_sense(api: Api) -> N
     assert shown | {"event_id": 0, "received_at": ""} == {
         "event_id": 0, "received_at": "", "connection": "douyin-main", "id": "e-1", "customer": customer, "type": "watch",
         "at": "2026-11-02T20:00:00+08:00", "seconds": 130, "live_session": None, "channel": "douyin",
-        "props": {"product": "面膜"},
+        "times": 1, "props": {"product": "面膜"},
     }  # fmt: skip
 
 

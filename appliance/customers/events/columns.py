@@ -120,6 +120,16 @@ def _field(doc: Condition, source: Any, ctx: Context, known: dict[str, Field]) -
     return dialect.negate(found) if op in NEGATIVE else found
 
 
+def next_look(doc: Any, source: Any, ctx: Context) -> Any:
+    """An expression: when the passing of time may change whether an event meets the condition. ``None``: never."""
+    if not isinstance(doc, dict) or not doc:
+        return None
+    if "field" in doc:
+        return AT.next_look(source.at, doc.get("op", "eq"), doc.get("value"), ctx) if doc["field"] == "at" else None
+    parts = [*doc.get("all", ()), *doc.get("any", ()), *([doc["not"]] if "not" in doc else [])]
+    return dialect.earliest([next_look(part, source, ctx) for part in parts])
+
+
 def words(doc: Any) -> str:
     """A condition over events in words."""
     return _words(doc, fields(), top=True) if doc else _("任意")

@@ -3,6 +3,7 @@ customer did, how often, how long, or when last."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask_babel import gettext as _
@@ -14,7 +15,7 @@ from ...core import dialect
 from ...core.db import db
 from ...forms import builder
 from ...forms.catalog import Form
-from ...forms.conditions import COUNT, Condition, Context, Test, aggregate_test, test
+from ...forms.conditions import COUNT, Condition, Context, Look, Test, aggregate_test, test
 from ...forms.fields.base import NEGATIVE, OPERATOR_WORDS, Field, FieldError, Spec
 from ...forms.fields.moment import span_seconds, span_words
 from ...forms.fields.number import Decimal
@@ -58,7 +59,7 @@ class EventTest(Test):
         """The aggregate, its SQL, and the field that reads the value it is compared with. Raises FieldError."""
         agg, of = doc.get("agg", "count"), doc.get("of")
         if agg == "count":
-            return agg, fn.COUNT(e.id), COUNT
+            return agg, fn.COALESCE(fn.SUM(e.times), 0), COUNT
         if agg == "last":
             return agg, fn.MAX(e.at), columns.AT
         if agg != "sum":
@@ -91,15 +92,48 @@ class EventTest(Test):
             passes, nothing = reader.compile(total, op, value, inner), op in NEGATIVE
         else:
             passes, nothing, _reader = aggregate_test(total, agg, op, value, reader, inner)
-        if ctx.record_id is not None:
-            # One customer: a sub-query tied to them reads a handful of rows instead of grouping everybody's.
-            inside = inside & (e.customer_id == ctx.record_id)
+        mine = ctx.tied(e.customer_id)
+        if mine is not None:
+            # One customer, or a batch: a sub-query tied to them reads a handful of rows instead of grouping everybody's.
+            inside = inside & mine
         groups = e.select(e.customer_id).where(inside)
         if (agg, op, value) != ("count", "gte", 1):
             # Customers without an event are in no group: when nothing would pass, look for those that do not.
             groups = groups.group_by(e.customer_id).having(dialect.negate(passes) if nothing else passes)
         found = form.col("id", source).in_(groups)
         return dialect.negate(found) if nothing else found
+
+    def total(self, doc: Condition, form: Form, source: Any, ctx: Context, make: Callable[[Any], Any]) -> Any:
+        """A scalar query for each customer of ``source``: ``make(column of "of")`` over the events that the test is about; a
+        count tells how often they happened. For figures that are kept (``op`` and ``value`` play no part). Raises FieldError.
+        """
+        inner = ctx.inner()
+        e = Event.alias(f"e{inner.level}")
+        inside = self._inside(doc, e, inner) & (e.customer_id == form.col("id", source))
+        if doc.get("agg") == "count":
+            return e.select(fn.SUM(e.times)).where(inside)
+        return e.select(make(getattr(e, doc.get("of") or "at"))).where(inside)
+
+    def looks(self, doc: Condition, form: Form) -> list[Look]:
+        """Events of these kinds. What becomes of a session that ``where`` names is seen by the nightly check."""
+        return [Look("@event", frozenset(self._kinds(doc)))]
+
+    def next_look(self, doc: Condition, form: Form, source: Any, ctx: Context) -> Any:
+        inner = ctx.inner()
+        e = Event.alias(f"n{inner.level}")
+        mine = e.customer_id == form.col("id", source)
+        kind = e.type.in_(self._kinds(doc))
+        moving = columns.next_look(doc.get("where"), e, inner)
+        leaving = columns.AT.next_look(e.at, "within", doc["within"], inner) if "within" in doc else None
+        first = dialect.earliest([moving, leaving])
+        looks = [] if first is None else [e.select(fn.MIN(first)).where(mine & kind)]
+        agg, total, reader = self._measure(doc, e)
+        op, value = self._asked(doc, agg)
+        if agg == "last":
+            moved = reader.next_look(total, op, value, inner)
+            if moved is not None:
+                looks.append(e.select(moved).where(mine & self._inside(doc, e, inner)))
+        return dialect.earliest(looks)
 
     def words(self, doc: Condition, form: Form) -> str:
         names = _("或").join(kinds.label_of(key) for key in self._kinds(doc))

@@ -31,8 +31,8 @@ RECOUNT = "customers.recount_events"
 REST = 2
 """Seconds that scoring rests between two runs which events asked for: a stream of events does not keep it running."""
 
-Row = tuple[int, str, int, int | None]
-"""Customer, kind, moment, seconds."""
+Row = tuple[int, str, int, int | None, int]
+"""Customer, kind, moment, seconds, how often."""
 
 
 def add(rows: Iterable[Row]) -> None:
@@ -41,12 +41,12 @@ def add(rows: Iterable[Row]) -> None:
     watched: dict[int, list[int]] = {}
     interacted: dict[int, list[int]] = {}
     customers: set[int] = set()
-    for customer_id, kind, at, seconds in rows:
+    for customer_id, kind, at, seconds, times in rows:
         customers.add(customer_id)
         if kind in watch:
             _more(watched, customer_id, seconds or 0, at)
         elif kind in interaction:
-            _more(interacted, customer_id, 1, at)
+            _more(interacted, customer_id, times, at)
     form = catalog.get("customer")
     if watched:
         values = [(at, at, n, customer_id) for customer_id, (n, at) in watched.items()]
@@ -107,7 +107,7 @@ def _figures(e: Any) -> list[Any]:
     return [
         fn.MAX(Case(None, [(is_watch, e.at)], None)).alias("last_watch_at"),
         fn.SUM(Case(None, [(is_watch, fn.COALESCE(e.seconds, 0))], 0)).alias("watch_seconds"),
-        fn.SUM(Case(None, [(is_interaction, 1)], 0)).alias("interaction_count"),
+        fn.SUM(Case(None, [(is_interaction, e.times)], 0)).alias("interaction_count"),
         fn.MAX(Case(None, [(is_interaction, e.at)], None)).alias("last_interaction_at"),
     ]
 

@@ -20,12 +20,24 @@ class Ingested:
 
 Listener = Callable[[Ingested], None]
 _after: list[Listener] = []
+_removed: list[Listener] = []
 
 
 def after_ingest(fn: Listener) -> Listener:
     """Registers an effect in the same transaction as the events."""
     _after.append(fn)
     return fn
+
+
+def after_removal(fn: Listener) -> Listener:
+    """Registers an effect of events that were taken away again; what it is given names those."""
+    _removed.append(fn)
+    return fn
+
+
+def run_removed(batch: Ingested) -> None:
+    for fn in _removed:
+        fn(batch)
 
 
 def run_after(batch: Ingested) -> None:

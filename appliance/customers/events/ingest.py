@@ -1,7 +1,7 @@
 """The one way in for events: any number at once, in any order, each only once.
 
-A row is ``{"connection", "id", "customer", "type", "at", "seconds", "live_session", "channel", "props"}`` (CONTRACT section 2;
-all but ``customer`` and ``type`` may be left out). A row that makes no sense fails alone, with a sentence.
+A row is ``{"connection", "id", "customer", "type", "at", "seconds", "live_session", "channel", "times", "props"}`` (CONTRACT
+section 2; all but ``customer`` and ``type`` may be left out). A row that makes no sense fails alone, with a sentence.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ...forms.hooks import Cause, Draft
 from ...forms.parsing import parse_datetime
 from .. import resolver
 from . import figures, hooks, kinds, sessions
-from .models import Event
+from .models import Event, EventMove
 
 BATCH = 1_000
 """Events a transaction."""
@@ -33,9 +33,10 @@ AHEAD = clock.DAY
 LONGEST_SECONDS = 31 * clock.DAY
 MAX_ID = 200
 MAX_KEY = 64
+MAX_TIMES = 10_000_000
 MAX_PROPS = 8_192
 """Characters of an event's props as JSON."""
-KEYS = frozenset({"connection", "id", "customer", "type", "at", "seconds", "live_session", "channel", "props"})
+KEYS = frozenset({"connection", "id", "customer", "type", "at", "seconds", "live_session", "channel", "times", "props"})
 SESSION_KEYS = frozenset({"id", "external_id", "host", "channel"})
 
 CHANNELS = {
@@ -59,7 +60,7 @@ class Result:
 
 
 @dataclass(slots=True)
-class _Row:
+class Row:
     """A row that makes sense by itself; ``session``: the id of a session of ours."""
 
     place: int
@@ -74,7 +75,9 @@ class _Row:
     channel: str | None
     host: str | None
     props: str | None
+    times: int = 1
     customer_id: int = 0
+    entry_id: int | None = None
 
 
 def may_write(actor: Actor) -> bool:
@@ -82,17 +85,17 @@ def may_write(actor: Actor) -> bool:
     return actor is SYSTEM or permissions.can(actor, "create", "customer")
 
 
-def ingest(rows: Sequence[Any], actor: Actor, cause: Cause | None = None, *, import_id: int | None = None) -> Result:
+def ingest(rows: Sequence[Any], actor: Actor, cause: Cause | None = None) -> Result:
     """Writes events and all that follows from them. Raises Forbidden.
 
     A customer whom nobody knows yet is made. An event whose ``connection`` and ``id`` were here before counts as a
-    duplicate. ``import_id``: the import that brought them, so that it can be taken back.
+    duplicate.
     """
     if not may_write(actor):
         raise Forbidden(_("写入互动要有新建客户的权限。需要时请联系管理员。"))
     result = Result([None] * len(rows))
     known = kinds.every()
-    good: list[_Row] = []
+    good: list[Row] = []
     for i, row in enumerate(rows):
         try:
             good.append(_read(i, row, known))
@@ -101,14 +104,14 @@ def ingest(rows: Sequence[Any], actor: Actor, cause: Cause | None = None, *, imp
     why = cause or Cause("api")
     for start in range(0, len(good), BATCH):
         with write():
-            _write(good[start : start + BATCH], actor, why, import_id, result)
+            _write(good[start : start + BATCH], actor, why, result)
     return result
 
 
 # -- reading ------------------------------------------------------------------------------------------------------
 
 
-def _read(place: int, row: Any, known: dict[str, kinds.Kind]) -> _Row:
+def _read(place: int, row: Any, known: dict[str, kinds.Kind]) -> Row:
     """Raises ValueError with a sentence."""
     if not isinstance(row, dict):
         raise ValueError(_("每条互动要是一个 JSON 对象。"))
@@ -125,10 +128,10 @@ def _read(place: int, row: Any, known: dict[str, kinds.Kind]) -> _Row:
     if not isinstance(customer, dict) or not customer:
         raise ValueError(_('请说明是哪位客户，例如 {"phone": "13800138000"}。'))
     session, ref, host, channel = _session(row.get("live_session"))
-    return _Row(
+    return Row(
         place, _short(row, "connection", MAX_KEY) or "", _short(row, "id", MAX_ID), customer, found.key, _moment(row.get("at")),
         _seconds(row.get("seconds")), session, ref, channel or _short(row, "channel", MAX_KEY) or _channel_of(customer), host,
-        _props(row.get("props")),
+        _props(row.get("props")), _times(row.get("times")),
     )  # fmt: skip
 
 
@@ -180,6 +183,14 @@ def _seconds(value: Any) -> int | None:
     return round(value)
 
 
+def _times(value: Any) -> int:
+    if value is None:
+        return 1
+    if type(value) is not int or not 1 <= value <= MAX_TIMES:
+        raise ValueError(_("「times」要是 1 到 %(max)d 之间的整数。", max=MAX_TIMES))
+    return value
+
+
 def _props(value: Any) -> str | None:
     if value is None or value == {}:
         return None
@@ -215,7 +226,7 @@ def _channel_of(customer: dict[str, Any]) -> str | None:
 
 _COLUMNS = [
     Event.connection, Event.external_id, Event.customer_id, Event.type, Event.at, Event.seconds, Event.session_ref,
-    Event.channel, Event.host, Event.props, Event.received_at, Event.import_id,
+    Event.channel, Event.host, Event.props, Event.received_at, Event.times, Event.entry_id,
 ]  # fmt: skip
 _INSERT = Statement(Event.insert_many([(PARAM,) * len(_COLUMNS)], fields=_COLUMNS))
 _SEEN = Statement(
@@ -224,32 +235,54 @@ _SEEN = Statement(
 _LAST = Statement(Event.select(Event.id).order_by(Event.id.desc()).limit(1))
 
 
-def _write(rows: list[_Row], actor: Actor, cause: Cause, import_id: int | None, result: Result) -> None:
+def _write(rows: list[Row], actor: Actor, cause: Cause, result: Result) -> None:
     rows = _new(rows, result)
     rows = _in_sessions(rows, result)
     rows = _of_customers(rows, actor, cause, result)
-    if not rows:
-        return
+    if rows:
+        first = store(rows, cause)
+        for event_id, row in enumerate(rows, first):
+            result.ids[row.place] = event_id
+
+
+def store(rows: list[Row], cause: Cause) -> int:
+    """Writes events of known customers and what follows from them; returns the first one's id, the others' come after it.
+    Only inside ``write()``."""
     now = clock.now()
     _INSERT.executemany(
         (
             r.connection, r.external_id, r.customer_id, r.type, r.at, r.seconds, r.session_ref, r.channel, r.host, r.props, now,
-            import_id,
+            r.times, r.entry_id,
         )
         for r in rows
     )  # fmt: skip
     last = _LAST.execute().fetchone()[0]
     first = last - len(rows) + 1
-    for event_id, row in enumerate(rows, first):
-        result.ids[row.place] = event_id
     if sessions.any_there():
         sessions.tie_new(first, last)
-    figures.add((r.customer_id, r.type, r.at, r.seconds) for r in rows)
+    figures.add((r.customer_id, r.type, r.at, r.seconds, r.times) for r in rows)
     ids = list(range(first, last + 1))
     hooks.run_after(hooks.Ingested(ids, [r.customer_id for r in rows], [r.type for r in rows], cause))
+    return first
 
 
-def _new(rows: list[_Row], result: Result) -> list[_Row]:
+def take_back(which: Any, cause: Cause) -> int:
+    """Takes events away, with all that followed from them; ``which``: a test of events. Returns how many. Only inside
+    ``write()``."""
+    asked = Event.select(Event.id, Event.customer_id, Event.type, Event.live_session_id).where(which).order_by(Event.id)
+    rows = list(asked.tuples())
+    if not rows:
+        return 0
+    ids = [row[0] for row in rows]
+    Event.delete().where(dialect.among(Event.id, ids)).execute()
+    EventMove.delete().where(dialect.among(EventMove.event_id, ids)).execute()
+    figures.recompute_ids({row[1] for row in rows})
+    sessions.recompute_ids({row[3] for row in rows})
+    hooks.run_removed(hooks.Ingested(ids, [row[1] for row in rows], [row[2] for row in rows], cause))
+    return len(rows)
+
+
+def _new(rows: list[Row], result: Result) -> list[Row]:
     """Those that were not here before; of the same event twice the first one."""
     named: dict[str, list[str]] = defaultdict(list)
     for row in rows:
@@ -272,7 +305,7 @@ def _new(rows: list[_Row], result: Result) -> list[_Row]:
     return fresh
 
 
-def _in_sessions(rows: list[_Row], result: Result) -> list[_Row]:
+def _in_sessions(rows: list[Row], result: Result) -> list[Row]:
     """Those that name one of our sessions by its id must name one that is there."""
     asked = {row.session for row in rows if row.session is not None}
     if not asked:
@@ -299,7 +332,7 @@ def _in_sessions(rows: list[_Row], result: Result) -> list[_Row]:
     return good
 
 
-def _of_customers(rows: list[_Row], actor: Actor, cause: Cause, result: Result) -> list[_Row]:
+def _of_customers(rows: list[Row], actor: Actor, cause: Cause, result: Result) -> list[Row]:
     """Those whose customer was found or made."""
     references = [row.customer for row in rows]
     # A customer who is made was first seen at the earliest of their events.

@@ -48,7 +48,7 @@ def document(event: Event) -> dict[str, Any]:
     return {
         "event_id": event.id, "connection": event.connection or None, "id": event.external_id, "customer": event.customer_id,
         "type": event.type, "at": clock.iso(event.at, tz), "seconds": event.seconds, "live_session": event.live_session_id,
-        "channel": event.channel, "props": event.props or {}, "received_at": clock.iso(event.received_at, tz),
+        "channel": event.channel, "times": event.times, "props": event.props or {}, "received_at": clock.iso(event.received_at, tz),
     }  # fmt: skip
 
 
@@ -69,7 +69,9 @@ def duration(seconds: int) -> str:
 def title(event: Event) -> str:
     """``观看 2 分 10 秒``, ``评论``."""
     name = kinds.label_of(event.type)
-    return f"{name} {duration(event.seconds)}" if event.seconds else name
+    if event.seconds:
+        return f"{name} {duration(event.seconds)}"
+    return f"{name} ×{event.times:,}" if event.times > 1 else name
 
 
 def details(event: Event) -> str:

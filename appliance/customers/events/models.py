@@ -43,14 +43,17 @@ class Event(Model):
     host = pw.TextField(null=True)
     props = JSONField(null=True)
     received_at = pw.IntegerField()
-    import_id = pw.IntegerField(null=True)
+    times = pw.IntegerField(default=1)
+    """How often it happened: a platform's summary says "37 likes"."""
+    entry_id = pw.IntegerField(null=True)
+    """The entry (a record of the form ``event``) that tells of it: it changes and goes with that."""
 
     class Meta:
         table_name = "event"
         indexes = (
             # Both hold all that figures and conditions ask: of some customers, and of everybody within a time.
-            (("customer_id", "at", "type", "seconds"), False),
-            (("at", "type", "customer_id", "seconds"), False),
+            (("customer_id", "at", "type", "seconds", "times"), False),
+            (("at", "type", "customer_id", "seconds", "times"), False),
         )
 
 
@@ -65,7 +68,7 @@ Event.add_index(
     )
 )
 Event.add_index(Event.index(Event.session_ref, where=Event.session_ref.is_null(False), name="x_event_session_ref"))
-Event.add_index(Event.index(Event.import_id, where=Event.import_id.is_null(False), name="x_event_import"))
+Event.add_index(Event.index(Event.entry_id, where=Event.entry_id.is_null(False), name="x_event_entry"))
 
 
 class EventMove(Model):

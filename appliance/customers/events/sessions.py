@@ -174,7 +174,7 @@ def _add(first: int, last: int) -> None:
 def _event_sums(e: Any) -> list[Any]:
     watch, interaction = kinds.counted_as(kinds.WATCH), kinds.counted_as(kinds.INTERACTION)
     seconds = Case(None, [(e.type.in_(watch), fn.COALESCE(e.seconds, 0))], 0)
-    counted = Case(None, [(e.type.in_(interaction), 1)], 0)
+    counted = Case(None, [(e.type.in_(interaction), e.times)], 0)
     return [
         fn.COALESCE(fn.SUM(seconds), 0).alias("watch_seconds"),
         fn.COALESCE(fn.SUM(counted), 0).alias("interactions"),

@@ -34,5 +34,5 @@ def _item(row: Event, sessions: dict[int, str], kind: kinds.Kind | None) -> Item
     return Item(
         row.at, row.id, listing.title(row), text=text, because=link, icon=kind.icon if kind else "",
         # What says something of its own stands alone; likes and the like are counted.
-        fold="" if text or row.seconds else f"{row.type}:{row.live_session_id or ''}",
+        fold="" if text or row.seconds or row.times > 1 else f"{row.type}:{row.live_session_id or ''}",
     )  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import peewee
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
@@ -17,7 +16,7 @@ from ...forms.fields.base import Field, Spec
 from ...forms.fields.moment import DateTime
 from ...forms.fields.number import Integer
 from ..events import kinds
-from ..events.models import Event
+from ..events.condition import EventTest
 
 Make = Callable[[Any], Any]
 
@@ -109,7 +108,7 @@ class Events(Source):
 
     @property
     def label(self) -> str:
-        known = {kind.key: kind.label for kind in kinds.all()}
+        known = {kind.key: kind.label for kind in kinds.every().values()}
         return _("、").join(known.get(key, key) for key in self.types)
 
     def field(self, key: str | None) -> Field:
@@ -128,6 +127,6 @@ class Events(Source):
         return ""
 
     def total(self, doc: Condition, form: Form, source: Any, ctx: Context, make: Make) -> Any:
-        rows = Event.alias("e")
-        inside = (rows.customer_id == form.col("id", source)) & rows.type.in_(self.types)
-        return peewee.Select([rows], [make(getattr(rows, doc.get("of") or "at"))]).where(inside)
+        test = TESTS["event"]
+        assert isinstance(test, EventTest)
+        return test.total(doc, form, source, ctx, make)

@@ -153,6 +153,7 @@ def derived(form: Form, ids: list[int], keys: set[str]) -> None:
     _note(Batch(form, "update", ids, keys, SYSTEM, hooks.Cause("system")), keys)
 
 
+@event_hooks.after_removal
 @event_hooks.after_ingest
 def ingested(batch: event_hooks.Ingested) -> None:
     by_kind: dict[str, set[int]] = defaultdict(set)

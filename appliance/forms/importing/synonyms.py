@@ -67,7 +67,23 @@ PRODUCT: dict[str, str] = {
     "stock": "库存 库存数量 可售库存",
     "active": "在售 上架 是否上架",
 }
+EVENT: dict[str, str] = {
+    "at": "时间 互动时间 发生时间 观看时间 进入时间 日期 event_time timestamp occurred_at",
+    "type": "互动类型 类型 事件 事件类型 行为 event event_type action",
+    "watched": "观看时长 累计观看时长 停留时长 在线时长",
+    "comments": "评论次数 评论数 评论 弹幕数",
+    "likes": "点赞次数 点赞数 点赞",
+    "shares": "分享次数 分享数",
+    "gifts": "送礼次数 礼物数 打赏次数",
+    "gift_value": "送礼金额 打赏金额 礼物金额",
+    "fan_level": "粉丝团等级",
+    "times": "次数 count",
+    "content": "内容 评论内容 备注 text remark",
+    "product": "商品 商品名称 product_name",
+    "number": "互动编号 事件id event_id external_id",
+}
 BY_FORM: dict[str, dict[str, str]] = {
+    "event": EVENT,
     "customer": CUSTOMER | IDENTITIES,
     "order": ORDER,
     "order_item": ITEM,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from .base import Preset
+from .live_room import LiveRoom
 from .taobao_items import TaobaoItems
 from .taobao_orders import TaobaoOrders
 
-PRESETS: dict[str, Preset] = {preset.name: preset for preset in (TaobaoOrders(), TaobaoItems())}
+PRESETS: dict[str, Preset] = {preset.name: preset for preset in (TaobaoOrders(), TaobaoItems(), LiveRoom())}
 
 
 def recognise(names: list[str], form_key: str) -> Preset | None:

@@ -228,6 +228,8 @@ def last_of(form: Form, ids: Collection[int]) -> dict[int, Any]:
 def begin_history() -> None:
     """Records that have an owner but no stretch get one: those of a database from before 0.3.0."""
     for form_key in terms.FORMS:
+        # Whom somebody has to follow up stands in one index.
+        dialect.create_index(db, f"x_{form_key}__next", f"f_{form_key}", ["owner", "next_follow_up_at"])
         jobs.enqueue("sales.begin", {"form": form_key}, unique=f"sales.begin:{form_key}")
 
 

@@ -8,18 +8,27 @@ from typing import Any
 from babel.dates import format_skeleton
 from flask import Flask, Response, current_app, request, url_for
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from ..accounts.actor import Actor, maybe_actor
 from ..accounts.permissions import can
 from ..automation.models import DecisionTableRow, RuleRow
-from ..core import clock, i18n, nav, settings
+from ..core import attention, clock, i18n, incidents, nav, settings
 from ..core.db import only_reading, read, write
-from ..forms import catalog
+from ..forms import catalog, query
 from ..forms.importing.models import Import
-from ..forms.query import Query
+from ..forms.query import Query, Record
+from ..sales import follow_ups, pool, tasks
+from ..sales.builtin import CLOSED_STAGES
 from . import shell
 
 RECENT = 5
+SHOWN = 8
+"""Rows of each block; the page that a block leads to has all of them."""
+
+attention.register(
+    "incidents", _l("出错待处理"), "alert-triangle", "web.notices", lambda _actor: incidents.count(), "admin", order=10
+)
 
 settings.declare("home.customers_seen", False, "customers seen", "boolean")
 settings.declare("home.dashboard_seen", False, "dashboard seen", "boolean")
@@ -122,16 +131,113 @@ def _any_rule() -> bool:
         return any(m.select().where(m.enabled, m.deleted_at.is_null()).exists() for m in (RuleRow, DecisionTableRow))
 
 
+# -- the day ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Due:
+    """Somebody to be followed up, and when that was agreed on."""
+
+    record: Record
+    at: int
+
+
+@dataclass
+class MyDay:
+    """What the person has to do. A block that is ``None`` is not theirs to see. ``more``: how many open tasks are not shown."""
+
+    now: int
+    overdue: list[Record] | None = None
+    today: list[Record] | None = None
+    more: int = 0
+    due: list[Due] | None = None
+    leads: list[Record] | None = None
+    pooled: int = 0
+    """Leads that lie in the person's pools; counting stops at a thousand."""
+
+
+def my_day(actor: Actor) -> MyDay:
+    """A fixed number of queries, each by an index on whose a record is."""
+    found = MyDay(clock.now())
+    if can(actor, "see", "task"):
+        day, counts = tasks.day_of(actor, limit=SHOWN), tasks.counts(actor)
+        found.overdue, found.today = day.overdue, day.today
+        found.more = counts.overdue + counts.today - len(day.overdue) - len(day.today)
+    forms = [catalog.get(key) for key in follow_ups.ABOUT if can(actor, "see", key)]
+    if forms:
+        found.due = sorted((one for form in forms for one in _due(form, actor)), key=lambda one: one.at)[:SHOWN]
+    if can(actor, "see", "lead"):
+        new = Query(catalog.get("lead"), actor).where({"all": [_MINE, {"field": "stage", "op": "eq", "value": "new"}]})
+        found.leads = new.page(SHOWN, fields=("name", "phone", "channel", "interest", "next_follow_up_at")).records
+        found.pooled = pool.count(actor, catalog.get("lead")) if pool.is_open("lead") else 0
+    return found
+
+
+_MINE = {"field": "owner", "op": "eq", "value": {"me": True}}
+
+
+def _due(form: catalog.Form, actor: Actor) -> list[Due]:
+    """Whom the person should follow up until tonight."""
+    clear = {"owner", "next_follow_up_at"} <= set(query.clear(form, actor))
+    if not clear:
+        return []
+    mine = Query(form, actor).where(_MINE).only(form.col("next_follow_up_at") < tasks.end_of_today())
+    if form.key == "lead":
+        mine = mine.where({"field": "stage", "op": "not_in", "value": list(CLOSED_STAGES)})
+    rows = mine.sort("next_follow_up_at").page(SHOWN, fields=("phone", "next_follow_up_at")).records
+    return [Due(record, record.values["next_follow_up_at"]) for record in rows]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One sort of thing that needs a person."""
+
+    label: str
+    count: int
+    icon: str
+    url: str
+
+
+def waiting(actor: Actor) -> list[Waiting]:
+    """What needs the person: each room has said how it counts (``core.attention``)."""
+    out = []
+    for kind in attention.kinds():
+        if kind.endpoint not in current_app.view_functions or not shell.allowed(actor, kind):
+            continue
+        count = kind.count(actor)
+        if count:
+            out.append(Waiting(i18n.label(kind.label), count, kind.icon, url_for(kind.endpoint, **kind.values)))
+    return out
+
+
+# -- numbers ----------------------------------------------------------------------------------------------------------
+
+
 def figures(actor: Actor) -> list[Figure]:
     """Customers, orders and sales of this month, as far as ``actor`` sees them. Fetched after the page is shown."""
     forms = catalog.all_forms()
-    found = []
+    found = _mine(actor)
     if "customer" in forms and can(actor, "see", "customer"):
         count = Query(forms["customer"], actor).count()
         found.append(Figure(_("客户"), shell.number(count), "", "users", _list_url("customer")))
     if "order" in forms and can(actor, "see", "order"):
         found += _orders(actor, forms["order"])
     return found
+
+
+def _mine(actor: Actor) -> list[Figure]:
+    """How many follow-ups the person wrote and tasks they did this month."""
+    out = []
+    if can(actor, "see", "follow_up"):
+        form = catalog.get("follow_up")
+        month: dict[str, Any] = {"field": "created_at", "op": "this", "value": "month"}
+        count = Query(form, actor).where({"all": [_MINE, month]}).count()
+        out.append(Figure(_("我本月的跟进"), shell.number(count), "", "message-2", _list_url("follow_up")))
+    if can(actor, "see", "task"):
+        done: dict[str, Any] = {"field": "done_at", "op": "this", "value": "month"}
+        count = Query(catalog.get("task"), actor).where({"all": [tasks.MINE, done]}).count()
+        out.append(Figure(_("我本月完成的任务"), shell.number(count), "", "checkbox", url_for("sales.my_day")))
+    return out
 
 
 def _orders(actor: Actor, form: catalog.Form) -> list[Figure]:

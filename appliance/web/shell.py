@@ -184,7 +184,12 @@ def phone_tabs(actor: Actor) -> list[Link]:
     """Four places under the thumb; the fifth opens the rest."""
     seen = {f.key: f for f in forms(actor)}
     tabs = [Link(_("工作台"), url_for("web.home"), "home", request.endpoint == "web.home")]
-    tabs += [form_link(seen[key]) for key in ("customer", "order") if key in seen]
+    tabs += [form_link(seen["customer"])] if "customer" in seen else []
+    if can(actor, "see", "task") and "sales.my_day" in current_app.view_functions:
+        here = (request.endpoint or "").startswith(("sales.my_day", "sales.team", "sales.day_of"))
+        tabs.append(Link(_("任务"), url_for("sales.my_day"), "checkbox", here))
+    elif "order" in seen:
+        tabs.append(form_link(seen["order"]))
     tabs.append(Link(_("消息"), url_for("web.notices"), "bell", request.endpoint == "web.notices"))
     return tabs
 

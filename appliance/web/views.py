@@ -40,12 +40,21 @@ def home_page() -> str:
     return render_template(
         "web/home.html",
         steps=[] if home.finished(steps) else steps,
-        incidents=incidents.unresolved(5) if actor.is_admin else [],
-        incident_kind=incidents.kind,
+        waiting=home.waiting(actor),
+        day=home.my_day(actor),
+        errors={},
+        typed={},
         imports=home.imports(actor),
         quick=home.quick(actor),
         standing_in={"of_deputy": deputies.of_deputy(actor), "of_person": deputies.of_person(actor)},
     )
+
+
+@bp.get("/home/day")
+@requires_login
+def day() -> str:
+    """The person's day anew, after something in it was done."""
+    return render_template("web/_day.html", day=home.my_day(current_actor()), errors={}, typed={})
 
 
 @bp.get("/home/figures")

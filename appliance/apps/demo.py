@@ -22,6 +22,7 @@ from ..core.db import read
 from ..core.errors import UserError
 from ..forms import catalog, query, records
 from ..forms.hooks import Cause
+from ..sales import sample
 
 COMPANY = "固客示例店"
 CAUSE = Cause("import")
@@ -119,6 +120,7 @@ class _Shop:
         for item in self.items:
             item["order"] = order_ids[item["order"]]
         self._write("order_item", self.items)
+        sample.fill(random.Random(618), ids, self._write)
         return Loaded(len(ids), len(products), len(order_ids), len(self.items))
 
     def _write(self, form_key: str, rows: Sequence[dict[str, Any]]) -> list[int]:

@@ -9,19 +9,12 @@ from flask_babel import lazy_gettext as _l
 
 from ..accounts import people
 from ..core import nav
-from . import tasks
+from . import tasks, telling
 
 bp = Blueprint("sales", __name__)
 
 nav.add("home", _l("任务"), "sales.my_day", "checkbox", right=("see", "task"), order=10, words="tasks renwu 待办 提醒")
-nav.add(
-    "records", _l("线索公海"), "sales.pool_page", "inbox", right=("see", "lead"), order=20, words="pool gonghai 公海 领取",
-    form_key="lead",
-)  # fmt: skip
-nav.add(
-    "records", _l("客户公海"), "sales.pool_page", "inbox", right=("see", "customer"), order=21,
-    words="pool gonghai 公海 领取", form_key="customer",
-)  # fmt: skip
+nav.add("home", _l("公海"), "sales.pool", "inbox", right="see", order=20, words="pool gonghai 公海 领取 线索 客户")
 nav.add(
     "settings", _l("公海与提醒"), "sales.settings", "hourglass", right="settings", order=70,
     words="pool gonghai 公海 逾期 提醒 升级",
@@ -32,4 +25,4 @@ nav.action(_l("新建任务"), "sales.my_day", "checkbox", right=("create", "tas
 @bp.app_context_processor
 def words_of_partials() -> dict[str, Any]:
     """What the partials of tasks ask for, on whatever page they stand."""
-    return {"snoozes": tasks.SNOOZES, "task_people": people.active}
+    return {"snoozes": tasks.SNOOZES, "task_people": people.active, "due_words": telling.due_words}

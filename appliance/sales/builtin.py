@@ -137,4 +137,8 @@ FORMS = [
 @schema.seed
 def install_forms() -> None:
     """The built-in forms; what the company changed in them stays."""
+    known = set(catalog.all_forms())
     catalog.install(FORMS)
+    if "task" not in known:
+        # Tasks have a page of their own in the rail, which leads to their list.
+        catalog.set_option(catalog.get("task").id, "in_rail", False)

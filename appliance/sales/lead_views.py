@@ -44,7 +44,16 @@ def _box(record: Record, actor: Actor, errors: dict[str, str], typed: Any) -> st
     )  # fmt: skip
 
 
+def follow_up_action(record: Record, actor: Actor) -> list[panels.Action]:
+    """The same box from the head of the page: on a phone it would lie far below."""
+    if not permissions.can(actor, "create", "follow_up"):
+        return []
+    address = url_for("sales.follow_up_box", form_key=record.form.key, record_id=record.id, dialog=1)
+    return [panels.Action(_("跟进"), address, "message-2", "dialog")]
+
+
 for _key in follow_ups.ABOUT:
+    panels.actions(_key)(follow_up_action)
     panels.panel(_key, "follow_up", _l("跟进"), place="side", order=5, shows=_may_follow_up)(follow_up_panel)
 
 

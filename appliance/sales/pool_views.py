@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ..accounts import audit, departments, people, permissions
 from ..accounts.actor import Actor, current_actor
-from ..accounts.guards import requires, requires_room
+from ..accounts.guards import requires, requires_login, requires_room
 from ..core import http, settings
 from ..core.db import write
 from ..core.errors import FieldErrors, NotFound, UserError
@@ -23,6 +23,25 @@ from . import ownership, pool, terms
 from .blueprint import bp
 
 # -- the pool -------------------------------------------------------------------------------------------------------
+
+
+@bp.get("/pool", endpoint="pool")
+@requires_login
+def first_pool() -> AnyResponse:
+    """The first pool that is open to the person, else the one that could be."""
+    actor = current_actor()
+    forms = pool.open_for(actor) or [pool.form_of(key) for key in terms.FORMS if permissions.can(actor, "see", key)]
+    if not forms:
+        raise NotFound()
+    return http.go(url_for(".pool_page", form_key=forms[0].key))
+
+
+def _tabs(here: str) -> list[tuple[str, str, bool, None]]:
+    """The pools that are open; one alone needs no tabs."""
+    forms = pool.open_for(current_actor())
+    if len(forms) < 2:
+        return []
+    return [(form.label, url_for(".pool_page", form_key=form.key), form.key == here, None) for form in forms]
 
 
 @bp.get("/pool/<form_key>")
@@ -37,7 +56,7 @@ def pool_page(form_key: str) -> AnyResponse:
     ids = [record.id for record in page.records]
     link = {"form_key": form_key, "q": search or None, "department": department}
     return http.render(
-        "sales/pool.html", "sales/_pool.html", form=form, page=page, columns=pool.columns(form, actor), q=search,
+        "sales/pool.html", "sales/_pool.html", form=form, tabs=_tabs(form_key), page=page, columns=pool.columns(form, actor), q=search,
         department=department, departments=departments.choices(), room=pool.room(form, actor),
         may_claim=pool.may_claim(form, actor), may_assign=pool.may_assign(form, actor), staff=people.active(),
         seen=query.visible_ids(form_key, ids, actor), last=ownership.last_of(form, ids), name_of=people.name,

@@ -247,7 +247,7 @@ def _many(form: Form, count: int, kind: str, who: str) -> str:
 def _due(form: Form, record_id: int, otherwise: int) -> str:
     key = "due_at" if form.key == "task" else "next_at"
     found = form.table.select(form.col(key)).where(form.col("id") == record_id).scalar(db)
-    return telling.local_moment(int(found) if found is not None else otherwise)
+    return telling.due_words(int(found) if found is not None else otherwise)
 
 
 def _name(form: Form, record_id: int, actor: Actor) -> str:
@@ -265,10 +265,12 @@ def _link(form: Form, rows: list[Any], kind: str) -> str:
     if len(rows) > NAMED:
         return "/tasks" if kind == REMIND else "/tasks/team"
     if form.key == "task":
-        return f"/forms/task/{rows[0].record_id}"
+        return f"/forms/task/records/{rows[0].record_id}"
     about = form.table.select(form.col("customer"), form.col("lead")).where(form.col("id") == rows[0].record_id)
     customer, lead = about.tuples().execute(db)[0]
-    return f"/forms/customer/{customer}" if customer else f"/forms/lead/{lead}" if lead else "/tasks"
+    if not (customer or lead):
+        return f"/forms/follow_up/records/{rows[0].record_id}"
+    return f"/forms/customer/records/{customer}" if customer else f"/forms/lead/records/{lead}"
 
 
 # -- the day's summary ------------------------------------------------------------------------------------------------

@@ -250,5 +250,5 @@ def _summed(form: Form, spans: list[Any], few: Any, many: Any, actor: Actor) -> 
 
 def _link(form: Form, spans: list[Any]) -> str:
     if len(spans) == 1:
-        return f"/forms/{form.key}/{spans[0].record_id}"
+        return f"/forms/{form.key}/records/{spans[0].record_id}"
     return f"/forms/{form.key}"

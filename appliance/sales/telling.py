@@ -87,20 +87,9 @@ def tell(user_id: int, kind: str, text: Any, link: str, key: str) -> None:
     notices.tell([user_id], kind, text, link)
 
 
-def words_for(actor: Actor, text: Any) -> str | None:
-    """The words in the person's language."""
-    if not callable(text):
-        return str(text)
-    with i18n.speaking(actor.locale):
-        said = text(actor)
-        return None if said is None else str(said)
-
-
-def actor_of(user_id: int) -> Actor | None:
-    return users.actor_of(user_id)
-
-
-def local_moment(seconds: int) -> str:
-    """``12-01 09:30`` in the company's zone; without the day when it is today."""
+def due_words(seconds: int) -> str:
+    """When something is due, in the company's zone: ``09:30`` today, ``明天 09:30``, ``昨天 09:30``, ``12-05 09:30``."""
     then, now = clock.local(seconds, settings.tz()), clock.local(clock.now(), settings.tz())
-    return then.strftime("%H:%M" if then.date() == now.date() else "%m-%d %H:%M")
+    time, days = then.strftime("%H:%M"), (then.date() - now.date()).days
+    near = {-1: _("昨天 %(time)s", time=time), 0: time, 1: _("明天 %(time)s", time=time)}
+    return near.get(days) or then.strftime("%m-%d %H:%M" if then.year == now.year else "%Y-%m-%d %H:%M")

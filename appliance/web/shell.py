@@ -154,7 +154,8 @@ def forms(actor: Actor) -> list[catalog.Form]:
 
 
 def form_link(form: catalog.Form) -> Link:
-    here = (request.view_args or {}).get("form_key") == form.key
+    # A page about the form that has a place of its own in the rail is shown there.
+    here = (request.view_args or {}).get("form_key") == form.key and not any(_is_here(e) for e in nav.entries())
     return Link(form.label, url_for(LIST, form_key=form.key), form.icon, here, form.key)
 
 

@@ -19,6 +19,7 @@ from ..core.db import PARAM, Statement, db, read, write
 from ..forms import catalog, history
 from ..forms.catalog import Form
 from ..forms.hooks import Batch, after_write
+from . import builtin as builtin  # its seed makes the forms before the one here looks at them
 from . import terms
 from .models import Ownership
 

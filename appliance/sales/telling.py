@@ -8,9 +8,8 @@ from typing import Any
 
 from flask_babel import gettext as _
 
-from ..accounts import notices, users
-from ..accounts.actor import Actor
-from ..core import clock, i18n, settings
+from ..accounts import notices
+from ..core import clock, settings
 from ..core.db import PARAM, Statement, read, write
 from ..core.errors import FieldErrors
 from .models import ReminderChoice

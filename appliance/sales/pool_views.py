@@ -33,7 +33,7 @@ def first_pool() -> AnyResponse:
     forms = pool.open_for(actor) or [pool.form_of(key) for key in terms.FORMS if permissions.can(actor, "see", key)]
     if not forms:
         raise NotFound()
-    return http.go(url_for(".pool_page", form_key=forms[0].key))
+    return redirect(url_for(".pool_page", form_key=forms[0].key))
 
 
 def _tabs(here: str) -> list[tuple[str, str, bool, None]]:

@@ -32,6 +32,7 @@ ROOMS = {
     "settings": _l("公司设置"),
     "tokens": _l("API 令牌"),
     "users": _l("用户与部门"),
+    "loyalty": _l("会员权益"),
 }
 """Rights that are about no form. Administrators have them all."""
 

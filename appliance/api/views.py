@@ -39,6 +39,7 @@ from . import (  # noqa: E402, F401
     files,
     merging,
     organisation,
+    points,
     records,
     roles,
     rooms,

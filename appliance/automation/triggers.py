@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from ..core.errors import UserError
+from ..forms import hooks
 from ..forms.catalog import Form
 from . import timetable
 
@@ -191,7 +192,7 @@ class Updated(Trigger):
             field = self.form.fields.get(key) if isinstance(key, str) else None
             if field is None:
                 raise TriggerError(_("「%(form)s」没有字段「%(key)s」。", form=self.form.label, key=key))
-            if field.readonly and not field.computed:
+            if field.readonly and not field.computed and not hooks.announces(self.form.key, key):
                 raise TriggerError(_("「%(field)s」由固客计算，它变化时不会触发，请改用定时。", field=field.label))
 
     @property

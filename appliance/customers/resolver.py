@@ -2,7 +2,8 @@
 
 Identity kinds say who it is, in the order given; other keys are the customer's fields, for one who is made now or who has
 them blank. What a platform gave (a nick, a member number) is certain. A phone or e-mail is not: a parcel may go to
-somebody else, so it only says who it is when nothing certain speaks against it.
+somebody else, so it only says who it is when nothing certain speaks against it. A reference may name two customers: then they
+may be one person, which ``doubles`` is told.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ..core.db import db
 from ..forms import catalog, query, records, relations
 from ..forms.hooks import Draft
 from ..forms.relations import Reference
-from . import identities
+from . import doubles, identities
 from .identities import Key
 from .kinds import CONTACTS, Kind
 
@@ -43,6 +44,7 @@ def resolve(references: list[Reference], draft: Draft | None) -> tuple[list[int 
     errors: dict[int, str] = {}
     wanted = _distinct(references, kinds, errors)
     held = identities.owners({key for w in wanted for key in w.keys})
+    before = dict(held)
     _find(wanted, held, kinds)
     _visible(wanted, actor)
     if draft is None:
@@ -55,6 +57,7 @@ def resolve(references: list[Reference], draft: Draft | None) -> tuple[list[int 
         # By what was just learnt of one customer another reference of the batch may know them.
         _find([w for w in wanted if w.id is None and w.error is None], held, kinds)
         _make([w for w in wanted if w.id is None and w.error is None], held, kinds, draft)
+        doubles.met((w.id, before[key], key) for w in wanted if w.id for key in w.keys if before.get(key, w.id) != w.id)
     ids: list[int | None] = [None] * len(references)
     for w in wanted:
         for i in w.places:
@@ -109,17 +112,15 @@ def _find(wanted: list[Wanted], held: dict[Key, int], kinds: dict[str, Kind]) ->
     for w in wanted:
         if w.id is not None:
             continue
-        certain = {held[key]: key for key in reversed(w.keys) if kinds[key.kind].strong and key in held}
-        likely = {held[key]: key for key in reversed(w.keys) if not kinds[key.kind].strong and key in held}
-        if len(certain) > 1 or (not certain and len(likely) > 1):
-            first, second = list((certain or likely).values())[:2]
-            w.error = _("%(a)s 和 %(b)s 属于两位不同的客户，请先核对。", a=_say(second, kinds), b=_say(first, kinds))
-        elif certain:
-            w.id = next(iter(certain))
+        certain = [held[key] for key in w.keys if kinds[key.kind].strong and key in held]
+        likely = [held[key] for key in w.keys if not kinds[key.kind].strong and key in held]
+        # Who is named by two is the one whose identity stands first; the pair is kept for the duplicates (``doubles``).
+        if certain:
+            w.id = certain[0]
         elif likely and not any(kinds[key.kind].strong for key in w.keys):
-            w.id = next(iter(likely))
+            w.id = likely[0]
         elif likely:
-            doubtful.append((w, next(iter(likely))))
+            doubtful.append((w, likely[0]))
     if doubtful:
         _weigh(doubtful)
 

@@ -9,11 +9,14 @@ from werkzeug.wrappers import Response as AnyResponse
 from ..accounts import permissions
 from ..accounts.actor import Actor, current_actor
 from ..accounts.guards import requires
-from ..core import http
+from ..core import http, jobs
 from ..core.errors import NotFound, UserError
-from . import duplicates, history, live, merging, panels, query
+from . import duplicates, history, live, merging, pairing, panels, query
 from .blueprint import bp, open_form, open_record
 from .query import Record
+
+PAIRS = 10
+"""Pairs on a page: each shows two whole records."""
 
 
 @bp.post("/forms/<form_key>/similar")
@@ -34,16 +37,21 @@ def similar(form_key: str) -> str:
 @bp.get("/forms/<form_key>/duplicates")
 @requires("edit")
 def list_duplicates(form_key: str) -> Response:
-    """Pairs of records that look alike and that nobody has decided on."""
+    """Pairs of records that look alike and that nobody has decided on, side by side. ``job``: a bulk merge that runs."""
     form, actor = open_form(form_key), current_actor()
-    found, following = duplicates.open_pairs(form, actor, request.args.get("after", 0, type=int))
+    found, following = duplicates.open_pairs(form, actor, request.args.get("after", ""), PAIRS)
+    job_id = request.args.get("job", type=int)
     return http.render(
         "forms/duplicates.html",
         "forms/_duplicates.html",
         form=form,
-        pairs=found,
+        pairs=[pairing.shown(pair, actor) for pair in found],
         following=following,
         may_merge=permissions.can(actor, "delete", form_key),
+        sure=duplicates.sure_count(form, actor, pairing.AT_ONCE),
+        at_once=pairing.AT_ONCE,
+        job=jobs.get(job_id) if job_id else None,
+        waiting=duplicates.count(form, actor),
     )
 
 
@@ -51,17 +59,27 @@ def list_duplicates(form_key: str) -> Response:
 @requires("edit")
 def find_duplicates(form_key: str) -> AnyResponse:
     """Looks through the whole form again."""
-    duplicates.ask(open_form(form_key), current_actor())
-    flash(_("正在查找，稍后刷新这一页就能看到结果。"), "info")
-    return http.go(url_for("forms.list_duplicates", form_key=form_key))
+    job_id = duplicates.ask(open_form(form_key), current_actor())
+    return http.go(url_for("forms.list_duplicates", form_key=form_key, job=job_id))
 
 
 @bp.post("/forms/<form_key>/duplicates/<int:pair_id>/dismiss")
 @requires("edit")
 def dismiss_duplicate(form_key: str, pair_id: int) -> AnyResponse:
     duplicates.dismiss(open_form(form_key), pair_id, current_actor())
+    return _decided(form_key, pair_id, _("已记下：不是同一个"))
+
+
+@bp.post("/forms/<form_key>/duplicates/<int:pair_id>/later")
+@requires("edit")
+def later_duplicate(form_key: str, pair_id: int) -> AnyResponse:
+    duplicates.later(open_form(form_key), pair_id, current_actor())
+    return _decided(form_key, pair_id, _("一周后再问"))
+
+
+def _decided(form_key: str, pair_id: int, message: str) -> AnyResponse:
     undo = url_for("forms.reopen_duplicate", form_key=form_key, pair_id=pair_id)
-    return http.trigger(http.toast(Response(status=204), _("已记下：不是同一个"), undo), "guke:refresh")
+    return http.trigger(http.toast(Response(status=204), message, undo), "guke:refresh")
 
 
 @bp.post("/forms/<form_key>/duplicates/<int:pair_id>/reopen")
@@ -69,6 +87,37 @@ def dismiss_duplicate(form_key: str, pair_id: int) -> AnyResponse:
 def reopen_duplicate(form_key: str, pair_id: int) -> AnyResponse:
     duplicates.reopen(open_form(form_key), pair_id, current_actor())
     return http.trigger(Response(status=204), "guke:refresh")
+
+
+@bp.post("/forms/<form_key>/duplicates/<int:pair_id>/merge")
+@requires("edit")
+def merge_duplicate(form_key: str, pair_id: int) -> AnyResponse:
+    """Makes one of a pair as it is proposed; can be undone."""
+    try:
+        merge_id = merging.merge_pair(open_form(form_key), pair_id, current_actor())
+    except NotFound:
+        # Somebody else was quicker.
+        return http.trigger(http.toast(Response(status=204), _("这一对已经处理过了。"), kind="info"), "guke:refresh")
+    except UserError as error:
+        return http.toast(Response(status=204), error.message, kind="error")
+    undo = url_for("forms.part_duplicate", form_key=form_key, merge_id=merge_id)
+    return http.trigger(http.toast(Response(status=204), _("已合并为一条"), undo), "guke:refresh")
+
+
+@bp.post("/forms/<form_key>/merges/<int:merge_id>/part")
+@requires("edit")
+def part_duplicate(form_key: str, merge_id: int) -> AnyResponse:
+    """Takes a merge of this page back, in place."""
+    merging.undo(open_form(form_key), merge_id, current_actor())
+    return http.trigger(http.toast(Response(status=204), _("已撤销合并，记下不是同一个")), "guke:refresh")
+
+
+@bp.post("/forms/<form_key>/duplicates/merge-sure")
+@requires("delete")
+def merge_sure(form_key: str) -> AnyResponse:
+    """Merges the pairs that are as good as certain, as a job."""
+    job_id = pairing.ask(open_form(form_key), current_actor())
+    return http.go(url_for("forms.list_duplicates", form_key=form_key, job=job_id))
 
 
 # -- merging --------------------------------------------------------------------------------------------------------

@@ -4,10 +4,16 @@ While somebody types, :func:`similar` looks for records that hold the same uniqu
 the same name: a few looks into indexes and the search table, however many records there are. :func:`find_all` (a job)
 compares a whole form and keeps pairs for the page where people merge them or say "not the same".
 
-Higher rooms add what they know a record by::
+Higher rooms add what they know a record by, in which other ways two of them look alike, and what speaks against it::
 
     @duplicates.known_by("customer")
     def identities(values: dict[str, Any]) -> dict[int, str]:      # record id → why, in words
+        …
+
+    duplicates.compare("customer", ("wechat",), 90)
+
+    @duplicates.against("customer")
+    def born_twice(pairs: list[tuple[Record, Record]]) -> list[list[str]]:      # of each pair, sentences
         …
 """
 
@@ -25,7 +31,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from peewee import fn
 
-from ..accounts.actor import Actor
+from ..accounts.actor import SYSTEM, Actor
 from ..core import clock, dialect, jobs, schema
 from ..core.db import db, read, write
 from ..core.errors import NotFound
@@ -48,8 +54,60 @@ MOST = 5_000
 """Pairs kept for one form."""
 COMPANY = re.compile(r"(股份)?有限(责任)?公司$|集团$|公司$|\b(co|ltd|inc|llc|gmbh)\b\.?", re.IGNORECASE)
 
+SURE = 90
+"""From this likeness on a pair may be merged without looking at it, if nothing speaks against it."""
+LATER = 7 * clock.DAY
+"""So long "later" is."""
+
 Known = Callable[[Mapping[str, Any]], dict[int, str]]
 _known: dict[str, list[Known]] = {}
+Against = Callable[[list[tuple[query.Record, query.Record]]], list[list[str]]]
+_against: dict[str, list[Against]] = {}
+_reasons: dict[str, Callable[[Form, str, Actor], str]] = {}
+
+
+@dataclass(frozen=True)
+class Way:
+    """Fields that, all equal, make two records alike. ``likeness``: 0 to 100; ``crowd``: as many records that share them are
+    a habit and not a mistake."""
+
+    keys: tuple[str, ...]
+    likeness: int
+    crowd: int = 6
+
+    @property
+    def why(self) -> str:
+        return "+".join(self.keys)
+
+
+_ways: dict[str, list[Way]] = {}
+
+
+def compare(form_key: str, keys: tuple[str, ...], likeness: int, crowd: int = 6) -> None:
+    """Registers a way in which records of a form are alike, besides those that follow from its fields' types."""
+    _ways.setdefault(form_key, []).append(Way(keys, likeness, crowd))
+
+
+def against(form_key: str) -> Callable[[Against], Against]:
+    """Registers what speaks against pairs of a form being one: of each pair (both sides whole), sentences."""
+
+    def add(fn: Against) -> Against:
+        _against.setdefault(form_key, []).append(fn)
+        return fn
+
+    return add
+
+
+def reason(kind: str) -> Callable[[Callable[[Form, str, Actor], str]], Callable[[Form, str, Actor], str]]:
+    """Registers the words of a reason ``kind:detail``; empty for a reader who may not know it."""
+
+    def add(fn: Callable[[Form, str, Actor], str]) -> Callable[[Form, str, Actor], str]:
+        if kind in _reasons:
+            raise ValueError(f"the reason {kind!r} has its words already")
+        _reasons[kind] = fn
+        return fn
+
+    return add
 
 
 def known_by(form_key: str) -> Callable[[Known], Known]:
@@ -220,12 +278,21 @@ def likeness(one: str, other: str) -> int:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two records that may be one, with the reasons in words."""
+    """Two records that may be one, with the reasons in words and what speaks against it. ``met``: data named both at once."""
 
     id: int
     one: query.Record
     other: query.Record
     why: str
+    likeness: int = 0
+    reasons: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+    met: bool = False
+
+    @property
+    def sure(self) -> bool:
+        """Whether they may be merged without looking at them."""
+        return self.likeness >= SURE and not self.against
 
 
 @schema.seed
@@ -252,93 +319,210 @@ def find_all(job: jobs.Job) -> dict[str, int]:
     return {"pairs": total}
 
 
-def _pairs(form: Form, job: jobs.Job) -> dict[tuple[int, int], str]:
-    """``(lower id, higher id)`` → the keys of the fields that are equal, joined by ``+``."""
-    found: dict[tuple[int, int], str] = {}
-    for keys in _combinations(form):
+Found = dict[tuple[int, int], list[Way]]
+
+
+def _pairs(form: Form, job: jobs.Job) -> Found:
+    """``(lower id, higher id)`` → in which ways they are alike, the surest way first."""
+    found: Found = {}
+    for way in sorted(_all_ways(form), key=lambda way: -way.likeness):
         job.check()
-        for ids in _groups(form, keys):
+        for ids in _groups(form, way):
             for a, b in pairwise(ids):
-                found.setdefault((min(a, b), max(a, b)), "+".join(keys))
-        if len(found) >= MOST:
-            break
-    return dict(list(found.items())[:MOST])
+                pair = (min(a, b), max(a, b))
+                if pair in found or len(found) < MOST:
+                    found.setdefault(pair, []).append(way)
+    return found
 
 
-def _combinations(form: Form) -> Iterable[tuple[str, ...]]:
+def _all_ways(form: Form) -> Iterable[Way]:
     for key, f in form.columns.items():
         if f.type in EXACT and not f.unique and not f.readonly:
-            yield (key,)
+            yield Way((key,), 90)
+    for way in _ways.get(form.key, ()):
+        if all(key in form.columns for key in way.keys):
+            yield way
     title = form.title
     if title is None or title.type not in ("text", "person") or title.unique:
         return
     beside = [k for k, f in form.columns.items() if f.type in BESIDE and k != title.key and not f.readonly]
     # A name alone is shared by many; together with a birthday or an address it is somebody.
     for key in beside[:6]:
-        yield (title.key, key)
+        yield Way((title.key, key), 92)
 
 
-def _groups(form: Form, keys: tuple[str, ...]) -> list[list[int]]:
+def together(ways: Iterable[int]) -> int:
+    """The likeness of several ways that do not know of each other."""
+    unlike = 1.0
+    for likeness in ways:
+        unlike *= 1 - likeness / 100
+    return min(99, round(100 * (1 - unlike)))
+
+
+def _groups(form: Form, way: Way) -> list[list[int]]:
     """The ids of records that hold the same values, for groups small enough to be mistakes and not a habit."""
-    columns = [form.col(key) for key in keys]
+    columns = [form.col(key) for key in way.keys]
     filled = [column.is_null(False) for column in columns]
     count = fn.COUNT(peewee.SQL("*"))
     rows = (
         form.table.select(dialect.json_list(form.col("id")))
         .where(form.col("deleted_at").is_null(), *filled)
         .group_by(*columns)
-        .having((count > 1) & (count <= 5))
+        .having((count > 1) & (count < way.crowd))
         .limit(MOST)
     )
     with read():
         return [sorted(json.loads(row[0])) for row in rows.tuples().execute(db)]
 
 
-def _keep(form: Form, pairs: dict[tuple[int, int], str]) -> int:
+def _keep(form: Form, pairs: Found) -> int:
     now = clock.now()
     known = {(row.one_id, row.other_id): row for row in Duplicate.select().where(Duplicate.form_id == form.id)}
-    gone = [row.id for key, row in known.items() if row.decided_at is None and key not in pairs]
-    new = [
-        {"form_id": form.id, "one_id": a, "other_id": b, "why": why, "found_at": now}
-        for (a, b), why in pairs.items()
-        if (a, b) not in known
+    gone = [row.id for key, row in known.items() if row.decided_at is None and not row.met and key not in pairs]
+    rows = [
+        {
+            "form_id": form.id, "one_id": a, "other_id": b, "why": "|".join(way.why for way in ways),
+            "likeness": together(way.likeness for way in ways), "found_at": now,
+        }
+        for (a, b), ways in pairs.items()
+    ]  # fmt: skip
+    new = [row for row in rows if (row["one_id"], row["other_id"]) not in known]
+    other = [
+        (row["why"], row["likeness"], old.id)
+        for row in rows
+        if (old := known.get((row["one_id"], row["other_id"])))
+        and not old.met
+        and (old.why, old.likeness) != (row["why"], row["likeness"])
     ]
-    with write():
-        for start in range(0, len(gone), 500):
+    for start in range(0, len(gone), 500):
+        with write():
             Duplicate.delete().where(Duplicate.id.in_(gone[start : start + 500])).execute()
-        for start in range(0, len(new), 500):
-            Duplicate.insert_many(new[start : start + 500]).execute()
+    for start in range(0, len(new), 500):
+        with write():
+            Duplicate.insert_many(new[start : start + 500]).on_conflict_ignore().execute()
+    for start in range(0, len(other), 500):
+        with write():
+            for why, likeness, pair_id in other[start : start + 500]:
+                Duplicate.update(why=why, likeness=likeness).where(Duplicate.id == pair_id).execute()
     return len(pairs)
 
 
-def open_pairs(form: Form, actor: Actor, after: int = 0, limit: int = 20) -> tuple[list[Pair], int | None]:
-    """Pairs nobody has decided on, both of which the actor may see, and the id to go on from."""
+def met(form_id: int, pairs: Mapping[tuple[int, int], tuple[str, int]]) -> None:
+    """Notes pairs that data which came in named at once: ids → reason and likeness. What was decided stays decided.
+
+    Only inside ``write()``.
+    """
+    now = clock.now()
+    rows = [
+        {"form_id": form_id, "one_id": min(ids), "other_id": max(ids), "why": why, "likeness": likeness,
+         "found_at": now, "met": True}
+        for ids, (why, likeness) in pairs.items()
+    ]  # fmt: skip
+    for start in range(0, len(rows), 500):
+        Duplicate.insert_many(rows[start : start + 500]).on_conflict(
+            conflict_target=[Duplicate.form_id, Duplicate.one_id, Duplicate.other_id],
+            preserve=[Duplicate.why, Duplicate.likeness, Duplicate.met],
+            where=(Duplicate.decided_at.is_null()) & (Duplicate.met == False),  # noqa: E712
+        ).execute()
+
+
+# -- what waits for a person ------------------------------------------------------------------------------------------
+
+
+def _waiting(form: Form) -> Any:
+    return (
+        (Duplicate.form_id == form.id)
+        & Duplicate.decided_at.is_null()
+        & (Duplicate.later_at.is_null() | (Duplicate.later_at <= clock.now()))
+    )
+
+
+def open_pairs(
+    form: Form, actor: Actor, after: str = "", limit: int = 20, least: int = 0
+) -> tuple[list[Pair], str | None]:
+    """Pairs nobody has decided on, both of which the actor may see, the likeliest first; and where to go on from.
+
+    ``least``: only pairs at least so alike.
+    """
     out: list[Pair] = []
-    last = after
+    likeness, last = _mark(after)
     while len(out) < limit:
         rows = list(
             Duplicate.select()
-            .where(Duplicate.form_id == form.id, Duplicate.decided_at.is_null(), Duplicate.id > last)
-            .order_by(Duplicate.id)
+            .where(
+                _waiting(form), Duplicate.likeness >= least,
+                (Duplicate.likeness < likeness) | ((Duplicate.likeness == likeness) & (Duplicate.id > last)),
+            )
+            .order_by(Duplicate.likeness.desc(), Duplicate.id)
             .limit(100)
-        )
-        seen = {
-            r.id: r for r in query.Query(form, actor).get_many({i for row in rows for i in (row.one_id, row.other_id)})
-        }
+        )  # fmt: skip
+        found = _read(form, rows, actor)
         for row in rows:
-            last = row.id
-            why = why_words(form, row.why, actor)
-            if row.one_id in seen and row.other_id in seen and why:
-                out.append(Pair(row.id, seen[row.one_id], seen[row.other_id], why))
+            likeness, last = row.likeness, row.id
+            if row.id in found:
+                out.append(found[row.id])
                 if len(out) == limit:
-                    return out, last
+                    return out, f"{likeness}.{last}"
         if len(rows) < 100:
             break
     return out, None
 
 
+def _mark(after: str) -> tuple[int, int]:
+    likeness, _dot, last = after.partition(".")
+    return (int(likeness), int(last)) if likeness.isdecimal() and last.isdecimal() else (101, 0)
+
+
+def _read(form: Form, rows: list[Any], actor: Actor) -> dict[int, Pair]:
+    """Those of the rows of which the actor may see both records and a reason, by id."""
+    ids = {i for row in rows for i in (row.one_id, row.other_id)}
+    seen = {r.id: r for r in query.Query(form, actor).get_many(ids)}
+    shown = [row for row in rows if row.one_id in seen and row.other_id in seen]
+    spoken = _spoken(form, [(row.one_id, row.other_id) for row in shown], seen, actor)
+    found = {}
+    for row, contra in zip(shown, spoken, strict=True):
+        reasons = [words for one in row.why.split("|") if (words := why_words(form, one, actor))]
+        if reasons:
+            found[row.id] = Pair(
+                row.id, seen[row.one_id], seen[row.other_id], _("；").join(reasons), row.likeness, tuple(reasons),
+                tuple(contra), row.met,
+            )  # fmt: skip
+    return found
+
+
+def _spoken(form: Form, pairs: list[tuple[int, int]], seen: dict[int, query.Record], actor: Actor) -> list[list[str]]:
+    """What speaks against each pair. It is weighed by what stands there, and told to those who may see all of that."""
+    fns = _against.get(form.key, [])
+    if not fns or not pairs:
+        return [[] for _pair in pairs]
+    whole = {r.id: r for r in query.Query(form, SYSTEM).get_many({i for pair in pairs for i in pair})}
+    out: list[list[str]] = [[] for _pair in pairs]
+    for fn_ in fns:
+        for place, said in enumerate(fn_([(whole[a], whole[b]) for a, b in pairs])):
+            out[place] += said
+    if query.clear(form, actor) != form.fields:
+        return [[_("有的内容不一致")] if said else [] for said in out]
+    return out
+
+
+def pair(form: Form, pair_id: int, actor: Actor) -> Pair:
+    """Raises NotFound for a pair that is decided, gone, or not to be seen."""
+    rows = list(
+        Duplicate.select().where(
+            Duplicate.id == pair_id, Duplicate.form_id == form.id, Duplicate.decided_at.is_null()
+        )
+    )  # fmt: skip
+    found = _read(form, rows, actor)
+    if pair_id not in found:
+        raise NotFound()
+    return found[pair_id]
+
+
 def why_words(form: Form, why: str, actor: Actor) -> str:
-    """The reason of a pair; empty for somebody who does not see the fields that are equal."""
+    """One reason of a pair; empty for somebody who does not see the fields that are equal."""
+    kind, colon, detail = why.partition(":")
+    if colon:
+        return _reasons[kind](form, detail, actor) if kind in _reasons else ""
     clear = query.clear(form, actor)
     keys = why.split("+")
     if not all(key in clear for key in keys):
@@ -347,30 +531,72 @@ def why_words(form: Form, why: str, actor: Actor) -> str:
 
 
 def count(form: Form, actor: Actor, cap: int = 100) -> int:
+    """How many wait for the actor; who sees everything costs one look into an index."""
+    if actor.is_admin:
+        inner = Duplicate.select(Duplicate.id).where(_waiting(form)).limit(cap)
+        return int(inner.count())
     return len(open_pairs(form, actor, limit=cap)[0])
+
+
+def sure_count(form: Form, actor: Actor, cap: int = 100) -> int:
+    return sum(one.sure for one in open_pairs(form, actor, limit=cap, least=SURE)[0])
 
 
 def dismiss(form: Form, pair_id: int, actor: Actor) -> None:
     """Remembers that two records are not the same. Raises NotFound."""
-    _decide(form, pair_id, actor, clock.now())
+    _decide(form, pair_id, actor, {"decided_at": clock.now(), "decided_by": actor.id})
+
+
+def later(form: Form, pair_id: int, actor: Actor) -> None:
+    """Asks again in a week. Raises NotFound."""
+    _decide(form, pair_id, actor, {"later_at": clock.now() + LATER})
 
 
 def reopen(form: Form, pair_id: int, actor: Actor) -> None:
-    """Takes :func:`dismiss` back."""
-    _decide(form, pair_id, actor, None)
+    """Takes :func:`dismiss` or :func:`later` back."""
+    _decide(form, pair_id, actor, {"decided_at": None, "decided_by": None, "later_at": None})
 
 
-def _decide(form: Form, pair_id: int, actor: Actor, at: int | None) -> None:
+def _decide(form: Form, pair_id: int, actor: Actor, values: dict[str, Any]) -> None:
     row = Duplicate.get_or_none(Duplicate.id == pair_id, Duplicate.form_id == form.id)
     ids = {row.one_id, row.other_id} if row else set()
     if not ids or query.visible_ids(form.key, ids, actor) != ids:
         raise NotFound()
     with write():
-        Duplicate.update(decided_at=at, decided_by=actor.id if at else None).where(Duplicate.id == pair_id).execute()
+        Duplicate.update(**values).where(Duplicate.id == pair_id).execute()
+
+
+# -- what becomes of pairs --------------------------------------------------------------------------------------------
 
 
 def gone(form_id: int, ids: list[int]) -> None:
-    """The records are gone for good, or merged. Only inside ``write()``."""
+    """The records are gone for good. Only inside ``write()``."""
     Duplicate.delete().where(
         Duplicate.form_id == form_id, (Duplicate.one_id.in_(ids)) | (Duplicate.other_id.in_(ids))
     ).execute()
+
+
+def merged(form_id: int, source: int, target: int) -> list[dict[str, Any]]:
+    """The source is part of the target: whoever was not the same as it is not the same as the target. Returns the pairs that
+    went. Only inside ``write()``."""
+    mine = (Duplicate.form_id == form_id) & ((Duplicate.one_id == source) | (Duplicate.other_id == source))
+    rows = list(Duplicate.select().where(mine).dicts())
+    Duplicate.delete().where(mine).execute()
+    for row in rows:
+        third = row["one_id"] + row["other_id"] - source
+        if third != target and row["decided_at"]:
+            ids = {"one_id": min(third, target), "other_id": max(third, target)}
+            Duplicate.insert({**row, **ids, "id": None}).on_conflict_ignore().execute()
+    return rows
+
+
+def parted(form_id: int, rows: list[dict[str, Any]], source: int, target: int, actor: Actor) -> None:
+    """Takes :func:`merged` back; that the two are not the same is known now. Only inside ``write()``."""
+    now = clock.now()
+    for row in rows:
+        if {row["one_id"], row["other_id"]} != {source, target}:
+            Duplicate.insert({**row, "id": None}).on_conflict_ignore().execute()
+    Duplicate.insert(
+        form_id=form_id, one_id=min(source, target), other_id=max(source, target), why="", found_at=now, decided_at=now,
+        decided_by=actor.id,
+    ).on_conflict_ignore().execute()  # fmt: skip

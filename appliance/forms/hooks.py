@@ -105,6 +105,18 @@ def derived_wanted(form: Form, keys: set[str]) -> list[Derived]:
     return [fn for wanted, fn in _derived if wanted(form, keys)]
 
 
+_announced: set[tuple[str, str]] = set()
+
+
+def announce(form_key: str, field_key: str) -> None:
+    """Declares that a field kept by Guke tells of its changes as soon as somebody waits for them (:func:`heard`)."""
+    _announced.add((form_key, field_key))
+
+
+def announces(form_key: str, field_key: str) -> bool:
+    return (form_key, field_key) in _announced
+
+
 _before: dict[str, list[Callable[[Draft], None]]] = defaultdict(list)
 _after: dict[str, list[Callable[[Batch], None]]] = defaultdict(list)
 ANY = "*"

@@ -36,7 +36,7 @@ from .catalog import Form
 from .fields.base import Field
 from .file_models import RecordFile
 from .hooks import Cause
-from .models import Change, FieldLink, Merge
+from .models import Change, Duplicate, FieldLink, Merge
 from .query import Record
 
 TARGET, SOURCE, BOTH = "target", "source", "both"
@@ -156,9 +156,9 @@ def united(one: Any, other: Any) -> Any:
 # -- merging --------------------------------------------------------------------------------------------------------
 
 
-def merge(form: Form, target_id: int, source_id: int, chosen: Mapping[str, str], actor: Actor) -> int:
+def merge(form: Form, target_id: int, source_id: int, chosen: Mapping[str, str], actor: Actor, why: str = "") -> int:
     """Makes the source part of the target; returns the merge's id. ``chosen``: field key → target, source or both; other
-    fields are decided by :func:`default_choice`.
+    fields are decided by :func:`default_choice`. ``why``: of the pair that they were (``duplicates.why_words``).
 
     Raises NotFound, Forbidden, UserError for the same record twice, FieldErrors for a choice that cannot be.
     """
@@ -172,7 +172,7 @@ def merge(form: Form, target_id: int, source_id: int, chosen: Mapping[str, str],
         values = _values(form, target, source, chosen, actor)
         merge_id = int(
             Merge.insert(
-                form_id=form.id, target_id=target_id, source_id=source_id, at=clock.now(), actor_id=actor.id
+                form_id=form.id, target_id=target_id, source_id=source_id, at=clock.now(), actor_id=actor.id, why=why
             ).execute()
         )
         cause = Cause("merge", merge_id)
@@ -187,7 +187,6 @@ def merge(form: Form, target_id: int, source_id: int, chosen: Mapping[str, str],
                 if mover.early == early and (found := mover.move(form, source_id, target_id, everywhere, cause)):
                     moved[mover.key] = found
         Merge.update(moved=moved).where(Merge.id == merge_id).execute()
-        duplicates.gone(form.id, [source_id])
     return merge_id
 
 
@@ -232,6 +231,7 @@ class Told:
     undone_at: int | None
     undone_by: str
     against: str
+    why: str = ""
 
 
 def get(form: Form, merge_id: int, actor: Actor) -> Told:
@@ -242,8 +242,9 @@ def get(form: Form, merge_id: int, actor: Actor) -> Told:
     ):
         raise NotFound()
     return Told(
-        row.id, form, row.target_id, row.source_id, row.at, people.name(row.actor_id) if row.actor_id else "",
+        row.id, form, row.target_id, row.source_id, row.at, people.name(row.actor_id) if row.actor_id else _("固客"),
         row.undone_at, people.name(row.undone_by) if row.undone_by else "", "" if row.undone_at else against(form, row),
+        _("；").join(words for one in row.why.split("|") if one and (words := duplicates.why_words(form, one, actor))),
     )  # fmt: skip
 
 
@@ -390,7 +391,28 @@ def into(form: Form, record_id: int) -> Merge | None:
         )
 
 
+def merge_pair(form: Form, pair_id: int, actor: Actor) -> int:
+    """Merges a pair that was found as :func:`default_choice` decides; returns the merge. Raises as :func:`merge`."""
+    found = duplicates.pair(form, pair_id, actor)
+    target, source = fuller(found.one, found.other)
+    with read():
+        why = Duplicate.get_by_id(pair_id).why
+    return merge(form, target.id, source.id, {}, actor, why)
+
+
 # -- what hangs on every record -----------------------------------------------------------------------------------------
+
+
+@moves(ANY)
+class Pairs(Mover):
+    """What was found, or decided, about the source being the same as others."""
+
+    def move(self, form: Form, source: int, target: int, actor: Actor, cause: Cause) -> Any:
+        # Never empty: taking a merge back says that the two are not the same.
+        return {"rows": duplicates.merged(form.id, source, target)}
+
+    def back(self, form: Form, source: int, target: int, moved: Any, actor: Actor, cause: Cause) -> None:
+        duplicates.parted(form.id, moved["rows"], source, target, actor)
 
 
 @moves(ANY)

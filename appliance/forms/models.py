@@ -98,7 +98,8 @@ class Comment(Model):
 
 
 class Duplicate(Model):
-    """Two records that look like one. ``why``: the keys of the fields that are equal, joined by ``+``."""
+    """Two records that look like one. ``why``: the ways in which they are alike, joined by ``|``; of each the keys of the fields
+    that are equal, joined by ``+``, or what a room calls it (``identity:taobao_nick``)."""
 
     form_id = pw.IntegerField()
     one_id = pw.IntegerField()
@@ -108,6 +109,12 @@ class Duplicate(Model):
     decided_at = pw.IntegerField(null=True)
     """When somebody said that they are not the same."""
     decided_by = pw.IntegerField(null=True)
+    likeness = pw.IntegerField(default=0)
+    """0 to 100: how sure the ways are together."""
+    met = pw.BooleanField(default=False)
+    """Data that came in named both at once: the search over the form does not take the pair away."""
+    later_at = pw.IntegerField(null=True)
+    """Somebody wants to be asked again from then on."""
 
     class Meta:
         table_name = "duplicate"
@@ -126,6 +133,8 @@ class Merge(Model):
     actor_id = pw.IntegerField(null=True)
     moved = JSONField(default=dict)
     """By mover, what it needs to take its move back."""
+    why = pw.TextField(default="")
+    """As a duplicate has it, when they were merged as a pair that was found."""
     undone_at = pw.IntegerField(null=True)
     undone_by = pw.IntegerField(null=True)
 

@@ -13,6 +13,15 @@ from . import steps
 
 def apply() -> None:
     steps.create_missing_tables()
+    steps.add_columns(
+        "duplicate",
+        {
+            "likeness": "INTEGER NOT NULL DEFAULT 0",
+            "met": "INTEGER NOT NULL DEFAULT 0",
+            "later_at": "INTEGER",
+        },
+    )
+    steps.add_columns("record_merge", {"why": "TEXT NOT NULL DEFAULT ''"})
     _rules()
 
 

@@ -40,6 +40,7 @@ BLUEPRINTS = (
     "customers.page_views",
     "customers.privacy_views",
     "automation.views",
+    "loyalty.views",
     "sales.views",
     "reports.views",
     "api.views",

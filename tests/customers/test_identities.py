@@ -117,13 +117,6 @@ def test_two_nicks_at_one_phone_stay_two_customers(api: Api) -> None:
     assert customer_of(api, order(api, "C", {"taobao_nick": "ming", "phone": "13800138000"}))["id"] == second["id"]
 
 
-def test_identities_of_two_customers_in_one_reference_are_a_conflict(api: Api) -> None:
-    make(api, name="a", identities={"member_no": ["1"]})
-    make(api, name="b", identities={"taobao_nick": ["b"]})
-    values = {"number": "A", "customer": {"member_no": "1", "taobao_nick": "b"}}
-    assert "两位不同的客户" in problem(api, "POST", "/forms/order/records", values)["customer"]
-
-
 def test_a_new_identity_twice_in_a_batch_is_one_customer(api: Api) -> None:
     rows = [
         {"number": "A", "customer": {"douyin_id": "u1"}},

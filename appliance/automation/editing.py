@@ -13,7 +13,7 @@ from werkzeug.datastructures import MultiDict
 from ..core.errors import FieldErrors, UserError
 from ..core.i18n import label as i18n_label
 from ..customers import tags
-from ..forms import catalog, hooks
+from ..forms import catalog
 from ..forms.catalog import Form
 from ..forms.fields.base import Field
 from . import actions, rules, tables, targets, timetable, triggers

@@ -213,7 +213,7 @@ class Updated(Trigger):
     def inputs(cls, doc: dict[str, Any], form: Form) -> Any:
         """The fields whose change can set a definition off, and those that are chosen."""
         chosen = doc.get(cls.key)
-        watched = [f for f in form.fields.values() if not f.readonly or f.computed]
+        watched = [f for f in form.fields.values() if not f.readonly or f.computed or hooks.announces(form.key, f.key)]
         return {"watched": watched, "fields": chosen if isinstance(chosen, list) else []}
 
     @classmethod

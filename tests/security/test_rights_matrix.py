@@ -387,3 +387,55 @@ def test_nobody_signed_out_sees_anything(company):
         for url in exits(company, form, frozenset({"bo"})).values():
             asked = api.raw("GET", url.removeprefix("/api/v1")) if url.startswith("/api/v1") else client.get(url)
             assert asked.status_code in (302, 401) and not WORD.findall(asked.text), url
+
+
+def test_an_import_neither_shows_nor_changes_what_is_not_theirs(case):
+    """A file that names everybody's orders: the check, the run and the list of failed rows tell of one's own alone."""
+    from appliance.core import jobs
+
+    made, person, shape = case
+    seen, client = shape.sees[person], made.clients[person]
+    form = catalog.get("order")
+    rows = "".join(f"{word('order', who)},7.00\n" for who in AMOUNTS)
+    file = (io.BytesIO(f"number,discount\n{rows}".encode()), "orders.csv")
+    answer = client.post("/forms/order/import", data={"file": file}, content_type="multipart/form-data")
+    if not seen and answer.status_code in (403, 404):
+        return
+    assert answer.status_code == 303, answer.text
+    page = answer.headers["Location"]
+    client.post(f"{page}/columns", data={"column-0": "number", "column-1": "discount", "next": "1"})
+    texts = [client.get(f"{page}/preview").text]
+    jobs.work()
+    texts.append(client.get(f"{page}/check", htmx=True).text)
+    client.post(f"{page}/options", data={"key": "number", "on_duplicate": "update", "start": "1"})
+    jobs.work()
+    texts += [client.get(f"{page}/{part}", htmx=True).text for part in ("progress", "errors", "undo")]
+    typed = {word("order", who) for who in AMOUNTS}
+    own = typed | {word("customer", who) for who in seen}
+    assert {found for text in texts for found in WORD.findall(text)} <= own
+    discounts = {who: query.get(form, made.records["order", who], SYSTEM).get("discount") for who in AMOUNTS}
+    # What was shared with somebody may be looked at only.
+    editable = set(seen) - ({"bo"} if shape.shared and person != "bo" else set())
+    assert {who for who, value in discounts.items() if value} == editable
+    client.post(f"{page}/undo")
+    jobs.work()
+    assert not any(query.get(form, made.records["order", who], SYSTEM).get("discount") for who in AMOUNTS)
+
+
+def test_a_public_page_shows_nobody_anything_of_the_records(company):
+    """Neither the page, nor a refused answer, nor the answer that fills up a record that is there."""
+    admin = world.client(company.app).use_session(sessions.start(users.by_login("amy").id, "127.0.0.1", "tests"))
+    made = admin.post("/forms/order/public").headers["Location"]
+    shown = ["number", "shop", "remark"]
+    settings = {"title": "登记", "field": shown, "active": "1", **{f"shown-{key}": "1" for key in shown}}
+    assert admin.post(made, data=settings).status_code == 303
+    link = re.search(r"/p/[\w-]+", admin.get(made).text)[0]
+    client = world.client(company.app)
+    before = [query.get(catalog.get("order"), company.records["order", who], SYSTEM).values for who in AMOUNTS]
+    pages = [client.get(f"{link}?number=ZQ&shop=x").text]
+    for who in AMOUNTS:
+        pages.append(client.post(link, data={"number": word("order", who), "shop": "x", "remark": "y"}).text)
+        pages[-1] = pages[-1].replace(word("order", who), "")
+    assert [found for page in pages for found in WORD.findall(page)] == []
+    after = [query.get(catalog.get("order"), company.records["order", who], SYSTEM).values for who in AMOUNTS]
+    assert before == after

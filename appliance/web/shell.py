@@ -43,6 +43,15 @@ class Group:
     label: str
     links: list[Link] = field(default_factory=list)
 
+    @property
+    def folds(self) -> bool:
+        """The settings are many and seldom asked for: one row, until somebody opens them."""
+        return self.key == "settings"
+
+    @property
+    def open(self) -> bool:
+        return any(link.active for link in self.links) or request.cookies.get(f"guke_rail_{self.key}") == "open"
+
 
 class _Macros:
     """``ui.icon("users")`` in every template and block, without an import."""

@@ -267,6 +267,11 @@
       toggle.setAttribute("aria-expanded", !slim);
       store("guke.rail", slim ? "slim" : "wide");
     });
+    rail.querySelectorAll("details").forEach(function (fold) {
+      fold.addEventListener("toggle", function () {
+        document.cookie = fold.id.replace("-", "_").replace(/^/, "guke_") + "=" + (fold.open ? "open" : "") + ";path=/;max-age=31536000;samesite=lax";
+      });
+    });
     more.addEventListener("click", function () { moreRail(!root.classList.contains("rail-open")); });
     document.getElementById("rail-shade").addEventListener("click", function () { moreRail(false); });
   }

@@ -116,6 +116,7 @@ PARTS = (
     "reports.builtin",
     "reports.uses",
     "reports.owning",
+    "channels.webhook_in",
     "api.limits",
     "ops.backup",
 )

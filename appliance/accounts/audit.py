@@ -96,6 +96,7 @@ ACTIONS = {
     "connection.deleted": _l("删除连接"),
     "connection.restored": _l("恢复连接"),
     "connection.tested": _l("测试连接"),
+    "connection.mapped": _l("修改推送的对应关系"),
     "event_type.saved": _l("保存互动类型"),
     "event_type.deleted": _l("删除互动类型"),
     "event_type.restored": _l("恢复互动类型"),

@@ -49,6 +49,14 @@ def note(connection: Connection, *, ok: bool, error: str | None = None, refused:
                 )
 
 
+def turned_away(connection: Connection, why: str) -> None:
+    """Somebody called us and was not let in: shown beside the connection, no fault of its own."""
+    with write():
+        ConnectionRow.update(last_error=why[:500], last_error_at=clock.now()).where(
+            ConnectionRow.id == connection.id
+        ).execute()
+
+
 def _count(connection_id: int, ok: bool) -> None:
     day = clock.today(settings.tz()).isoformat()
     field = ConnectionUse.ok if ok else ConnectionUse.failed

@@ -43,6 +43,7 @@ BLUEPRINTS = (
     "loyalty.views",
     "sales.views",
     "reports.views",
+    "channels.views",
     "api.views",
     "web.views",
     "web.settings",

@@ -1,0 +1,1 @@
+"""What comes in from outside systems: calls of theirs that become records."""

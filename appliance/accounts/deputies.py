@@ -91,6 +91,11 @@ def of_person(actor: Actor) -> list[Standing]:
     return [one for one in _standing() if one.user_id == actor.id]
 
 
+def absent() -> set[int]:
+    """The people who are away now: somebody stands in for them."""
+    return {one.user_id for one in _standing()}
+
+
 @notices.stand_ins
 def told_instead(user_id: int) -> list[tuple[int, str]]:
     """Who is told what ``user_id`` is told, with the name of whom they stand in for."""

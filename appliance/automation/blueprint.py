@@ -10,7 +10,8 @@ from flask_babel import lazy_gettext as _l
 from ..accounts import people
 from ..core import nav
 from ..customers import tags
-from . import editing, timetable
+from . import editing, timetable, value_inputs
+from .actions import values
 
 bp = Blueprint("automation", __name__, url_prefix="/automation")
 
@@ -31,6 +32,8 @@ def words_of_partials() -> dict[str, Any]:
         "staff": _staff,
         "person_name": people.name,
         "input_of": editing.input_of,
+        "value_input": value_inputs.value_input,
+        "modes_of": values.modes_of,
         "people": people.active(),
     }
 

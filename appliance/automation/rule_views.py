@@ -12,7 +12,7 @@ from ..accounts.guards import requires_room
 from ..core import http
 from ..core.errors import NotFound, UserError
 from ..forms import catalog, query
-from . import actions, editing, log, preview
+from . import actions, editing, log, preview, value_inputs
 from . import rules as verbs
 from .blueprint import bp
 from .editing import Card, RuleEditor
@@ -113,10 +113,11 @@ def rules_action() -> str:
 @bp.get("/rules/action/field")
 @requires_room("rules")
 def rules_action_field() -> str:
-    """The input of a field that was chosen in the action "set"."""
+    """The input of a field that was chosen in an action that writes; ``of``: the form that the rule is about."""
     form = catalog.get(request.args.get("form", "customer"))
     slot, key = request.args.get("slot", ""), request.args.get("key", "")
-    one = editing.input_of(form, key, f"{slot}.value.{key}", None)
+    source = catalog.get(request.args.get("of") or form.key)
+    one = value_inputs.value_input(form, key, f"{slot}.value.{key}", None, source)
     if one is None:
         raise NotFound()
     return render_template("automation/_set_field.html", one=one, slot=slot)

@@ -429,7 +429,9 @@ def of_form(values: Any, prefix: str, fields: Sequence[Field]) -> dict[str, Any]
     for f in fields:
         mode, raw = values.get(f"{prefix}{f.key}~mode", "value"), given.get(f.key) or None
         if mode == "now":
-            out[f.key] = {"now": True} | ({"plus": span} if (span := span_of_form(values, f"{prefix}{f.key}~plus")) else {})
+            out[f.key] = {"now": True} | (
+                {"plus": span} if (span := span_of_form(values, f"{prefix}{f.key}~plus")) else {}
+            )
         elif mode == "field":
             out[f.key] = {"field": values.get(f"{prefix}{f.key}~field", "")}
         elif mode == "add" and f.type in NUMBERS:

@@ -94,6 +94,7 @@ PARTS = (
     "messaging.senders",
     "messaging.sending",
     "messaging.undoing",
+    "automation.actions.making",
     "automation.running",
     "automation.dates",
     "automation.holding",

@@ -203,7 +203,22 @@ class RuleDone(Model):
         primary_key = pw.CompositeKey("rule_id", "period", "record_id")
 
 
+class Made(Model):
+    """A record that an action made for another one, by the name of the effect: doing it twice is doing it once."""
+
+    key = pw.TextField(primary_key=True)
+    form_id = pw.IntegerField()
+    record_id = pw.IntegerField()
+    at = pw.IntegerField(index=True)
+    cause_kind = pw.TextField()
+    cause_id = pw.IntegerField(null=True)
+
+    class Meta:
+        table_name = "rule_made"
+        indexes = ((("cause_kind", "cause_id"), False),)
+
+
 TABLES = [
     RuleRow, DecisionTableRow, DefinitionVersion, Listener, StreamCursor, DefinitionsVersion, RuleRun, RunRecord, Held,
-    RuleDone,
+    RuleDone, Made,
 ]  # fmt: skip

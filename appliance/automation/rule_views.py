@@ -8,7 +8,7 @@ from flask import render_template, request, url_for
 from flask_babel import gettext as _
 
 from ..accounts.actor import current_actor
-from ..accounts.guards import requires_room
+from ..accounts.guards import requires, requires_room
 from ..core import http
 from ..core.errors import NotFound, UserError
 from ..forms import catalog, query
@@ -106,17 +106,30 @@ def rules_action() -> str:
     cls = actions.ACTIONS.get(request.args.get("action", ""))
     if cls is None or not cls.suits(form):
         raise NotFound()
-    card = Card(editing.new_slot(), cls({"action": cls.name}, form))
+    card = Card(editing.new_slot(), cls(cls.blank(form, request.args), form))
     return render_template("automation/_action.html", card=card, form=form)
 
 
-@bp.get("/rules/action/field")
-@requires_room("rules")
-def rules_action_field() -> str:
-    """The input of a field that was chosen in an action that writes; ``of``: the form that the rule is about."""
-    form = catalog.get(request.args.get("form", "customer"))
+@bp.get("/forms/<form_key>/action")
+@requires("see")
+def action_inputs(form_key: str) -> str:
+    """The inputs of an action anew, after something was chosen on which the others depend (``target``)."""
+    form = catalog.get(form_key)
+    cls = actions.ACTIONS.get(request.args.get("action", ""))
+    if cls is None or not cls.suits(form):
+        raise NotFound()
+    slot = request.args.get("slot", "")
+    asked = {"target": request.args.get(f"{slot}.target") or request.args.get(f"{slot}.form", "")}
+    return render_template(cls.template, action=cls(cls.blank(form, asked), form), slot=slot, form=form)
+
+
+@bp.get("/forms/<form_key>/action/field")
+@requires("see")
+def rules_action_field(form_key: str) -> str:
+    """The input of a field that was chosen in an action that writes, of the form itself or of another ``form``."""
+    form = catalog.get(request.args.get("form") or form_key)
     slot, key = request.args.get("slot", ""), request.args.get("key", "")
-    source = catalog.get(request.args.get("of") or form.key)
+    source = catalog.get(form_key)
     one = value_inputs.value_input(form, key, f"{slot}.value.{key}", None, source)
     if one is None:
         raise NotFound()

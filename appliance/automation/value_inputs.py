@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from flask_babel import gettext as _
+
 from ..forms.catalog import Form
-from ..forms.fields.base import Field
 from . import editing
 from .actions import values
 from .actions.values import Copied, FromNow, SpanInput
@@ -19,7 +20,7 @@ class ValueInput(Input):
 
     mode: str = "value"
     span: SpanInput = field(default_factory=SpanInput)
-    copies: list[Field] = field(default_factory=list)
+    copies: list[tuple[str, str]] = field(default_factory=list)
     copied: str = ""
 
 
@@ -31,7 +32,9 @@ def value_input(form: Form, key: str, name: str, raw: Any, source: Form) -> Valu
     value = values.read(f, raw, source)
     plain = editing.input_of(form, key, name, values.plain_of(value))
     assert plain is not None
-    copies = [other for other in source.columns.values() if values.fits(other, f) and other is not f]
+    copies = [(other.key, other.label) for other in source.columns.values() if values.fits(other, f) and other is not f]
+    if f.type == "relation" and f.options.get("form") == source.key:
+        copies.insert(0, ("id", _("这条%(form)s", form=source.one)))
     return ValueInput(
         f, name, plain.value, "", plain.title, plain.stored, values.mode_of(value),
         SpanInput.of(value.plus if isinstance(value, FromNow) else None), copies,

@@ -9,9 +9,12 @@ from flask_babel import gettext as _
 from ...forms.catalog import Form
 from .assign import Assign
 from .base import Action, ActionError, Effect, Work
+from .create_record import CreateRecord
+from .create_task import CreateTask
 from .send import Send
 from .set import Set
 from .tag import AddTag, RemoveTag
+from .update_related import UpdateRelated
 
 ACTIONS: dict[str, type[Action]] = {}
 
@@ -24,7 +27,7 @@ def register(cls: type[Action]) -> type[Action]:
     return cls
 
 
-for _cls in (Set, AddTag, RemoveTag, Assign, Send):
+for _cls in (Set, AddTag, RemoveTag, Assign, CreateTask, CreateRecord, UpdateRelated, Send):
     register(_cls)
 
 

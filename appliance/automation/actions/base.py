@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -86,6 +86,11 @@ class Action:
     def suits(cls, form: Form) -> bool:
         """Whether the action makes sense for records of the form."""
         return True
+
+    @classmethod
+    def blank(cls, form: Form, asked: Mapping[str, str]) -> dict[str, Any]:
+        """The document of a new card. ``asked``: what was chosen in it so far (``target``)."""
+        return {"action": cls.name}
 
     @classmethod
     def of_form(cls, values: Any, slot: str, form: Form) -> dict[str, Any]:

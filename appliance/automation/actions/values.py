@@ -3,6 +3,7 @@ added to or taken from several, or a text with variables. One class a kind; :fun
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -166,7 +167,7 @@ class Copied(Value):
         if other is None or not other.column:
             name = str(self.raw.get("field"))[:40]
             raise FieldError(_("「%(form)s」没有字段「%(key)s」。", form=self.source.label, key=name))
-        if not fits(other, self.field):
+        if not fits(other, self.field) or (other.key == "id" and self.field.options.get("form") != self.source.key):
             said = {"from": other.label, "to": self.field.label}
             raise FieldError(_("「%(from)s」的值放不进「%(to)s」，它们不是同一种字段。", **said))
 
@@ -180,11 +181,13 @@ class Copied(Value):
 
     def shown(self) -> str:
         other = self.other
-        return other.label if other else str(self.raw.get("field"))
+        if other is not None and other.key == "id":
+            return _("这条%(form)s", form=self.source.one)
+        return _("它的%(field)s", field=other.label) if other else str(self.raw.get("field"))
 
     def words(self) -> str:
         said = {"field": self.field.label, "other": self.shown()}
-        return _("把「%(field)s」改为「%(other)s」的值", **said)
+        return _("把「%(field)s」改为%(other)s", **said)
 
     def pending(self, column: Any, now: int) -> Any:
         return None
@@ -364,8 +367,6 @@ def after(now: int, span: Mapping[str, Any]) -> int:
 
 def _working_days(now: int, days: int) -> int:
     """The same time of day so many working days later."""
-    import datetime as dt
-
     tz = settings.tz()
     moment = clock.local(now, tz)
     date = moment.date()

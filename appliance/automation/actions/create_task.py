@@ -98,7 +98,11 @@ class CreateTask(Action):
     def _rows(self, ids: list[int], chosen: dict[int, int], work: Work) -> dict[int, dict[str, Any]]:
         task, tz = catalog.get(TASK), settings.tz()
         titles = texts.render_many(self.doc["title"], work.form, ids, work.origin, work.actor)
-        contents = texts.render_many(self.doc["content"], work.form, ids, work.origin, work.actor) if self.doc.get("content") else {}
+        contents = (
+            texts.render_many(self.doc["content"], work.form, ids, work.origin, work.actor)
+            if self.doc.get("content")
+            else {}
+        )
         due = clock.iso(values.after(work.now, self.doc["due"]), tz) if self.doc.get("due") else None
         links = self._links(ids, work, task)
         rows: dict[int, dict[str, Any]] = {}
@@ -121,7 +125,11 @@ class CreateTask(Action):
                 for i in ids:
                     out[i][key] = i
                 continue
-            names = [k for k, other in form.columns.items() if other.type == "relation" and other.options.get("form") == target]
+            names = [
+                k
+                for k, other in form.columns.items()
+                if other.type == "relation" and other.options.get("form") == target
+            ]
             if not names:
                 continue
             name = key if key in names else names[0]

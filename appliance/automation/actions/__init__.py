@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from ...forms.catalog import Form
 from .assign import Assign
 from .base import Action, ActionError, Effect, Work
+from .call_webhook import CallWebhook
 from .create_record import CreateRecord
 from .create_task import CreateTask
 from .send import Send
@@ -27,7 +28,7 @@ def register(cls: type[Action]) -> type[Action]:
     return cls
 
 
-for _cls in (Set, AddTag, RemoveTag, Assign, CreateTask, CreateRecord, UpdateRelated, Send):
+for _cls in (Set, AddTag, RemoveTag, Assign, CreateTask, CreateRecord, UpdateRelated, Send, CallWebhook):
     register(_cls)
 
 

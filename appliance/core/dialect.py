@@ -148,7 +148,10 @@ def json_pair(old: Any, new: Any) -> Node:
 
 def dumps(value: Any) -> str:
     """JSON as it is stored: Chinese unescaped (SQLite's JSON functions do not match escapes)."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _encode(value)
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class JSONField(peewee.TextField):

@@ -52,18 +52,18 @@ def owners(keys: Iterable[Key]) -> dict[Key, int]:
         wanted[kind].append(value)
     found: dict[Key, int] = {}
     for kind, values in wanted.items():
-        rows = (
-            Identity.select(Identity.value, Identity.scope, Identity.customer_id)
-            .where(Identity.kind == kind, dialect.among(Identity.value, values), Identity.active == True)  # noqa: E712
-            .tuples()
-        )
-        for value, scope, customer_id in rows.execute():
+        for value, scope, customer_id in _owners.execute(kind, dialect.dumps(values)):
             key = Key(kind, value, scope)
             if key in asked:
                 found[key] = customer_id
     return found
 
 
+_owners = Statement(
+    Identity.select(Identity.value, Identity.scope, Identity.customer_id).where(
+        Identity.kind == PARAM, dialect.any_of(Identity.value, PARAM), Identity.active == True  # noqa: E712
+    )
+)  # fmt: skip
 _holders = Statement(
     Identity.select(Identity.value, Identity.customer_id).where(
         Identity.kind == PARAM, Identity.scope == "", dialect.any_of(Identity.value, PARAM), Identity.active == True  # noqa: E712
@@ -125,10 +125,15 @@ def seen(keys: Iterable[Key]) -> None:
         values[key.kind, key.scope].append(key.value)
     now = clock.now()
     for (kind, scope), group in values.items():
-        Identity.update(last_seen_at=now).where(
-            Identity.kind == kind, Identity.scope == scope, dialect.among(Identity.value, group),
-            Identity.active == True, Identity.last_seen_at < now - clock.DAY,  # noqa: E712
-        ).execute()  # fmt: skip
+        _seen.execute(now, kind, scope, dialect.dumps(group), now - clock.DAY)
+
+
+_seen = Statement(
+    Identity.update(last_seen_at=PARAM).where(
+        Identity.kind == PARAM, Identity.scope == PARAM, dialect.any_of(Identity.value, PARAM),
+        Identity.active == True, Identity.last_seen_at < PARAM,  # noqa: E712
+    )
+)  # fmt: skip
 
 
 def set_active(ids: list[int], active: bool) -> None:

@@ -8,10 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-from . import figures, forms, make
+from . import events, figures, forms, make
 from .figure import MEASURES, Figure, Place, table
 
-del figures, forms  # imported for their registrations
+del events, figures, forms  # imported for their registrations
 
 
 def main() -> int:

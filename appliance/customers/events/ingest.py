@@ -22,7 +22,7 @@ from ...core.errors import Forbidden
 from ...forms import catalog
 from ...forms.hooks import Cause, Draft
 from ...forms.parsing import parse_datetime
-from .. import resolver
+from .. import identities, resolver
 from . import figures, hooks, kinds, sessions
 from .models import Event, EventMove
 
@@ -334,18 +334,46 @@ def _in_sessions(rows: list[Row], result: Result) -> list[Row]:
 
 def _of_customers(rows: list[Row], actor: Actor, cause: Cause, result: Result) -> list[Row]:
     """Those whose customer was found or made."""
-    references = [row.customer for row in rows]
+    others = _known_by_one(rows) if actor is SYSTEM or actor.is_admin else rows
+    if not others:
+        return rows
+    references = [row.customer for row in others]
     # A customer who is made was first seen at the earliest of their events.
-    columns: dict[str, list[Any]] = {"customer": references, "first_seen_at": [row.at for row in rows]}
-    draft = Draft(catalog.get("customer"), "create", len(rows), columns, actor, cause)
+    columns: dict[str, list[Any]] = {"customer": references, "first_seen_at": [row.at for row in others]}
+    draft = Draft(catalog.get("customer"), "create", len(others), columns, actor, cause)
     ids, errors = resolver.resolve(references, draft)
-    good = []
-    for i, row in enumerate(rows):
-        customer_id = ids[i]
-        if customer_id is None:
+    for i, row in enumerate(others):
+        row.customer_id = ids[i] or 0
+        if not row.customer_id:
             result.failed[row.place] = errors.get(i) or _("没有找到这位客户。")
-            # A later copy of the same event may do better.
-            continue
-        row.customer_id = customer_id
-        good.append(row)
-    return good
+    return [row for row in rows if row.customer_id]
+
+
+def _known_by_one(rows: list[Row]) -> list[Row]:
+    """Gives customers to the rows that name one by a single identity which somebody holds: what almost every event of a
+    platform does. Returns the other rows, which need the whole of ``resolver``."""
+    known = identities.kinds()
+    asked: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    others: list[Row] = []
+    for row in rows:
+        kind, value = next(iter(row.customer.items()))
+        if len(row.customer) == 1 and kind in known:
+            try:
+                asked[kind][known[kind].parse(value)].append(row)
+                continue
+            except ValueError:
+                pass
+        others.append(row)
+    met: list[identities.Key] = []
+    for kind, values in asked.items():
+        held = identities.holders(kind, list(values))
+        for value, named in values.items():
+            owner = held.get(value)
+            if owner is None:
+                others += named
+                continue
+            met.append(identities.Key(kind, value))
+            for row in named:
+                row.customer_id = owner
+    identities.seen(met)
+    return others

@@ -20,6 +20,7 @@ from ..automation import rules, tables
 from ..core import clock, jobs, settings
 from ..core.db import read
 from ..core.errors import UserError
+from ..customers.events import ingest
 from ..forms import catalog, query, records
 from ..forms.hooks import Cause
 from ..sales import sample
@@ -62,6 +63,20 @@ SEASON = {1: 0.9, 2: 0.6, 3: 1.0, 4: 0.9, 5: 1.0, 6: 1.8, 7: 0.8, 8: 0.9, 9: 1.0
 """How a month compares with an ordinary one: 618 and 双 11, and the quiet weeks around the spring festival."""
 HOURS = (2, 1, 1, 1, 1, 1, 2, 3, 5, 7, 8, 8, 9, 8, 7, 7, 7, 8, 11, 18, 26, 24, 14, 6)
 """When people order: most of them while the evening's live show is on."""
+
+
+LIVE_DAYS = 60
+_LIVE = ("新品首发专场", "护肤福利夜", "老粉宠粉场", "彩妆上新", "周末囤货场")
+HOSTS = ("小满", "阿梨", "知夏")
+COMMENTS = (
+    "敏感肌能用吗",
+    "有没有小样",
+    "已拍，坐等发货",
+    "主播试一下色",
+    "和上次的有什么区别",
+    "孕妇可以用吗",
+    "求链接",
+)
 
 
 @dataclass(frozen=True)
@@ -120,6 +135,7 @@ class _Shop:
         for item in self.items:
             item["order"] = order_ids[item["order"]]
         self._write("order_item", self.items)
+        self._go_live([c for c, person in zip(ids, people, strict=True) if person["channel"] == "douyin"], products)
         sample.fill(random.Random(618), ids, self._write)
         return Loaded(len(ids), len(products), len(order_ids), len(self.items))
 
@@ -131,6 +147,51 @@ class _Shop:
                 raise RuntimeError(f"sample {form_key}: {next(iter(written.errors.values()))}")
             ids += [i for i in written.ids if i is not None]
         return ids
+
+    def _go_live(self, viewers: list[int], products: list[int]) -> None:
+        """An evening's live show every third day, and what its viewers did there; the orders of the hour find it themselves."""
+        tz = settings.tz()
+        days = [self.today - dt.timedelta(days=n) for n in range(1, LIVE_DAYS, 3)]
+        shows = [
+            {
+                "title": _LIVE[n % len(_LIVE)], "host": self.chance.choice(HOSTS), "channel": "douyin", "shop": SHOPS["douyin"],
+                "starts_at": clock.iso(clock.start_of(day, tz) + 19 * 3600, tz),
+                "ends_at": clock.iso(clock.start_of(day, tz) + 23 * 3600, tz), "external_id": f"demo-live-{day:%Y%m%d}",
+                "spend": self.chance.randrange(3, 12) * 100, "goods": self.chance.sample(products, 6),
+            }
+            for n, day in enumerate(days)
+        ]  # fmt: skip
+        self._write("live_session", shows)
+        fans = self.chance.choices(viewers, [self.chance.paretovariate(0.8) for _each in viewers], k=len(viewers) * 6)
+        told = [event for who in fans for event in self._watching(who, clock.start_of(self.chance.choice(days), tz))]
+        for start in range(0, len(told), BATCH):
+            result = ingest.ingest(told[start : start + BATCH], SYSTEM, CAUSE)
+            if result.failed:
+                raise RuntimeError(f"sample events: {next(iter(result.failed.values()))}")
+
+    def _watching(self, customer: int, day: int) -> Iterator[dict[str, Any]]:
+        """One viewer's evening: they come, stay a while, and some do more than look."""
+        came = day + 19 * 3600 + self.chance.randrange(3 * 3600)
+        stayed = int(self.chance.expovariate(1 / 600)) + 5
+        one: dict[str, Any] = {"customer": customer, "channel": "douyin", "connection": "demo"}
+        yield one | {"type": "watch", "at": came, "seconds": min(stayed, 3600)}
+        for kind, share, most in (
+            ("like", 0.4, 60),
+            ("comment", 0.25, 1),
+            ("add_to_cart", 0.15, 1),
+            ("share", 0.05, 1),
+            ("gift", 0.04, 3),
+        ):
+            if self.chance.random() < share:
+                props: dict[str, Any] = {}
+                if kind == "comment":
+                    props = {"text": self.chance.choice(COMMENTS)}
+                elif kind == "add_to_cart":
+                    props = {"product": self.chance.choice(PRODUCTS["护肤"])[0]}
+                elif kind == "gift":
+                    props = {"value": self.chance.choice((1, 9.9, 52))}
+                at = came + self.chance.randrange(min(stayed, 3600))
+                yield one | {"type": kind, "at": at, "times": self.chance.randint(1, most), "props": props}
 
     def _products(self) -> Iterator[dict[str, Any]]:
         for number, (category, (name, price)) in enumerate(

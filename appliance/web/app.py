@@ -37,6 +37,7 @@ BLUEPRINTS = (
     "forms.retention_views",
     "forms.watermark",
     "customers.views",
+    "customers.events.views",
     "customers.page_views",
     "customers.privacy_views",
     "automation.views",

@@ -159,7 +159,7 @@ def _add(first: int, last: int) -> None:
     )
     fresh = Case(None, [(~fn.EXISTS(before), e.customer_id)], None)
     sums = (
-        e.select(e.live_session_id.alias("id"), fn.COUNT(fresh.distinct()).alias("viewers"), *_event_sums(e))
+        e.select(e.live_session_id.alias("id"), fn.COUNT(fresh.distinct()).alias("viewers"), *event_sums(e))
         .where(e.id.between(first, last), e.live_session_id.is_null(False))
         .group_by(e.live_session_id)
         .alias("sums")
@@ -171,7 +171,8 @@ def _add(first: int, last: int) -> None:
     records.write_derived(form, added, form.col("id") == peewee.Column(sums, "id"), sums)
 
 
-def _event_sums(e: Any) -> list[Any]:
+def event_sums(e: Any) -> list[Any]:
+    """``watch_seconds`` and ``interactions`` of a group of events."""
     watch, interaction = kinds.counted_as(kinds.WATCH), kinds.counted_as(kinds.INTERACTION)
     seconds = Case(None, [(e.type.in_(watch), fn.COALESCE(e.seconds, 0))], 0)
     counted = Case(None, [(e.type.in_(interaction), e.times)], 0)
@@ -190,7 +191,7 @@ def recompute(which: Any) -> int:
     s, e, o = form.table.alias("s"), Event.alias("e"), order.table.alias("o")
     sid = form.col("id", s)
     seen = (
-        e.select(e.live_session_id.alias("id"), fn.COUNT(e.customer_id.distinct()).alias("viewers"), *_event_sums(e))
+        e.select(e.live_session_id.alias("id"), fn.COUNT(e.customer_id.distinct()).alias("viewers"), *event_sums(e))
         .where(which(e.live_session_id))
         .group_by(e.live_session_id)
         .alias("seen")

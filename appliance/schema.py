@@ -114,6 +114,7 @@ PARTS = (
     "sales.reminders",
     "sales.follow_ups",
     "sales.returning",
+    "sales.joining",
     "reports.builtin",
     "reports.uses",
     "reports.owning",

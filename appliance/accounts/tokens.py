@@ -35,7 +35,7 @@ READING = frozenset({"see", "export"})
 WRITING = frozenset(VERBS) - {"design", "purge"}
 
 _FORM = re.compile(r"form:([a-z][a-z0-9_]*)")
-_RECORDS = re.compile(r"/api/v1/(forms/[^/]+/(records|query|merges)|files|events)([/:].*)?")
+_RECORDS = re.compile(r"/api/v1/(forms/[^/]+/(records|query|merges)|files|events|tasks|pool/[^/:]+|leads)([/:].*)?")
 _ASKING = re.compile(r"/api/v1/forms/[^/]+/(query|records:(count|aggregate))")
 _DEFINITIONS = re.compile(r"/api/v1/forms(/[^/]+(/fields([/:].*)?)?)?")
 _ABOUT = ("/api/v1/me", "/api/v1/openapi.json")

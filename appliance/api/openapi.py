@@ -81,7 +81,7 @@ def _id_parameter() -> Doc:
 
 def document(actor: Actor) -> Doc:
     """The description of the API for ``actor``: forms and fields that may not be seen are not in it."""
-    from . import openapi_access, openapi_connections, openapi_events, openapi_loyalty
+    from . import openapi_access, openapi_connections, openapi_events, openapi_loyalty, openapi_tasks
 
     forms = [form for form in catalog.all() if permissions.can(actor, "see", form.key)]
     schemas = _common_schemas()
@@ -90,6 +90,7 @@ def document(actor: Actor) -> Doc:
     paths |= openapi_connections.paths(actor)
     paths |= openapi_events.paths(actor)
     paths |= openapi_loyalty.paths(actor)
+    paths |= openapi_tasks.paths(actor)
     for form in forms:
         schemas |= _form_schemas(form, actor)
         paths |= _form_paths(form) | _reveal_paths(form, actor) | _share_paths(form, actor)

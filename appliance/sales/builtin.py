@@ -99,7 +99,7 @@ TASK: FormDoc = {
         "hidden": ["form", "record"],
     },
     "fields": [
-        _field("title", "text", "任务", "Task", required=True),
+        _field("title", "text", "任务", "Task", required=True, personal=True),
         _field("assignee", "owner", "负责人", "Assigned to", indexed=True),
         _field("due_at", "datetime", "截止时间", "Due", indexed=True),
         _field("remind_at", "datetime", "提醒时间", "Remind at"),

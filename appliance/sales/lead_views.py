@@ -52,9 +52,9 @@ def follow_up_action(record: Record, actor: Actor) -> list[panels.Action]:
     return [panels.Action(_("跟进"), address, "message-2", "dialog")]
 
 
-for _key in follow_ups.ABOUT:
-    panels.actions(_key)(follow_up_action)
-    panels.panel(_key, "follow_up", _l("跟进"), place="side", order=5, shows=_may_follow_up)(follow_up_panel)
+# A customer's page has a box of its own (``customers.page_views``).
+panels.actions("lead")(follow_up_action)
+panels.panel("lead", "follow_up", _l("跟进"), place="side", order=5, shows=_may_follow_up)(follow_up_panel)
 
 
 def _record(form_key: str, record_id: int) -> Record:

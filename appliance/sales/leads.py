@@ -18,7 +18,6 @@ from ..customers.kinds import CONTACTS
 from ..forms import catalog, conditions, history, query, records
 from ..forms.hooks import Cause
 from ..forms.query import Query, Record
-from . import ownership
 
 CONVERT = "convert"
 history.KINDS[CONVERT] = _l("转客户")
@@ -78,8 +77,7 @@ def convert(lead_id: int, actor: Actor, into: int | str | None = None) -> int:
         customer_id = _customer(lead, into, actor)
         cause = Cause(CONVERT, lead_id)
         everywhere = conditions.seeing_all(actor)
-        with ownership.doing("converted"):
-            records.update(form, lead_id, {"customer": customer_id, "stage": "converted"}, everywhere, cause=cause)
+        records.update(form, lead_id, {"customer": customer_id, "stage": "converted"}, everywhere, cause=cause)
         records.write_derived(form, {"converted_at": clock.now()}, form.col("id") == lead_id)
         for key in ("follow_up", "task"):
             other = catalog.get(key)

@@ -32,6 +32,7 @@ HOW = {
     "assigned": _l("分配"),
     "imported": _l("导入"),
     "handed_over": _l("交接"),
+    "merged": _l("合并"),
     "before": _l("原有"),
 }
 """How somebody came to own it."""
@@ -41,11 +42,10 @@ ENDED = HOW | {
     "expired": _l("超时退回公海"),
     "taken": _l("取消负责人"),
     "deleted": _l("记录已删除"),
-    "converted": _l("已转客户"),
 }
 """How that ended."""
 
-_BY_CAUSE = {"import": "imported", "handover": "handed_over"}
+_BY_CAUSE = {"import": "imported", "handover": "handed_over", "merge": "merged"}
 
 BATCH = 2_000
 
@@ -89,6 +89,16 @@ def _written(batch: Batch) -> None:
 
 for _form_key in terms.FORMS:
     after_write(_form_key)(_written)
+
+
+@after_write("lead")
+def reopened(batch: Batch) -> None:
+    """A lead that was closed and is worked on again has its clock back."""
+    if batch.action == "update" and "stage" in batch.fields:
+        ids = [i for i, row in batch.before.items() if row["stage"] in builtin.CLOSED_STAGES]
+        if ids:
+            Ownership.update(next_at=clock.now()).where(_held(batch.form, ids)).execute()
+            ask([clock.now()])
 
 
 def _owners(form: Form, ids: Collection[int]) -> dict[int, int]:

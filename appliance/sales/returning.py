@@ -95,10 +95,15 @@ def _do(form: Form, spans: list[Any], done: dict[str, int]) -> None:
 def _judge(form: Form, spans: list[Any]) -> Verdict:
     verdict, now = Verdict(), clock.now()
     book = terms.book(form.key)
-    exempt = _exempt(form, [s.record_id for s in spans], book.company)
+    ids = [s.record_id for s in spans]
+    closed, exempt = _closed(form, ids), _meeting(form, ids, book.company.exempt)
     for span in spans:
         own = book.of_user(span.owner_id)
         moments = []
+        if span.record_id in closed:
+            # ``ownership.reopened`` sets the clock again.
+            verdict.later[span.id] = None
+            continue
         if span.record_id in exempt:
             # Whether it still is may change without anybody telling us.
             verdict.later[span.id] = now + clock.DAY if own.first_look is not None else None
@@ -133,14 +138,15 @@ def _towards(back_at: int, span: Any, own: terms.Terms, now: int, verdict: Verdi
     return []
 
 
-def _exempt(form: Form, ids: list[int], company: terms.Terms) -> set[int]:
-    """Those that never go back: leads that are closed, and what the company says."""
-    tests: list[dict[str, Any]] = [company.exempt] if company.exempt else []
-    if form.key == "lead":
-        tests.append({"field": "stage", "op": "in", "value": list(CLOSED_STAGES)})
-    if not tests:
+def _closed(form: Form, ids: list[int]) -> set[int]:
+    """The leads on which nobody works any more."""
+    if form.key != "lead":
         return set()
-    return {r.id for r in Query(form, SYSTEM).where({"any": tests}).get_many(ids, [])}
+    return _meeting(form, ids, {"field": "stage", "op": "in", "value": list(CLOSED_STAGES)})
+
+
+def _meeting(form: Form, ids: list[int], condition: dict[str, Any]) -> set[int]:
+    return {r.id for r in Query(form, SYSTEM).where(condition).get_many(ids, [])} if condition else set()
 
 
 def _set_clocks(later: dict[int, int | None]) -> None:

@@ -23,6 +23,8 @@ from ..core.db import write
 from ..forms import catalog, query
 from ..forms.catalog import Form
 from ..forms.query import Query
+from ..messaging import outbox
+from ..messaging.models import Message
 from . import ownership, pool, telling, terms
 from .builtin import CLOSED_STAGES
 from .models import Ownership
@@ -95,6 +97,8 @@ def _do(form: Form, spans: list[Any], done: dict[str, int]) -> None:
 def _judge(form: Form, spans: list[Any]) -> Verdict:
     verdict, now = Verdict(), clock.now()
     book = terms.book(form.key)
+    if form.key == "customer" and "message" in book.company.counts:
+        _heed_messages(spans)
     ids = [s.record_id for s in spans]
     closed, exempt = _closed(form, ids), _meeting(form, ids, book.company.exempt)
     for span in spans:
@@ -119,6 +123,20 @@ def _judge(form: Form, spans: list[Any]) -> Verdict:
             moments += _towards(back_at, span, own, now, verdict)
         verdict.later[span.id] = min(moments) if moments else None
     return verdict
+
+
+def _heed_messages(spans: list[Any]) -> None:
+    """What colleagues wrote to these customers since is a follow-up too: asked when a clock strikes, not told each time."""
+    sent = Message.select(Message.customer_id, fn.MAX(Message.ended_at)).where(
+        dialect.among(Message.customer_id, [span.record_id for span in spans]), Message.state == outbox.DELIVERED,
+        Message.actor_id.is_null(False), Message.purpose != outbox.MARKETING,
+    )  # fmt: skip
+    moments = {record_id: at for record_id, at in sent.group_by(Message.customer_id).tuples() if at is not None}
+    for span in spans:
+        at = moments.get(span.record_id, 0)
+        if at > span.touched_at:
+            span.touched_at, span.warned_at, span.told_at = at, None, None
+            Ownership.update(touched_at=at, warned_at=None, told_at=None).where(Ownership.id == span.id).execute()
 
 
 def _towards(back_at: int, span: Any, own: terms.Terms, now: int, verdict: Verdict) -> list[int]:

@@ -7,12 +7,22 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
-from ..accounts import notices
-from ..core import clock, settings
+from ..accounts import notices, users
+from ..accounts.actor import SYSTEM
+from ..core import clock, i18n, settings
 from ..core.db import PARAM, Statement, read, write
-from ..core.errors import FieldErrors
+from ..core.errors import FieldErrors, UserError
+from ..forms import history
+from ..forms.hooks import Cause
+from ..messaging import outbox
+from ..messaging.senders import SENDERS, Sender, Target
 from .models import ReminderChoice
+
+BELL = "in_app"
+CAUSE = Cause("reminder")
+history.KINDS[CAUSE.kind] = _l("提醒")
 
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 EARLY = (0, 5, 15, 30, 60, 120, 1440)
@@ -77,13 +87,40 @@ def save(user_id: int, early: int | None, via: list[str], digest: str) -> None:
 
 def ways() -> list[tuple[str, str]]:
     """The ways besides the bell by which colleagues can be reached in this company now: name and label."""
-    return []
+    return [(name, str(sender.label)) for name, sender in SENDERS.items() if name != BELL and _open(sender)]
+
+
+def _open(sender: Sender) -> bool:
+    """Whether the way goes to colleagues and has a connection to go through."""
+    if "user" not in sender.reaches:
+        return False
+    try:
+        sender.connection_for(Target.user(0))
+    except UserError:
+        return False
+    return True
 
 
 def tell(user_id: int, kind: str, text: Any, link: str, key: str) -> None:
     """Tells one person, in their language. ``text``: words, or ``fn(actor)`` that makes them (``None``: nothing to say);
     ``key``: says the same thing only once by ways that leave the house. Only inside ``write()``."""
     notices.tell([user_id], kind, text, link)
+    via, actor = choice(user_id).via, users.actor_of(user_id)
+    if not via or actor is None:
+        return
+    with i18n.speaking(actor.locale):
+        words = text(actor) if callable(text) else str(text)
+        if words is None:
+            return
+        drafts = [
+            outbox.Draft(
+                via=name, to=Target.user(user_id), text=str(words), subject=str(words)[:80], link=link,
+                purpose=outbox.INTERNAL, key=f"{key}:{user_id}:{name}",
+            )
+            for name, _label in ways()
+            if name in via
+        ]  # fmt: skip
+        outbox.send(drafts, CAUSE, SYSTEM)
 
 
 def due_words(seconds: int) -> str:

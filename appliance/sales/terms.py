@@ -39,6 +39,14 @@ REACH = {"own": _l("本部门的和全公司的"), "all": _l("所有部门的")}
 MOST = 3650
 
 audit.ACTIONS["pool.changed"] = _l("修改公海规则")
+audit.WORDS.update(
+    {
+        "pool_open": _l("开放公海"), "pool_days": _l("多少天没有跟进退回公海"), "pool_warn_days": _l("提前几天提醒负责人"),
+        "pool_tell_days": _l("多少天没有跟进告诉主管"), "pool_protect_days": _l("领取后保护几天"),
+        "pool_deal_days": _l("成交后保护几天"), "pool_per_day": _l("每人每天最多领几条"), "pool_held": _l("每人最多持有几条"),
+        "pool_cooldown_days": _l("退回后几天内不能再领"), "pool_exempt": _l("永远不退回的"), "pool_inherits": _l("不再单独设置"),
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -145,13 +153,14 @@ def save(form_key: str, department_id: int, doc: dict[str, Any], actor: Actor) -
     form = catalog.get(form_key)
     new = _checked(form, department_id, doc)
     with write():
+        before = _load(form_key).of_department(department_id or None)
         PoolTerms.insert(
             form_key=form_key, department_id=department_id, doc=new, updated_at=clock.now(), updated_by=actor.id
         ).on_conflict(
             conflict_target=[PoolTerms.form_key, PoolTerms.department_id],
             preserve=[PoolTerms.doc, PoolTerms.updated_at, PoolTerms.updated_by],
         ).execute()
-        _note(form, department_id, new, actor)
+        _note(form, department_id, _differences(form, before, new), actor)
         _changed(form_key)
     return _load(form_key).of_department(department_id)
 
@@ -160,7 +169,7 @@ def forget_department(form_key: str, department_id: int, actor: Actor) -> None:
     """The department goes by the terms above it again."""
     with write():
         PoolTerms.delete().where(PoolTerms.form_key == form_key, PoolTerms.department_id == department_id).execute()
-        _note(catalog.get(form_key), department_id, {}, actor)
+        _note(catalog.get(form_key), department_id, {"pool_inherits": True}, actor)
         _changed(form_key)
 
 
@@ -171,9 +180,22 @@ def _changed(form_key: str) -> None:
     jobs.enqueue("sales.reclock", {"form": form_key}, unique=f"sales.reclock:{form_key}")
 
 
-def _note(form: Form, department_id: int, new: dict[str, Any], actor: Actor) -> None:
+def _note(form: Form, department_id: int, what: dict[str, Any], actor: Actor) -> None:
     detail = {"form": form.key, "department": departments.name(department_id)} if department_id else {"form": form.key}
-    audit.note("pool.changed", detail | {"terms": new}, actor)
+    audit.note("pool.changed", detail | what, actor)
+
+
+def _differences(form: Form, before: Terms, new: dict[str, Any]) -> dict[str, Any]:
+    """What the change is, for the log: a number from and to, the exceptions in words."""
+    old = before.document()
+    found: dict[str, Any] = {
+        f"pool_{key}": [old[key], value]
+        for key, value in new.items()
+        if key in (*NUMBERS, "open") and old[key] != value
+    }
+    if "exempt" in new and new["exempt"] != old["exempt"]:
+        found["pool_exempt"] = conditions.words(new["exempt"], form) if new["exempt"] else "—"
+    return found
 
 
 def _checked(form: Form, department_id: int, doc: dict[str, Any]) -> dict[str, Any]:

@@ -121,11 +121,11 @@ def test_a_merge_moves_tasks_follow_ups_and_what_is_kept_of_them_and_gives_them_
     task = make(api, "task", title="寄样", customer=goes)
     plain = make(api, "task", title="核对", form="order", record=order[1])
     make(api, "follow_up", customer=goes, content="聊过")
-    merged = api.post(f"/forms/customer/records/{stays}:merge", {"source": goes})
+    merged = api.post("/forms/customer/records:merge", {"keep": stays, "merge": goes})
     after = record(api, "task", task)
     assert (after["customer"], after["form"], after["record"]) == (stays, "customer", stays)
     assert record(api, "customer", stays)["last_follow_up_at"] is not None
-    of_orders = api.post(f"/forms/order/records/{order[0]}:merge", {"source": order[1]})
+    of_orders = api.post("/forms/order/records:merge", {"keep": order[0], "merge": order[1]})
     assert record(api, "task", plain)["record"] == order[0]
     for form, merge in (("customer", merged), ("order", of_orders)):
         api.post(f"/forms/{form}/merges/{merge['merge']}:undo")

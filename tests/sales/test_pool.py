@@ -11,6 +11,7 @@ from appliance.accounts.actor import SYSTEM
 from appliance.core import jobs
 from appliance.core.errors import UserError
 from appliance.forms import catalog, records
+from appliance.messaging.models import Message
 from appliance.sales import ownership, pool, terms
 
 MONDAY = "2026-06-15T10:00:00+08:00"
@@ -129,6 +130,22 @@ def test_a_customer_who_bought_and_one_who_was_just_claimed_are_protected(api, c
     clock.move(days=11)
     work()
     assert owner(api, bought, "customer") is None
+
+
+def test_what_a_colleague_wrote_to_a_customer_is_a_follow_up_but_an_advert_is_none(api, clock, work, team):
+    clock.set(MONDAY)
+    agree("customer", days=5, warn_days=0)
+    ids = [api.post("/forms/customer/records", {"values": {"name": name, "owner": "bo"}})["id"] for name in "甲乙"]
+    clock.move(days=3)
+    for record_id, purpose in zip(ids, ("service", "marketing"), strict=True):
+        Message.create(
+            key=str(record_id), state="delivered", via="sms", purpose=purpose, priority=1, target_kind="customer",
+            customer_id=record_id, lane="", cause_kind="user", actor_id=team.bo, created_at=clock.now(),
+            due_at=clock.now(), ended_at=clock.now(),
+        )  # fmt: skip
+    clock.move(days=3)
+    work()
+    assert [owner(api, i, "customer") for i in ids] == ["bo", None]
 
 
 def test_claims_keep_within_the_day_and_what_a_person_holds_and_a_department_has_its_own_numbers(

@@ -6,7 +6,8 @@ import pytest
 
 from appliance.accounts import users
 from appliance.core import settings
-from appliance.sales import tasks, telling
+from appliance.messaging.models import Message
+from appliance.sales import reminders, tasks, telling
 
 MONDAY = "2026-06-15T10:00:00+08:00"
 
@@ -151,3 +152,46 @@ def test_the_days_summary_comes_once_on_working_days(api, clock, work, team, tol
     work()
     work()
     assert told(team.bo) == ["今天有 1 项任务到期，0 项已逾期。"]
+
+
+def test_a_person_is_reminded_by_the_ways_they_chose_as_well(api, clock, work, team, staff_client, task):
+    clock.set(MONDAY)
+    page = staff_client.get("/me/reminders").text
+    assert "公司还没有接通" in page
+    params = {"host": "127.0.0.1", "port": 2525, "security": "none", "sender": "guke@example.com"}
+    api.post("/connections", {"kind": "smtp", "label": "公司邮箱", "params": params})
+    assert "邮件" in staff_client.get("/me/reminders").text
+    assert (
+        staff_client.post("/me/reminders", data={"early": "60", "via": "email", "digest": "25:00"}).status_code == 422
+    )
+    assert staff_client.post("/me/reminders", data={"early": "60", "via": "email", "digest": ""}).status_code == 303
+    task(assignee="bo", due_at="2026-06-15T16:00:00+08:00")
+    clock.set("2026-06-15T15:00:00+08:00")
+    work()
+    work()
+    rows = list(Message.select())
+    assert [(row.via, row.target_id, row.text) for row in rows] == [("email", team.bo, "任务「打电话」16:00到期。")]
+    assert rows[0].purpose == "internal" and rows[0].link.startswith("/forms/task/records/")
+
+
+def test_a_crash_between_two_batches_tells_nobody_twice(api, clock, work, team, told, task, monkeypatch):
+    clock.set(MONDAY)
+    for number in range(4):
+        task(f"任务{number}", assignee="bo", due_at=f"2026-06-15T16:0{number}:00+08:00")
+    clock.move(days=1)
+    monkeypatch.setattr(reminders, "BATCH", 1)
+    calls, real = [], telling.tell
+
+    def dying(*args):
+        calls.append(args)
+        if len(calls) == 3:
+            raise SystemExit("killed")
+        real(*args)
+
+    monkeypatch.setattr(telling, "tell", dying)
+    with pytest.raises(SystemExit):
+        work()
+    monkeypatch.setattr(telling, "tell", real)
+    clock.move(hours=2)
+    work()
+    assert sorted(told(team.bo)) == sorted(set(told(team.bo))) and len(told(team.bo)) == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import peewee
 from flask_babel import gettext as _
 
 from ..accounts.actor import Actor
@@ -15,6 +16,7 @@ from ..forms.models import Change
 from . import identities
 from .identities import Key
 from .kinds import CONTACTS
+from .models import Identity
 
 
 @duplicates.known_by("customer")
@@ -59,4 +61,17 @@ class Identities(merging.Mover):
         if missing:
             # The Change of this write takes it back.
             records.update_many(form, {target: {"identities": {"add": missing}}}, actor, cause, parsed=True)
+            self._keep_moments(source, target)
         return None
+
+    def _keep_moments(self, source: int, target: int) -> None:
+        """Since when, and when last, somebody was known by it does not change with the record that holds it."""
+        old = Identity.alias("old")
+        same = (old.customer_id == source) & (old.kind == Identity.kind) & (old.value == Identity.value) & (
+            old.scope == Identity.scope
+        )  # fmt: skip
+        for column in (Identity.first_seen_at, Identity.last_seen_at):
+            theirs = old.select(getattr(old, column.name)).where(same).limit(1)
+            Identity.update({column: peewee.fn.COALESCE(theirs, column)}).where(
+                Identity.customer_id == target, Identity.evidence.startswith("merge:")
+            ).execute()

@@ -141,7 +141,8 @@ def next_follow_up(customer: Record, actor: Actor) -> list[Step]:
         ]
     if days == 0:
         return [Step("phone", _("今天跟进"), clock.local(at, settings.tz()).strftime("%H:%M"), "amber")]
-    return [Step("phone", ngettext("%(num)d 天后跟进", "%(num)d 天后跟进", days), customer.text("next_follow_up_at"))]
+    title = _("明天跟进") if days == 1 else ngettext("%(num)d 天后跟进", "%(num)d 天后跟进", days)
+    return [Step("phone", title, customer.text("next_follow_up_at"))]
 
 
 # -- what the figures suggest ------------------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ def birthday(customer: Record, actor: Actor) -> list[Step]:
     days = next(n for n in range(366) if (born.month, born.day) == _month_day(today + dt.timedelta(days=n), born))
     if days > BIRTHDAY_SOON:
         return []
-    title = _("今天生日") if days == 0 else ngettext("生日在 %(num)d 天后", "生日在 %(num)d 天后", days)
+    title = _("今天生日") if days == 0 else _("明天生日") if days == 1 else ngettext("生日在 %(num)d 天后", "生日在 %(num)d 天后", days)
     age = _("%(month)d 月 %(day)d 日", month=born.month, day=born.day)
     return [
         Step(
@@ -234,13 +235,9 @@ def unpaid(customer: Record, actor: Actor) -> list[Step]:
 @source(60)
 def nobodys(customer: Record, actor: Actor) -> list[Step]:
     """Nobody looks after the customer."""
-    field = customer.form.fields.get("owner")
-    if field is None or customer.values.get("owner") is not None or "owner" not in clear(customer.form, actor):
+    if customer.values.get("owner") is not None or "owner" not in clear(customer.form, actor):
         return []
-    if not record_pages.editable(customer.form, field, actor) or actor.id is None:
-        return []
-    button = Button(_("由我负责"), url_for("customer_page.take_on", record_id=customer.id))
-    return [Step("user-plus", _("还没有负责人"), "", "blue", button=button)]
+    return [Step("user-question", _("还没有负责人"))]
 
 
 @source(70)

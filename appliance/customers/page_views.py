@@ -83,7 +83,6 @@ def follow_up_box(actor: Actor) -> dict[str, Any] | None:
         "kinds": (kind.value_choices() or [])[:6] if kind is not None else [],
         "kind": kind.default() if kind is not None else None,
         "days": DAYS if "next_at" in fields else (),
-        "label": form.one,
     }
 
 
@@ -156,29 +155,6 @@ def reopen_task(record_id: int, task_id: int) -> AnyResponse:
         task.form, task_id, {"status": request.args.get("status", "open")}, current_actor(), cause=Cause("undo")
     )
     return _done(_("已撤销"))
-
-
-@bp.post("/customers/<int:record_id>/take-on")
-@requires("edit", form="customer")
-def take_on(record_id: int) -> AnyResponse:
-    """The person looks after the customer from now on, whom nobody looked after."""
-    record, actor = _record(record_id), current_actor()
-    if record.values.get("owner") is not None:
-        raise UserError(_("已经有人负责了，请刷新页面。"))
-    records.update(record.form, record.id, {"owner": actor.id}, actor)
-    return http.trigger(
-        _done(_("现在由您负责"), url_for("customer_page.let_go", record_id=record_id)), "guke:saved", "owner"
-    )
-
-
-@bp.post("/customers/<int:record_id>/let-go")
-@requires("edit", form="customer")
-def let_go(record_id: int) -> AnyResponse:
-    """Takes :func:`take_on` back."""
-    record, actor = _record(record_id), current_actor()
-    if record.values.get("owner") == actor.id:
-        records.update(record.form, record.id, {"owner": None}, actor, cause=Cause("undo"))
-    return http.trigger(_done(_("已撤销")), "guke:saved", "owner")
 
 
 def _done(message: str, undo: str | None = None) -> AnyResponse:

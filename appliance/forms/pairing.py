@@ -46,11 +46,14 @@ class Shown:
 def shown(pair: Pair, actor: Actor) -> Shown:
     """The two records beside each other, what differs first."""
     left, right = merging.fuller(pair.one, pair.other)
+    listed = left.form.options.get("columns") or ()
     rows = []
     for key, f in clear(left.form, actor).items():
         one, other = left.text(key), right.text(key)
-        if (one or other) and not f.moves_along and key != left.form.title_field:
-            rows.append(Row(f, one, other, not one or not other or one == other))
+        # Of what Guke keeps, only what the list shows; it is computed anew when they are one.
+        if not (one or other) or f.moves_along or key == left.form.title_field or (f.readonly and key not in listed):
+            continue
+        rows.append(Row(f, one, other, not one or not other or one == other or f.readonly or f.type == "datetime"))
     rows.sort(key=lambda row: (row.same, row.field.readonly))
     return Shown(pair, left, right, rows[:ROWS])
 

@@ -51,7 +51,7 @@ def test_what_is_due_and_what_the_figures_suggest_stands_first(client: Client, c
     assert "别人的事" not in page and page.index("回电话") < page.index("生日在")
 
 
-def test_a_task_is_finished_and_the_customer_taken_on_in_place_with_undo(client: Client) -> None:
+def test_a_task_is_finished_in_place_with_undo(client: Client) -> None:
     one = customer()
     task = make("task", title="回电话", customer=one)
     answer = client.post(f"/customers/{one}/tasks/{task}/finish")
@@ -59,11 +59,6 @@ def test_a_task_is_finished_and_the_customer_taken_on_in_place_with_undo(client:
     client.post(undo_of(answer))
     assert stored("task", task)["status"] == "open"
     assert client.post(f"/customers/{customer(name='李明')}/tasks/{task}/finish").status_code == 404
-    answer = client.post(f"/customers/{one}/take-on")
-    assert stored("customer", one)["owner"] is not None
-    assert client.post(f"/customers/{one}/take-on").status_code == 422
-    client.post(undo_of(answer))
-    assert stored("customer", one)["owner"] is None
 
 
 def test_a_follow_up_is_written_from_the_page_and_keeps_what_was_typed_when_it_is_wrong(
@@ -71,7 +66,7 @@ def test_a_follow_up_is_written_from_the_page_and_keeps_what_was_typed_when_it_i
 ) -> None:
     clock.set("2026-06-20T10:00:00+08:00")
     one = customer()
-    assert 'id="follow-up"' in client.get(f"/forms/customer/records/{one}").text
+    assert 'id="note-box"' in client.get(f"/forms/customer/records/{one}").text
     wrong = client.post(f"/customers/{one}/follow-up", data={"content": " ", "kind": "visit", "days": "3"})
     assert "field-error" in wrong.text and 'value="visit" checked' in wrong.text
     answer = client.post(f"/customers/{one}/follow-up", data={"content": "想要小号", "kind": "visit", "days": "3"})
@@ -144,5 +139,5 @@ def test_who_does_not_see_orders_sees_nothing_that_is_made_of_them(staff_client:
         users.update(users.by_login(BO.login).id, SYSTEM, role="blind")
     assert staff_client.get(f"/customers/{one}/insight").status_code == 404
     page = staff_client.get(f"/forms/customer/records/{one}").text
-    assert "customer-insight" not in page and 'id="follow-up"' not in page
+    assert "customer-insight" not in page and 'id="note-box"' not in page
     assert "A1" not in staff_client.get(f"/customers/{one}/timeline").text

@@ -157,7 +157,13 @@ def birthday(customer: Record, actor: Actor) -> list[Step]:
     days = next(n for n in range(366) if (born.month, born.day) == _month_day(today + dt.timedelta(days=n), born))
     if days > BIRTHDAY_SOON:
         return []
-    title = _("今天生日") if days == 0 else _("明天生日") if days == 1 else ngettext("生日在 %(num)d 天后", "生日在 %(num)d 天后", days)
+    title = (
+        _("今天生日")
+        if days == 0
+        else _("明天生日")
+        if days == 1
+        else ngettext("生日在 %(num)d 天后", "生日在 %(num)d 天后", days)
+    )
     age = _("%(month)d 月 %(day)d 日", month=born.month, day=born.day)
     return [
         Step(

@@ -200,6 +200,7 @@ def show_merge(form_key: str, merge_id: int) -> str:
         form=form,
         told=told,
         titles=titles,
+        stays=merging.pointing_words(form, told.target_id, actor, told.at) if not told.undone_at else [],
         may_undo=all(permissions.can(actor, verb, form_key) for verb in ("edit", "delete")),
     )
 

@@ -579,12 +579,17 @@ def _many_relations(form: Form) -> list[tuple[Form, Field]]:
     ]
 
 
-def pointing_words(form: Form, record_id: int, actor: Actor) -> list[tuple[str, int]]:
-    """What would move with a record, as far as the person may see it: label of the form, how many (at most 1000)."""
+def pointing_words(form: Form, record_id: int, actor: Actor, since: int | None = None) -> list[tuple[str, int]]:
+    """What would move with a record, as far as the person may see it: label of the form, how many (at most 1000).
+
+    ``since``: only what was made after that moment (UTC seconds)."""
     out = []
     for other, f in catalog.inverse(form):
         if permissions.can(actor, "see", other.key) and f.key in query.clear(other, actor):
-            found = query.Query(other, actor).where({"field": f.key, "op": "eq", "value": record_id}).count(1000)
+            mine = query.Query(other, actor).where({"field": f.key, "op": "eq", "value": record_id})
+            if since is not None:
+                mine = mine.only(other.col("created_at") > since)
+            found = mine.count(1000)
             if found:
                 out.append((other.label, found))
     return out

@@ -97,6 +97,8 @@ PARTS = (
     "automation.actions.making",
     "automation.running",
     "automation.dates",
+    "automation.happenings",
+    "automation.inheriting",
     "automation.holding",
     "automation.retrying",
     "automation.dispatch",

@@ -101,6 +101,7 @@ PARTS = (
     "automation.inheriting",
     "automation.holding",
     "automation.retrying",
+    "automation.rehearsal",
     "automation.dispatch",
     "automation.undo",
     "automation.bulk",

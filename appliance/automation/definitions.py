@@ -351,6 +351,21 @@ class Book(Generic[S]):
             self._remember(subject, subject.document(), actor)
             return subject
 
+    def go_back(self, key: str, version: int, actor: Actor) -> S:
+        """Saves what an older version said as a new one. Raises NotFound, FieldErrors when it makes no sense any more."""
+        subject = self.get(key)
+        mine = (DefinitionVersion.kind == self.kind) & (DefinitionVersion.subject_id == subject.id)
+        with read():
+            row = (
+                DefinitionVersion.select()
+                .where(mine & (DefinitionVersion.version == version) & DefinitionVersion.document.is_null(False))
+                .order_by(DefinitionVersion.id)
+                .first()
+            )
+        if row is None:
+            raise NotFound(_("没有第 %(n)d 版。", n=version))
+        return self.save(row.document | {"key": key}, actor, key, enabled=subject.enabled)
+
     def arrange(self, keys: Iterable[str], folders: dict[str, str] | None = None) -> None:
         """Puts definitions into this order, those that are not named behind; ``folders``: key → folder, for those that
         move into another."""

@@ -130,6 +130,15 @@ class RulePlan:
         row_id = self.form.col("id")
         return self.form.table.select(row_id).where(*self._matching(after), *self._effective()).order_by(row_id)
 
+    def everybody(self) -> array[int]:
+        """The ids of all that meet the condition, whether there is anything to do or not."""
+        found: array[int] = array("q")
+        row_id = self.form.col("id")
+        cursor = db.execute(self.form.table.select(row_id).where(*self._matching()).order_by(row_id))
+        while rows := cursor.fetchmany(FETCH):
+            found.extend(row[0] for row in rows)
+        return found
+
     def load(self, after: int = 0) -> None:
         """Reads in one pass what is beyond ``after``: eight bytes a record, and no read stays open while the run writes."""
         row_id, pending = self.form.col("id"), self._pending()

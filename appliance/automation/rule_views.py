@@ -9,21 +9,29 @@ from flask_babel import gettext as _
 
 from ..accounts.actor import current_actor
 from ..accounts.guards import requires, requires_room
-from ..core import http
+from ..core import http, jobs
 from ..core.errors import NotFound, UserError
 from ..forms import catalog, query
-from . import actions, editing, log, preview, value_inputs
+from . import actions, editing, log, preview, rehearsal, trying, value_inputs
 from . import rules as verbs
 from .blueprint import bp
 from .editing import Card, RuleEditor
 from .rules import OUTSIDE_HOURS, PERIODS, Rule
+from .shared_views import in_folders
 from .triggers import NIGHTLY
+
+SMALL = 20_000
+"""Records of a form up to which a rehearsal is played while the person waits."""
 
 
 @bp.get("/rules")
 @requires_room("rules")
 def rules() -> Any:
-    return http.render("automation/rules.html", ones=verbs.all(), latest=log.latest("rule"), plural="rules")
+    ones = verbs.all()
+    return http.render(
+        "automation/rules.html", ones=ones, groups=in_folders(ones), folders=verbs.book.folders(),
+        latest=log.latest("rule"), plural="rules",
+    )  # fmt: skip
 
 
 @bp.get("/rules/new")
@@ -87,8 +95,7 @@ def _again(doc: dict[str, Any], old: Rule | None, errors: dict[str, str], messag
 @requires_room("rules")
 def rules_preview() -> str:
     """What the rule in the editor would do, as a fragment."""
-    doc, problems = editing.rule_of_form(request.form, None)
-    rule = Rule.read({"key": "preview"} | doc | {"label": doc["label"] or _("新规则")})
+    rule, problems = _typed()
     try:
         if problems:
             raise UserError(_("；").join(problems.values()))
@@ -96,6 +103,73 @@ def rules_preview() -> str:
         return render_template("automation/_preview_rule.html", rule=rule, preview=found)
     except UserError as error:
         return render_template("automation/_preview_rule.html", rule=rule, error=error.message)
+
+
+@bp.post("/rules/try")
+@requires_room("rules")
+def rules_try() -> str:
+    """What the rule in the editor would do with one chosen record, test by test, as a fragment."""
+    rule, problems = _typed()
+    record_id = request.form.get("try.record", type=int)
+    try:
+        if problems:
+            raise UserError(_("；").join(problems.values()))
+        if record_id is None:
+            return ""
+        record = query.get(rule.form, record_id, current_actor())
+        tried = trying.on(rule, record.id)
+        return render_template("automation/_try.html", rule=rule, record=record, tried=tried)
+    except UserError as error:
+        return render_template("automation/_try.html", rule=rule, error=error.message)
+
+
+def _typed() -> tuple[Rule, dict[str, str]]:
+    """The rule as the editor has it now."""
+    old = verbs.get(request.form["key"]) if request.form.get("key") else None
+    doc, problems = editing.rule_of_form(request.form, old)
+    key = old.key if old else "preview"
+    rule: Rule = Rule.read({"key": key} | doc | {"label": doc["label"] or _("新规则")})
+    rule.id = old.id if old else 0
+    return rule, problems
+
+
+@bp.post("/rules/rehearse")
+@requires_room("rules")
+def rules_rehearse() -> str:
+    """Replays the last days with the rule in the editor; small companies have the answer at once."""
+    rule, problems = _typed()
+    try:
+        if problems:
+            raise UserError(_("；").join(problems.values()))
+        job_id = rehearsal.ask(rule.document(), rehearsal.DAYS, current_actor())
+    except UserError as error:
+        return render_template("automation/_rehearsal.html", error=error.message)
+    if query.Query(rule.form, current_actor()).count(SMALL) < SMALL:
+        jobs.work_on(job_id)
+    return _rehearsed(job_id)
+
+
+@bp.get("/rules/rehearsals/<int:job_id>")
+@requires_room("rules")
+def rules_rehearsal(job_id: int) -> str:
+    return _rehearsed(job_id)
+
+
+def _rehearsed(job_id: int) -> str:
+    """One fragment for every state of a rehearsal; it polls itself until the job has ended."""
+    job = jobs.get(job_id)
+    if job.kind != rehearsal.REHEARSE:
+        raise NotFound()
+    if not job.finished:
+        return render_template("automation/_rehearsal.html", job=job)
+    found = (job.result or {}).get("rehearsal")
+    if found is None:
+        why = (job.result or {}).get("problem") or job.error or _("已取消")
+        return render_template("automation/_rehearsal.html", error=why)
+    rule = Rule.read(job.payload["doc"])
+    played = rehearsal.Rehearsal.open(found)
+    titles = rehearsal.titles(played, rule, current_actor())
+    return render_template("automation/_rehearsal.html", played=played, titles=titles, form=rule.form)
 
 
 @bp.get("/rules/action")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from flask import render_template, request, url_for
+from flask import flash, render_template, request, url_for
 from flask_babel import gettext as _
+from flask_babel import pgettext
 
 from ..accounts.actor import current_actor
 from ..accounts.guards import requires_room
 from ..core import http, jobs
 from ..core.errors import NotFound, UserError
-from . import log, preview
+from . import differences, log, preview
 from .blueprint import bp
-from .definitions import Book
+from .definitions import Book, folder_name
+from .models import DefinitionVersion
 from .rules import Rule
 
 PLURALS = {"rules": "rule", "tables": "decision_table"}
@@ -121,9 +124,91 @@ def restore(plural: str, key: str) -> Any:
     return http.go(url_for(f"automation.{plural}"))
 
 
+@dataclass
+class Edition:
+    """One version in the history: what it changed, in words."""
+
+    row: DefinitionVersion
+    changes: list[str]
+    verb: str
+    current: bool
+
+
 @bp.get("/<any(rules, tables):plural>/<key>/versions")
 @requires_room("rules")
 def versions(plural: str, key: str) -> str:
-    """Who changed it when, as a fragment."""
+    """Who changed what when, as a fragment."""
     book = book_of(plural)
-    return render_template("automation/_versions.html", versions=book.versions(book.get(key)), cls=book.cls)
+    subject = book.get(key)
+    rows = book.versions(subject)
+    editions = []
+    for row, older in zip(rows, [*rows[1:], None], strict=True):
+        changes = differences.between(book.cls, older.document, row.document) if older else []
+        editions.append(Edition(row, changes, _verb(row, older), row.version == subject.version))
+    return render_template("automation/_versions.html", editions=editions, plural=plural, one=subject)
+
+
+def _verb(row: DefinitionVersion, older: DefinitionVersion | None) -> str:
+    if row.document is None:
+        return pgettext("done", "删除")
+    if older is None:
+        return pgettext("done", "新建") if row.version == 1 else ""
+    if older.document is None:
+        return pgettext("done", "恢复")
+    if older.version == row.version:
+        return pgettext("done", "启用") if row.enabled else pgettext("done", "停用")
+    return ""
+
+
+@bp.post("/<any(rules, tables):plural>/<key>/versions/<int:version>/restore")
+@requires_room("rules")
+def restore_version(plural: str, key: str, version: int) -> Any:
+    """Makes an older version the newest one; it stays on or off as it is now."""
+    book = book_of(plural)
+    try:
+        subject = book.go_back(key, version, current_actor())
+    except UserError as error:
+        flash(error.message, "error")
+        return http.go(url_for(f"automation.{plural}_edit", key=key))
+    flash(_("已恢复到第 %(n)d 版的内容，记为第 %(new)d 版。", n=version, new=subject.version), "success")
+    return http.go(url_for(f"automation.{plural}_edit", key=subject.key))
+
+
+@bp.post("/<any(rules, tables):plural>/arrange")
+@requires_room("rules")
+def arrange(plural: str) -> Any:
+    """The order that somebody dragged the list into: ``key`` (many) in order, ``folder`` beside each."""
+    keys, folders = request.form.getlist("key"), request.form.getlist("folder")
+    book = book_of(plural)
+    now = {subject.key: subject.folder for subject in book.all()}
+    moved = {key: folder for key, folder in zip(keys, folders, strict=False) if now.get(key, folder) != folder}
+    book.arrange([key for key in keys if key in now], moved)
+    return http.toast("", _("顺序已保存。"))
+
+
+@bp.get("/<any(rules, tables):plural>/<key>/folder")
+@requires_room("rules")
+def folder_dialog(plural: str, key: str) -> str:
+    book = book_of(plural)
+    return render_template("automation/_folder.html", one=book.get(key), folders=book.folders(), plural=plural)
+
+
+@bp.post("/<any(rules, tables):plural>/<key>/folder")
+@requires_room("rules")
+def move(plural: str, key: str) -> Any:
+    """Puts one into a folder, which is made when there is none of the name; an empty name: into none."""
+    book = book_of(plural)
+    folder = folder_name(request.form.get("folder"))
+    order = [subject.key for subject in book.all() if subject.key != key]
+    inside = [i for i, other in enumerate(order) if book.get(other).folder == folder]
+    order.insert(inside[-1] + 1 if inside else len(order), book.get(key).key)
+    book.arrange(order, {key: folder})
+    return http.go(url_for(f"automation.{plural}"))
+
+
+def in_folders(ones: list[Any]) -> list[tuple[str, list[Any]]]:
+    """Definitions by folder: those in none first, then the folders in the order of what is in them."""
+    groups: dict[str, list[Any]] = {"": []}
+    for one in ones:
+        groups.setdefault(one.folder, []).append(one)
+    return [(name, some) for name, some in groups.items() if some or not name]

@@ -16,13 +16,18 @@ from . import editing, explain, log, preview
 from . import tables as verbs
 from .blueprint import bp
 from .editing import RowCard, TableEditor
+from .shared_views import in_folders
 from .tables import DecisionTable
 
 
 @bp.get("/tables")
 @requires_room("rules")
 def tables() -> Any:
-    return http.render("automation/tables.html", ones=verbs.all(), latest=log.latest("decision_table"), plural="tables")
+    ones = verbs.all()
+    return http.render(
+        "automation/tables.html", ones=ones, groups=in_folders(ones), folders=verbs.book.folders(),
+        latest=log.latest("decision_table"), plural="tables",
+    )  # fmt: skip
 
 
 @bp.get("/tables/new")

@@ -48,6 +48,7 @@ BLUEPRINTS = (
     "api.views",
     "web.views",
     "web.settings",
+    "web.workdays",
     "web.help",
     "web.log_export",
     "web.outbound",

@@ -6,8 +6,28 @@
   function edited(element) {
     var form = element.closest("form");
     if (!form) return;
+    if (form.dataset.arrange) { arranged(form); return; }
     form.dataset.dirty = "1";
     form.dispatchEvent(new CustomEvent("guke:edited", { bubbles: true }));
+  }
+
+  /* ---- the order of a list ---- */
+
+  /* Every row says in which folder it stands now; the form tells the server. */
+  function arranged(form) {
+    form.querySelectorAll("[data-rank]").forEach(function (list) {
+      list.querySelectorAll("[data-folder-of]").forEach(function (input) { input.value = list.dataset.folder; });
+    });
+    form.dispatchEvent(new CustomEvent("guke:arranged", { bubbles: true }));
+  }
+
+  /* A row at the edge of its folder goes on into the next one. */
+  function over(card, step) {
+    var lists = Array.prototype.slice.call(document.querySelectorAll("[data-rank]"));
+    var list = lists[lists.indexOf(card.parentElement) + step];
+    if (!list) return false;
+    if (step < 0) list.append(card); else list.prepend(card);
+    return true;
   }
 
   /* ---- a choice shows what belongs to it ---- */
@@ -53,8 +73,9 @@
 
   function move(card, step) {
     var other = step < 0 ? card.previousElementSibling : card.nextElementSibling;
-    if (!other) return;
-    if (step < 0) other.before(card); else other.after(card);
+    if (other) {
+      if (step < 0) other.before(card); else other.after(card);
+    } else if (!card.parentElement.hasAttribute("data-rank") || !over(card, step)) return;
     card.querySelector("[data-grip]").focus();
     edited(card);
   }
@@ -79,10 +100,11 @@
   });
 
   function sortable(root) {
-    root.querySelectorAll("[data-sort]").forEach(function (list) {
+    root.querySelectorAll("[data-sort], [data-rank]").forEach(function (list) {
       if (list.dataset.sorted) return;
       list.dataset.sorted = "1";
       new Sortable(list, {
+        group: list.hasAttribute("data-rank") ? "rank" : undefined,
         handle: "[data-grip]", animation: 120, ghostClass: "auto-ghost", forceFallback: false,
         onEnd: function () { edited(list); }
       });

@@ -23,12 +23,15 @@ from .models import UserContact
 
 @dataclass(frozen=True)
 class ContactKind:
-    """``read`` gives the value in its one spelling, or raises :class:`ValueError` with a sentence."""
+    """``read`` gives the value in its one spelling, or raises :class:`ValueError` with a sentence. ``personal``: people may
+    change it themselves. ``input``: the type of its input."""
 
     key: str
     label: Any
     help: Any
     read: Callable[[str], str]
+    personal: bool = False
+    input: str = "text"
 
 
 def _email(text: str) -> str:
@@ -53,8 +56,8 @@ def _chat_id(text: str) -> str:
 KINDS: dict[str, ContactKind] = {
     kind.key: kind
     for kind in (
-        ContactKind("email", _l("邮箱"), _l("收邮件通知的地址。"), _email),
-        ContactKind("mobile", _l("手机号"), _l("收短信通知的号码。"), _mobile),
+        ContactKind("email", _l("邮箱"), _l("收邮件通知的地址。"), _email, True, "email"),
+        ContactKind("mobile", _l("手机号"), _l("收短信通知的号码。"), _mobile, True, "tel"),
         ContactKind(
             "wecom_userid", _l("企业微信账号"), _l("企业微信管理后台「通讯录」里成员的账号，不是姓名。"), _chat_id
         ),

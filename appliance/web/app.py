@@ -28,6 +28,7 @@ BLUEPRINTS = (
     "accounts.invitation_views",
     "accounts.deputy_views",
     "accounts.source_views",
+    "accounts.contact_views",
     "connections.views",
     "forms.views",
     "forms.handover_views",

@@ -108,6 +108,8 @@ PARTS = (
     "automation.explain",
     "automation.ready_made",
     "automation.uses",
+    "loyalty.builtin",
+    "loyalty.coupons",
     "loyalty.levels",
     "loyalty.earned",
     "loyalty.actions",

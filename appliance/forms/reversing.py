@@ -8,7 +8,7 @@ has worked on them since. Rooms that keep a ledger of effects (points, coupons) 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -166,6 +166,20 @@ def ledger(cls: type[Ledger]) -> type[Ledger]:
     return cls
 
 
+Keeps = Callable[[Form, list[int]], set[int]]
+_keeps: dict[str, Keeps] = {}
+
+
+def keeps(form_key: str) -> Callable[[Keeps], Keeps]:
+    """Registers which records of a form stay although what made them is undone (a coupon that was used)."""
+
+    def add(fn: Keeps) -> Keeps:
+        _keeps[form_key] = fn
+        return fn
+
+    return add
+
+
 @dataclass(frozen=True)
 class Step:
     """One batch of an undo. ``state`` is what the next one goes on from (JSON)."""
@@ -240,6 +254,8 @@ def _unmake(form: Form, mine: Any, ids: list[int], actor: Actor, cause: Cause) -
         & ~mine
     )
     kept = {i for (i,) in worked_on.tuples()}
+    if form.key in _keeps:
+        kept |= _keeps[form.key](form, ids)
     # Whoever may take the action back takes back all of it: what it made need not be theirs to delete.
     able = actor if actor is SYSTEM else replace(actor, is_admin=True, role_ids=(), rights=None, limit=None)
     return records.delete_many(form, [i for i in ids if i not in kept], able, cause)

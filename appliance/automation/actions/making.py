@@ -28,19 +28,24 @@ def key_of(work: Work, record_id: int) -> str:
     return f"{subject}:{work.slot}:{work.form.key}:{record_id}:{cycle}"
 
 
+def fresh(ids: list[int], work: Work) -> list[int]:
+    """The records for which this occurrence has made nothing yet."""
+    keys = {i: key_of(work, i) for i in ids}
+    known = {key for (key,) in Made.select(Made.key).where(dialect.among(Made.key, list(keys.values()))).tuples()}
+    return [i for i in ids if keys[i] not in known]
+
+
 def make(form: Form, rows: dict[int, dict[str, Any]], work: Work) -> Effect:
     """Makes a record of ``form`` for each record of ``rows``, with its values; inside ``write()``."""
     effect = Effect()
-    keys = {i: key_of(work, i) for i in rows}
-    known = {key for (key,) in Made.select(Made.key).where(dialect.among(Made.key, list(keys.values()))).tuples()}
-    fresh = [i for i in rows if keys[i] not in known]
-    effect.skipped |= {i: _("这次已经建过了。") for i in rows if keys[i] in known}
-    for start in range(0, len(fresh), BATCH):
-        part = fresh[start : start + BATCH]
+    new_ones = fresh(list(rows), work)
+    effect.skipped |= {i: _("这次已经建过了。") for i in rows.keys() - set(new_ones)}
+    for start in range(0, len(new_ones), BATCH):
+        part = new_ones[start : start + BATCH]
         written = records.create_many(form, [rows[i] for i in part], work.actor, work.cause)
         effect.failed |= {part[n]: _("；").join(errors.values()) for n, errors in written.errors.items()}
         made = [
-            {"key": keys[i], "form_id": form.id, "record_id": new, "at": work.now, "cause_kind": work.cause.kind,
+            {"key": key_of(work, i), "form_id": form.id, "record_id": new, "at": work.now, "cause_kind": work.cause.kind,
              "cause_id": work.cause.id}
             for i, new in zip(part, written.ids, strict=True) if new is not None
         ]  # fmt: skip

@@ -2,7 +2,8 @@
 
 from ...automation.actions import register
 from .add_points import AddPoints
+from .issue_coupon import IssueCoupon
 from .set_level import SetLevel
 
-for _cls in (AddPoints, SetLevel):
+for _cls in (AddPoints, SetLevel, IssueCoupon):
     register(_cls)

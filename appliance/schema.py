@@ -114,6 +114,8 @@ PARTS = (
     "loyalty.earned",
     "loyalty.actions",
     "sales.builtin",
+    "sales.scoring",
+    "sales.add_score",
     "sales.ownership",
     "sales.tasks",
     "sales.reminders",

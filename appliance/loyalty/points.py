@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import peewee
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
@@ -24,8 +23,7 @@ from ..core import clock, dialect, incidents, jobs, schema, settings
 from ..core.db import db, read, write
 from ..core.errors import FieldErrors
 from ..core.jobs import Job
-from ..forms import catalog, hooks, records
-from ..forms.formula import filling
+from ..forms import catalog, hooks, keeping
 from ..forms.hooks import Cause
 from .models import PointsEntry
 
@@ -176,25 +174,7 @@ def _add_to_balances(balances: dict[int, int], moved: dict[int, int], actor: Act
 
 
 def _store(new: dict[int, int], actor: Actor, cause: Cause) -> None:
-    """Writes balances. A Change says so only while a rule or a computed field waits for it."""
-    if not new:
-        return
-    form = catalog.get("customer")
-    if hooks.heard(form, {FIELD}) or filling.watched(form, {FIELD}):
-        names = ["id", "deleted_at", *form.columns]
-        rows = form.table.select(*[form.col(name) for name in names]).where(dialect.among(form.col("id"), list(new)))
-        before = {row[0]: dict(zip(names, row, strict=True)) for row in rows.tuples().execute(db)}
-        changes = {i: {FIELD: value} for i, value in new.items() if i in before and before[i][FIELD] != value}
-        records.write_computed(form, before, changes, actor, cause)
-        return
-    source = dialect.json_rows([[i, value] for i, value in new.items()], ["id", FIELD])
-    records.write_derived(
-        form, {FIELD: _column(source, FIELD)}, form.col("id") == _column(source, "id"), source
-    )  # fmt: skip
-
-
-def _column(source: Any, name: str) -> Any:
-    return peewee.Column(source, name)
+    keeping.keep(catalog.get("customer"), {i: {FIELD: value} for i, value in new.items()}, actor, cause)
 
 
 # -- taking back ------------------------------------------------------------------------------------------------------

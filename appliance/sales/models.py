@@ -88,3 +88,41 @@ class ReminderChoice(Model):
 
 
 TABLES = [Ownership, PoolTerms, Reminder, ReminderChoice]
+
+
+class ScoreEntry(Model):
+    """Points that a lead was given, and how they fade. The lead's score is the sum of what is left of them."""
+
+    lead_id = pw.IntegerField()
+    points = pw.IntegerField()
+    reason = pw.TextField(default="")
+    at = pw.IntegerField()
+    fade = pw.TextField()
+    """none, half_life or linear."""
+    days = pw.IntegerField(default=0)
+    """The half-life, or the days until nothing is left."""
+    cause_kind = pw.TextField()
+    cause_id = pw.IntegerField(null=True)
+    actor_id = pw.IntegerField(null=True)
+    key = pw.TextField(null=True, unique=True)
+    undone = pw.BooleanField(default=False)
+
+    class Meta:
+        table_name = "score_entry"
+        indexes = ((("lead_id", "id"), False),)
+
+
+ScoreEntry.add_index(ScoreEntry.cause_kind, ScoreEntry.cause_id, where=ScoreEntry.cause_id.is_null(False))
+
+
+class ScoreDue(Model):
+    """The next moment at which a lead's score is another by fading alone: only then it is looked at."""
+
+    lead_id = pw.IntegerField(primary_key=True)
+    next_at = pw.IntegerField(index=True)
+
+    class Meta:
+        table_name = "score_due"
+
+
+TABLES += [ScoreEntry, ScoreDue]

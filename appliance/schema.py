@@ -90,6 +90,7 @@ PARTS = (
     "customers.segments.keeping",
     "customers.segments.uses",
     "customers.segments.lists",
+    "customers.segments.imports",
     "customers.measures.computing",
     "messaging.senders",
     "messaging.sending",

@@ -41,6 +41,8 @@ BLUEPRINTS = (
     "customers.events.views",
     "customers.page_views",
     "customers.privacy_views",
+    "customers.segments.views",
+    "customers.measures.views",
     "automation.views",
     "loyalty.views",
     "sales.views",

@@ -17,7 +17,6 @@ from ...core import dialect, incidents, jobs
 from ...core.db import read, write
 from ...core.errors import NotFound, UserError
 from ...core.jobs import Job
-from ...forms.catalog import Form
 from ...forms.hooks import Cause
 from .. import causes, tagging, tags
 from ..models import CustomerTag, Tag
@@ -190,7 +189,7 @@ def name_of(segment_id: int) -> str | None:
     return Segment.open(row).label if row else None
 
 
-def described(form: Form, tag_id: int) -> str:
+def described(tag_id: int) -> str:
     """By what the tag is given, in words; empty when people give it."""
     segment = of(tag_id)
     if segment is None:

@@ -33,7 +33,7 @@ def may(actor: Actor) -> bool:
     return actor is SYSTEM or permissions.has_room(actor, "segments")
 
 
-def _static(key: str, actor: Actor) -> Segment:
+def static(key: str, actor: Actor) -> Segment:
     if not may(actor):
         raise Forbidden(_("您没有管理客群的权限，请联系管理员。"))
     segment = store.get(key)
@@ -47,7 +47,7 @@ def add(key: str, ids: Sequence[int], actor: Actor) -> int:
 
     Raises NotFound, Forbidden, UserError for a segment that is no list.
     """
-    segment, added = _static(key, actor), 0
+    segment, added = static(key, actor), 0
     for start in range(0, len(ids), BATCH):
         part = ids[start : start + BATCH]
         seen = query.visible_ids("customer", set(part), actor) if actor is not SYSTEM else set(part)
@@ -71,7 +71,7 @@ def put(segment_id: int, ids: set[int], by: int | None) -> int:
 
 def remove(key: str, ids: Sequence[int], actor: Actor) -> int:
     """Takes customers out; returns how many were in. Raises as :func:`add`."""
-    segment, removed = _static(key, actor), 0
+    segment, removed = static(key, actor), 0
     for start in range(0, len(ids), BATCH):
         part = ids[start : start + BATCH]
         seen = query.visible_ids("customer", set(part), actor) if actor is not SYSTEM else set(part)
@@ -84,7 +84,7 @@ def remove(key: str, ids: Sequence[int], actor: Actor) -> int:
 
 def copy(key: str, source: str, actor: Actor) -> int:
     """Puts all who are in another segment now into the list, as a job. Returns the job. Raises as :func:`add`."""
-    segment, other = _static(key, actor), store.get(source)
+    segment, other = static(key, actor), store.get(source)
     payload = {"into": segment.id, "from": other.id, "actor": actor.id}
     return jobs.enqueue(COPY, payload, actor_id=actor.id)
 

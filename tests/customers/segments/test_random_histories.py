@@ -17,6 +17,7 @@ from appliance.core import jobs
 from appliance.core import settings as company
 from appliance.core.db import db, write
 from appliance.core.errors import UserError
+from appliance.core.models import ScheduleRow
 from appliance.customers import consents, tags
 from appliance.customers.events import ingest
 from appliance.customers.measures import store as measures
@@ -297,11 +298,13 @@ def ready(app: Any, clock: Clock) -> Clock:
     segments.save({"key": "list", "label": "list", "static": True}, BOSS)
     dynamic_tags.follow(tags.get("动").id, "spent", BOSS)
     jobs.work()
+    # Nothing may put right at night what was forgotten; and a backup cannot be made inside a transaction.
+    ScheduleRow.delete().where(ScheduleRow.key != "customers.check").execute()
     return clock
 
 
 @settings(
-    max_examples=25, deadline=None, derandomize=False, phases=(Phase.explicit, Phase.generate),
+    max_examples=3, deadline=None, derandomize=False, phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(seed=st.integers(0, 10**9))

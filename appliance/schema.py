@@ -91,6 +91,7 @@ PARTS = (
     "customers.segments.uses",
     "customers.segments.lists",
     "customers.segments.imports",
+    "customers.segments.bulk",
     "customers.measures.computing",
     "messaging.senders",
     "messaging.sending",

@@ -81,7 +81,14 @@ def _id_parameter() -> Doc:
 
 def document(actor: Actor) -> Doc:
     """The description of the API for ``actor``: forms and fields that may not be seen are not in it."""
-    from . import openapi_access, openapi_connections, openapi_events, openapi_loyalty, openapi_tasks
+    from . import (
+        openapi_access,
+        openapi_connections,
+        openapi_events,
+        openapi_loyalty,
+        openapi_segments,
+        openapi_tasks,
+    )
 
     forms = [form for form in catalog.all() if permissions.can(actor, "see", form.key)]
     schemas = _common_schemas()
@@ -91,6 +98,7 @@ def document(actor: Actor) -> Doc:
     paths |= openapi_events.paths(actor)
     paths |= openapi_loyalty.paths(actor)
     paths |= openapi_tasks.paths(actor)
+    paths |= openapi_segments.paths(actor)
     for form in forms:
         schemas |= _form_schemas(form, actor)
         paths |= _form_paths(form) | _reveal_paths(form, actor) | _share_paths(form, actor)

@@ -43,6 +43,7 @@ from . import (  # noqa: E402, F401
     records,
     roles,
     rooms,
+    segments,
     shares,
     tasks,
 )

@@ -8,7 +8,9 @@ from typing import Any
 from ..accounts.actor import SYSTEM
 from ..automation import rules, tables
 from ..core.db import read
+from ..customers.measures import store as measures
 from ..customers.models import Tag, TagGroup
+from ..customers.segments import store as segments
 from ..forms import catalog
 from ..forms.catalog import Form
 from ..reports import saved
@@ -33,6 +35,8 @@ def document(app: str, version: str, label: Any, forms: Collection[str] | None =
             "label": label,
             "forms": [doc for form in catalog.all() if wanted(form.key) and (doc := _form(form))],
             "tag_groups": [g for g in _tag_groups() if wanted("customer") or g["key"] in targets],
+            "metrics": [m.document() for m in measures.all()] if wanted("customer") else [],
+            "segments": [s.document() for s in segments.all() if not s.system] if wanted("customer") else [],
             "decision_tables": decisions,
             "rules": [r.document() for r in rules.all() if not r.system and wanted(r.form_key)],
             "reports": [r.document() for r in reports],
@@ -42,7 +46,9 @@ def document(app: str, version: str, label: Any, forms: Collection[str] | None =
 
 def _form(form: Form) -> Doc | None:
     """A form of the company's, or the fields that it added to a built-in one; ``None``: nothing of its own."""
-    fields = [f.spec.document() for f in form.fields.values() if not f.spec.system]
+    # The field of a metric comes with the metric.
+    kept = {m.key for m in measures.all()} if form.key == "customer" else set()
+    fields = [f.spec.document() for f in form.fields.values() if not f.spec.system and f.key not in kept]
     if form.system:
         return {"extends": form.key, "fields": fields} if fields else None
     doc = form.document() | {k: v for k, v in form.options.items() if v}

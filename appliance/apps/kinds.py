@@ -18,7 +18,9 @@ from ..core.db import db
 from ..core.errors import NotFound, UserError
 from ..core.i18n import label as i18n_label
 from ..customers import tags
+from ..customers.measures import store as measures
 from ..customers.models import CustomerTag, Tag, TagGroup
+from ..customers.segments import store as segments
 from ..forms import catalog, conditions
 from ..forms.catalog import Form
 from ..reports import saved
@@ -199,6 +201,57 @@ class Tags(Kind):
         return None
 
 
+# -- segments and metrics -----------------------------------------------------------------------------------------
+
+
+class Segments(Kind):
+    noun = lazy_pgettext("one", "客群")
+    replaced = True
+
+    def current(self, key: str) -> Doc | None:
+        try:
+            found = segments.get(key)
+        except NotFound:
+            return None
+        return found.document() | {"enabled": found.enabled}
+
+    def add(self, item: Item) -> None:
+        segments.save({"enabled": True} | item.document, SYSTEM)
+
+    def change(self, item: Item) -> None:
+        segments.save({"enabled": True} | item.document, SYSTEM, item.key)
+
+    def remove(self, key: str) -> str | None:
+        try:
+            segments.delete(key, SYSTEM)
+        except UserError as error:
+            return error.message
+        return None
+
+
+class Metrics(Kind):
+    noun = lazy_pgettext("one", "公司指标")
+
+    def current(self, key: str) -> Doc | None:
+        try:
+            return measures.get(key).document()
+        except NotFound:
+            return None
+
+    def add(self, item: Item) -> None:
+        measures.save(item.document, SYSTEM)
+
+    def change(self, item: Item) -> None:
+        measures.save(item.document, SYSTEM, item.key)
+
+    def remove(self, key: str) -> str | None:
+        try:
+            measures.delete(key, SYSTEM)
+        except UserError as error:
+            return error.message
+        return None
+
+
 # -- automation ---------------------------------------------------------------------------------------------------
 
 
@@ -331,6 +384,8 @@ KINDS: dict[str, Kind] = {
     "field": Fields(),
     "tag_group": TagGroups(),
     "tag": Tags(),
+    "metric": Metrics(),
+    "segment": Segments(),
     "decision_table": DecisionTables(tables.book),
     "rule": Rules(rules.book),
     "report": Reports(),
@@ -339,7 +394,19 @@ KINDS: dict[str, Kind] = {
 }
 """By name, in the order of installing."""
 
-REMOVING = ("role", "dashboard", "report", "rule", "decision_table", "tag", "tag_group", "form", "field")
+REMOVING = (
+    "role",
+    "dashboard",
+    "report",
+    "rule",
+    "decision_table",
+    "segment",
+    "metric",
+    "tag",
+    "tag_group",
+    "form",
+    "field",
+)
 
 
 def current(kind: str, key: str) -> Doc | None:

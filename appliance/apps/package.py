@@ -13,6 +13,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from ..core.errors import UserError
+from ..customers.segments import sets
 from ..forms import catalog
 from ..forms.catalog import KEY
 from ..forms.fields.base import is_label
@@ -27,6 +28,8 @@ SECTIONS: dict[str, frozenset[str]] = {
     for section, keys in {
         "forms": "icon title_field group search columns fields extends",
         "tag_groups": "exclusive color tags",
+        "metrics": "form event via agg of where on window indexed",
+        "segments": "description where set static enabled",
         "decision_tables": "form schedule on target rows default enabled",
         "rules": "form on where once_per do enabled",
         "reports": "form where dimensions measures chart sort limit rest compare time range shared analysis with",
@@ -37,7 +40,6 @@ SECTIONS: dict[str, frozenset[str]] = {
 """Section → the keys of its objects."""
 
 LATER = {
-    "segments": _l("客群"),
     "flows": _l("流程"),
     "message_templates": _l("消息模板"),
     "connections": _l("连接"),
@@ -112,6 +114,8 @@ class Package:
             for tag in group.get("tags") or []:
                 tag = {"name": tag} if isinstance(tag, str) else tag
                 items.append(Item("tag", tag["name"], tag | {"group": group["key"]}))
+        items += [Item("metric", doc["key"], doc) for doc in self.sections["metrics"]]
+        items += [Item("segment", doc["key"], doc) for doc in _named_first(self.sections["segments"])]
         for section in ("decision_tables", "rules", "reports", "dashboards", "roles"):
             items += [Item(section.removesuffix("s"), doc["key"], doc) for doc in self.sections[section]]
         return items
@@ -237,6 +241,29 @@ def _forms(docs: list[Doc]) -> tuple[list[Item], list[Item]]:
     for doc in docs:
         fields += [Item("field", f"{doc.get('extends', doc['key'])}.{f['key']}", f) for f in doc["fields"]]
     return items, fields
+
+
+def _named_first(docs: list[Doc]) -> list[Doc]:
+    """Segments, those before that others name."""
+    keys = {doc["key"] for doc in docs}
+    out: list[Doc] = []
+    waiting = list(docs)
+    while waiting:
+        there = {doc["key"] for doc in out}
+        doc = next((d for d in waiting if _segments_named(d) & keys - {d["key"]} <= there), waiting[0])
+        waiting.remove(doc)
+        out.append(doc)
+    return out
+
+
+def _segments_named(doc: Doc) -> set[str]:
+    found = set(sets.named(doc.get("where")))
+    if isinstance(doc.get("set"), dict):
+        try:
+            found |= set(sets.named(sets.condition(doc["set"])))
+        except UserError:
+            return found
+    return found
 
 
 def _pending(field_doc: Doc, own: str, there: set[str]) -> bool:

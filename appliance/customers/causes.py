@@ -39,6 +39,7 @@ def words(kind: str, cause_id: int | None, actor_id: int | None) -> str:
         "import": _("导入"),
         "rule": pgettext("one", "规则"),
         "decision_table": pgettext("one", "决策表"),
+        "segment": _("条件"),
         "undo": _("撤销"),
         "merge": _("合并"),
         "event": _("互动"),

@@ -100,9 +100,11 @@ class Measure:
 
     def value(self, form: Form, source: Any, ctx: Context) -> Any:
         """A scalar query for each customer of ``source``."""
-        doc = self.condition()
+        doc = self.condition() | {"agg": self.agg}
         if self.agg in ("first", "last"):
             doc["of"] = self.on or self.source.on
+        elif self.of:
+            doc["of"] = self.of
         total = self.source.total(doc, form, source, ctx, self._aggregate)
         return fn.COALESCE(total, 0) if self.agg in ("count", "sum", "distinct") else total
 

@@ -6,16 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
 
 from ...core.errors import NotFound
 from ...forms import catalog, conditions
 from ...forms.catalog import Form
 from ...forms.conditions import TESTS, Condition, Context, Look, RelatedTest, Step
-from ...forms.fields.base import Field, Spec
-from ...forms.fields.moment import DateTime
-from ...forms.fields.number import Integer
-from ..events import kinds
+from ...forms.fields.base import Field
+from ..events import columns, kinds
 from ..events.condition import EventTest
 
 Make = Callable[[Any], Any]
@@ -95,11 +92,6 @@ class Related(Source):
         return test.total(doc, form, source, ctx, make)
 
 
-AT = DateTime(Spec("at", {"zh": "时间", "en": "Time"}, "datetime"))
-SECONDS = Integer(Spec("seconds", {"zh": "秒数", "en": "Seconds"}, "integer"))
-EVENTS = _l("互动")
-
-
 class Events(Source):
     on = "at"
 
@@ -112,7 +104,7 @@ class Events(Source):
         return _("、").join(known.get(key, key) for key in self.types)
 
     def field(self, key: str | None) -> Field:
-        found = {"at": AT, "seconds": SECONDS}.get(str(key))
+        found = {"at": columns.AT, "seconds": columns.SECONDS}.get(str(key))
         if found is None:
             raise NotFound(_("互动只有「时间」和「秒数」可以汇总。"))
         return found
@@ -124,7 +116,7 @@ class Events(Source):
         return {}
 
     def words(self, where: Condition) -> str:
-        return ""
+        return columns.words(where)
 
     def total(self, doc: Condition, form: Form, source: Any, ctx: Context, make: Make) -> Any:
         test = TESTS["event"]

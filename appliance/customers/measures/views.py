@@ -24,8 +24,8 @@ from ...forms.fields import build
 from ...forms.fields.base import Spec
 from ...forms.fields.moment import PERIOD_WORDS, Moment
 from ...forms.query import Query
-from ..events import kinds
-from . import definition, sources, store
+from ..events import columns, kinds
+from . import definition, store
 from .definition import AGGREGATES, NEEDS_FIELD, Measure
 
 bp = Blueprint("measures", __name__, url_prefix="/metrics")
@@ -86,14 +86,14 @@ def _choices(doc: dict[str, Any]) -> dict[str, Any]:
     agg = doc.get("agg") or "count"
     links = [(f.key, f.label) for o, f in catalog.pointing(customer) if over and o.key == over.key]
     if doc.get("event") is not None or over is None:
-        fields, dates = [("seconds", sources.SECONDS.label)], [("at", sources.AT.label)]
+        fields, dates = [("seconds", columns.SECONDS.label)], [("at", columns.AT.label)]
     else:
-        columns = [f for f in over.fields.values() if f.column]
+        own = [f for f in over.fields.values() if f.column]
         fields = [
-            (f.key, f.label) for f in columns
+            (f.key, f.label) for f in own
             if agg in f.inner.aggregates and (agg == "distinct" or f.inner.type in definition.TYPES)
         ]  # fmt: skip
-        dates = [(f.key, f.label) for f in columns if isinstance(f.inner, Moment)] + [("created_at", _("创建时间"))]
+        dates = [(f.key, f.label) for f in own if isinstance(f.inner, Moment)] + [("created_at", _("创建时间"))]
     return {
         "forms": forms, "over": over, "source": EVENTS if doc.get("event") is not None else doc.get("form"), "links": links,
         "aggs": [(key, text) for key, text in AGGREGATES.items() if key not in NEEDS_FIELD or fields or key == agg],
@@ -137,7 +137,8 @@ def _typed(old: Measure | None) -> dict[str, Any]:
         doc["window"] = dict([window.split(":", 1)])
     doc["on"] = sent.get("on") or None
     try:
-        doc["where"] = json.loads(sent.get("where") or "{}")
+        kept = old.where if old is not None and source == EVENTS and old.event else {}
+        doc["where"] = json.loads(sent["where"] or "{}") if "where" in sent else kept
     except ValueError:
         doc["where"] = None
     doc["indexed"] = "indexed" in sent

@@ -263,11 +263,15 @@ class Lists(merging.Mover):
                 segment_id=segment_id, customer_id=target, at=clock.now(), by=getattr(actor, "id", None)
             ).execute()
             touching.mark([segment_id], [target], cause.depth)
-        return sorted(mine)
+        # What hangs on the source (events, consents) may have gone over without a write of the target.
+        touching.mark([s.number for s in subjects.index().subjects], [source, target], cause.depth)
+        return {"lists": sorted(mine)}
 
     def back(self, form: Form, source: int, target: int, moved: Any, actor: Any, cause: Cause) -> None:
-        SegmentChosen.delete().where(SegmentChosen.customer_id == target, SegmentChosen.segment_id.in_(moved)).execute()
-        touching.mark(moved, [target], cause.depth)
+        SegmentChosen.delete().where(
+            SegmentChosen.customer_id == target, SegmentChosen.segment_id.in_(moved["lists"])
+        ).execute()
+        touching.mark([s.number for s in subjects.index().subjects], [source, target], cause.depth)
 
     @staticmethod
     def _lists(customer_id: int) -> Any:

@@ -154,6 +154,7 @@ def derived(form: Form, ids: list[int], keys: set[str]) -> None:
 
 
 @event_hooks.after_removal
+@event_hooks.after_removal
 @event_hooks.after_ingest
 def ingested(batch: event_hooks.Ingested) -> None:
     by_kind: dict[str, set[int]] = defaultdict(set)

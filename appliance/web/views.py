@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import (
     Blueprint,
     Response,
@@ -23,7 +25,7 @@ from ..accounts import deputies
 from ..accounts import notices as told
 from ..accounts.actor import current_actor
 from ..accounts.guards import public, requires_admin, requires_login
-from ..core import http, incidents, nav, settings
+from ..core import http, i18n, incidents, nav, settings
 from ..core.jobs import label as kind_label
 from . import home, notices, palette, shell
 
@@ -96,8 +98,14 @@ def notices_page() -> str:
 @bp.get("/notices/count")
 @requires_login
 def count_notices() -> Response:
-    """What the bell asks once a minute."""
-    return jsonify({"waiting": shell.waiting(current_actor())})
+    """What the bell asks once a minute; with ``latest`` the newest unread notice too."""
+    actor = current_actor()
+    found: dict[str, Any] = {"waiting": shell.waiting(actor)}
+    if "latest" in request.args and found["waiting"]:
+        newest = next((row for row in told.of(actor) if row.read_at is None), None)
+        url = url_for(".open_notice", notice_id=newest.id) if newest else ""
+        found["latest"] = {"id": newest.id, "text": i18n.label(newest.text), "url": url} if newest else None
+    return jsonify(found)
 
 
 @bp.get("/notices/<int:notice_id>")

@@ -151,13 +151,13 @@ class _Shop:
     def _go_live(self, viewers: list[int], products: list[int]) -> None:
         """An evening's live show every third day, and what its viewers did there; the orders of the hour find it themselves."""
         tz = settings.tz()
-        days = [self.today - dt.timedelta(days=n) for n in range(1, LIVE_DAYS, 3)]
+        days = [self.today - dt.timedelta(days=n) for n in range(LIVE_DAYS, 0, -3)]
         shows = [
             {
                 "title": _LIVE[n % len(_LIVE)], "host": self.chance.choice(HOSTS), "channel": "douyin", "shop": SHOPS["douyin"],
                 "starts_at": clock.iso(clock.start_of(day, tz) + 19 * 3600, tz),
                 "ends_at": clock.iso(clock.start_of(day, tz) + 23 * 3600, tz), "external_id": f"demo-live-{day:%Y%m%d}",
-                "spend": self.chance.randrange(3, 12) * 100, "goods": self.chance.sample(products, 6),
+                "spend": self.chance.randrange(2, 8) * 50, "goods": self.chance.sample(products, 6),
             }
             for n, day in enumerate(days)
         ]  # fmt: skip

@@ -160,3 +160,47 @@ def test_a_token_that_may_only_write_records_may_write_events(app: Any, api: Api
         scope = tokens.Scope.read(words)
         limited = Api(api.client, tokens.create(users.by_login("amy").id, "x", scope=scope))
         assert limited.raw("POST", "/events", {"events": [row]}).status_code == status, words
+
+
+def test_kinds_have_a_page_where_errors_stand_beside_their_field(client: Any) -> None:
+    page = client.get("/settings/event-types").text
+    assert "互动类型" in page and "加入粉丝团" in page and "计入观看时长" in page
+    bad = client.post("/settings/event-types/save", data={"zh": "", "key": "Re Play", "icon": "eye"}, htmx=True)
+    assert bad.headers["HX-Retarget"] == "#kind-dialog" and "请填写名称" in bad.text and 'value="Re Play"' in bad.text
+    saved = client.post(
+        "/settings/event-types/save", data={"zh": "看回放", "icon": "eye", "counts_as": "watch"}, htmx=True
+    )
+    assert "看回放" in saved.text and "kan_hui_fang" in saved.text
+    client.post("/settings/event-types/save", data={"kind": "kan_hui_fang", "zh": "回放", "icon": "star"}, htmx=True)
+    gone = client.post("/settings/event-types/kan_hui_fang/delete", htmx=True)
+    assert "回放" not in gone.text and "/settings/event-types/kan_hui_fang/restore" in gone.headers["HX-Trigger"]
+    client.post("/settings/event-types/kan_hui_fang/restore", htmx=True)
+    assert "回放" in client.get("/settings/event-types").text
+    assert client.post("/settings/event-types/watch/delete", htmx=True).status_code == 422
+
+
+def test_the_manual_names_every_kind_of_event(app: Any) -> None:
+    from pathlib import Path
+
+    import appliance
+    from appliance.customers.events.kinds import BUILT_IN
+
+    for language, place in (("zh", 1), ("en", 2)):
+        text = (Path(appliance.__file__).parent / "help" / language / "events.md").read_text(encoding="utf-8").lower()
+        missing = [kind[0] for kind in BUILT_IN if language == "zh" and kind[place] not in text]
+        assert missing == [], language
+
+
+def test_the_timeline_and_a_sessions_page_show_what_happened(client: Any, api: Api, tell: Any) -> None:
+    session = {"title": "双十一专场", "channel": "douyin", "starts_at": "2026-11-02T19:00:00+08:00"}
+    number = api.post("/forms/live_session/records", {"values": session})["id"]
+    at = "2026-11-02T20:00:00+08:00"
+    tell(event(1, "watch", at, seconds=130), event(2, "like", at), event(3, "like", at),
+         event(4, "comment", at, props={"text": "<b>还有货吗"}), event(5, "add_to_cart", at, props={"product": "面膜"}))  # fmt: skip
+    customer = who(api, "douyin_id", "u1")["id"]
+    timeline = client.get(f"/customers/{customer}/timeline?kinds=events").text
+    for told in ("观看 2 分 10 秒", "点赞 2 次", "&lt;b&gt;还有货吗", "商品 面膜", "双十一专场"):
+        assert told in timeline, told
+    assert "2 分 10 秒" in client.get(f"/forms/live_session/records/{number}").text
+    people = client.get(f"/forms/live_session/records/{number}/panels/people").text
+    assert f"/forms/customer/records/{customer}" in people and "2 分 10 秒" in people

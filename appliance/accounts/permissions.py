@@ -30,6 +30,7 @@ ROOMS = {
     "segments": _l("客群、动态标签与公司指标"),
     "reports": _l("制作报表"),
     "settings": _l("公司设置"),
+    "messages": _l("给客户发消息"),
     "tokens": _l("API 令牌"),
     "users": _l("用户与部门"),
     "loyalty": _l("会员权益"),

@@ -38,7 +38,7 @@ SLOT = "do"
 class ActionOverMany(BulkAction):
     """One of the registered actions, with its own inputs."""
 
-    scripts = ("automation.js",)
+    scripts = ("automation.js", "messages.js")
 
     def __init__(self, cls: type[Action], place: int) -> None:
         self.cls = cls

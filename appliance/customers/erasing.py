@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,15 @@ _texts: list[tuple[Any, tuple[str, ...]]] = []
 def texts(model: Any, *columns: str) -> None:
     """Names columns (text or JSON) in which something about a person may stand in passing: it is struck out there."""
     _texts.append((model, columns))
+
+
+_also: list[Callable[[list[int]], None]] = []
+
+
+def also(fn: Callable[[list[int]], None]) -> Callable[[list[int]], None]:
+    """Registers what else goes with erased customers: ``fn(ids)``, inside the transaction."""
+    _also.append(fn)
+    return fn
 
 
 texts(Notice, "text")
@@ -120,6 +129,8 @@ def _erase(form: Form, customer_id: int, reason: str, actor: Actor) -> list[dict
     CustomerTag.delete().where(dialect.among(CustomerTag.customer_id, ids)).execute()
     Consent.update(evidence="").where(dialect.among(Consent.customer_id, ids)).execute()
     belonging.erase(ids)
+    for fn in _also:
+        fn(ids)
     _import_files(form, ids, related)
     _export_files()
     _strike_out(values)

@@ -196,6 +196,19 @@ def _row(key: str, draft: Draft, cause: Cause, actor: Actor, now: int, routes: _
     )  # fmt: skip
 
 
+def unsaved(drafts: Iterable[Draft], cause: Cause, actor: Actor) -> list[Message]:
+    """The rows that drafts would become, in no table: for looking at what would happen to them. Raises UserError."""
+    from . import templates
+
+    now, routes = clock.now(), _Routes()
+    names = [column.name for column in _COLUMNS]
+    rows = []
+    for n, draft in enumerate(templates.fill(list(drafts))):
+        values = dict(zip(names, _row(f"preview:{n}", draft, cause, actor, now, routes), strict=True))
+        rows.append(Message(**values | {"params": draft.params, "reads": list(draft.reads)}))
+    return rows
+
+
 def target_of(row: Message) -> Target:
     return Target(row.target_kind, row.target_id, row.address if row.target_kind == "address" else "")
 

@@ -43,6 +43,7 @@ BLUEPRINTS = (
     "customers.privacy_views",
     "customers.segments.views",
     "customers.measures.views",
+    "messaging.views",
     "automation.views",
     "loyalty.views",
     "sales.views",

@@ -15,4 +15,11 @@
     }
     select.value = "";
   });
+
+  document.addEventListener("change", (event) => {
+    const what = event.target.closest?.("[data-letter]");
+    if (what) what.form.querySelectorAll("[data-letter-part]").forEach((part) => { part.hidden = part.dataset.letterPart !== what.value; });
+    const all = event.target.closest?.("[data-check-all]");
+    if (all) all.form.querySelectorAll('input[name="' + all.dataset.checkAll + '"]').forEach((box) => { box.checked = all.checked; });
+  });
 })();

@@ -115,7 +115,7 @@ class Died(BaseException):
     """The process ended here."""
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     crashes=st.lists(st.tuples(st.sampled_from(["before", "asked", "answered"]), st.integers(0, 5)), max_size=4),
     answers=st.lists(st.sampled_from(["delivered", "retry", "unknown", "failed"]), min_size=6, max_size=6),

@@ -35,7 +35,9 @@ def _filter() -> ledger.Filter:
         raise UserError(_("「customer」要是客户的编号。"), "customer")
     state = args.get("state", "")
     if state and state != "waiting" and state not in outbox.STATES:
-        raise UserError(_("没有「%(state)s」这种状态，可选：%(all)s。", state=state[:40], all=_("、").join(outbox.STATES)), "state")
+        raise UserError(
+            _("没有「%(state)s」这种状态，可选：%(all)s。", state=state[:40], all=_("、").join(outbox.STATES)), "state"
+        )
     return ledger.Filter(
         state, args.get("via", ""), args.get("purpose", ""), int(customer) if customer else None,
         args.get("template", ""), args.get("cause", ""),
@@ -80,7 +82,9 @@ def _draft(doc: dict[str, Any]) -> Draft:
     errors: dict[str, str] = {}
     for name in ("via", "text", "template", "subject", "purpose", "connection", "key"):
         value = doc.get(name)
-        if value is not None and (not isinstance(value, str) or len(value) > LONGEST or (name == "key" and len(value) > 200)):
+        if value is not None and (
+            not isinstance(value, str) or len(value) > LONGEST or (name == "key" and len(value) > 200)
+        ):
             errors[name] = _("这里要写文字。")
     if not doc.get("via"):
         errors.setdefault("via", _("请写明发送方式。"))

@@ -86,6 +86,7 @@ def document(actor: Actor) -> Doc:
         openapi_connections,
         openapi_events,
         openapi_loyalty,
+        openapi_messages,
         openapi_segments,
         openapi_tasks,
     )
@@ -99,6 +100,7 @@ def document(actor: Actor) -> Doc:
     paths |= openapi_loyalty.paths(actor)
     paths |= openapi_tasks.paths(actor)
     paths |= openapi_segments.paths(actor)
+    paths |= openapi_messages.paths(actor)
     for form in forms:
         schemas |= _form_schemas(form, actor)
         paths |= _form_paths(form) | _reveal_paths(form, actor) | _share_paths(form, actor)

@@ -38,6 +38,7 @@ from . import (  # noqa: E402, F401
     events,
     files,
     merging,
+    messages,
     organisation,
     points,
     records,

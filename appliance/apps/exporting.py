@@ -13,6 +13,7 @@ from ..customers.models import Tag, TagGroup
 from ..customers.segments import store as segments
 from ..forms import catalog
 from ..forms.catalog import Form
+from ..messaging import templates
 from ..reports import saved
 from .package import Doc
 
@@ -38,6 +39,7 @@ def document(app: str, version: str, label: Any, forms: Collection[str] | None =
             "metrics": [m.document() for m in measures.all()] if wanted("customer") else [],
             "segments": [s.document() for s in segments.all() if not s.system] if wanted("customer") else [],
             "decision_tables": decisions,
+            "message_templates": [t.document() for t in templates.all() if wanted(t.form_key)],
             "rules": [r.document() for r in rules.all() if not r.system and wanted(r.form_key)],
             "reports": [r.document() for r in reports],
             "dashboards": _dashboards({r.key for r in reports}, everything=forms is None),

@@ -23,6 +23,7 @@ from ..customers.models import CustomerTag, Tag, TagGroup
 from ..customers.segments import store as segments
 from ..forms import catalog, conditions
 from ..forms.catalog import Form
+from ..messaging import templates
 from ..reports import saved
 from .models import AppObject
 from .package import Doc, Item
@@ -288,6 +289,33 @@ class DecisionTables(Definitions):
     noun = lazy_pgettext("one", "决策表")
 
 
+class MessageTemplates(Kind):
+    """Texts that rules and people send."""
+
+    noun = lazy_pgettext("one", "消息模板")
+    replaced = True
+
+    def current(self, key: str) -> Doc | None:
+        try:
+            found = templates.get(key)
+        except NotFound:
+            return None
+        return found.document() | {"enabled": found.enabled}
+
+    def add(self, item: Item) -> None:
+        templates.save(item.document, SYSTEM)
+
+    def change(self, item: Item) -> None:
+        templates.save(item.document, SYSTEM, item.key)
+
+    def remove(self, key: str) -> str | None:
+        try:
+            templates.delete(key, SYSTEM)
+        except UserError as error:
+            return error.message
+        return None
+
+
 # -- reports ------------------------------------------------------------------------------------------------------
 
 
@@ -387,6 +415,7 @@ KINDS: dict[str, Kind] = {
     "metric": Metrics(),
     "segment": Segments(),
     "decision_table": DecisionTables(tables.book),
+    "message_template": MessageTemplates(),
     "rule": Rules(rules.book),
     "report": Reports(),
     "dashboard": Dashboards(),
@@ -399,6 +428,7 @@ REMOVING = (
     "dashboard",
     "report",
     "rule",
+    "message_template",
     "decision_table",
     "segment",
     "metric",

@@ -31,6 +31,7 @@ SECTIONS: dict[str, frozenset[str]] = {
         "metrics": "form event via agg of where on window indexed",
         "segments": "description where set static enabled",
         "decision_tables": "form schedule on target rows default enabled",
+        "message_templates": "form via purpose subject text fallbacks codes enabled",
         "rules": "form on where once_per do enabled",
         "reports": "form where dimensions measures chart sort limit rest compare time range shared analysis with",
         "dashboards": "tiles",
@@ -41,7 +42,6 @@ SECTIONS: dict[str, frozenset[str]] = {
 
 LATER = {
     "flows": _l("流程"),
-    "message_templates": _l("消息模板"),
     "connections": _l("连接"),
 }
 """Sections that this release cannot install: refused, never silently left out."""
@@ -116,7 +116,7 @@ class Package:
                 items.append(Item("tag", tag["name"], tag | {"group": group["key"]}))
         items += [Item("metric", doc["key"], doc) for doc in self.sections["metrics"]]
         items += [Item("segment", doc["key"], doc) for doc in _named_first(self.sections["segments"])]
-        for section in ("decision_tables", "rules", "reports", "dashboards", "roles"):
+        for section in ("decision_tables", "message_templates", "rules", "reports", "dashboards", "roles"):
             items += [Item(section.removesuffix("s"), doc["key"], doc) for doc in self.sections[section]]
         return items
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import pytest
 
 from appliance.accounts.actor import SYSTEM
-from appliance.core.db import write
 from appliance.customers import consents
-from appliance.forms import catalog, records
 from appliance.messaging import outbox, policy, templates, unsubscribing
-from appliance.messaging.models import Message, MessageBlock
+from appliance.messaging.models import MessageBlock
 from appliance.messaging.outbox import Draft
 from appliance.messaging.senders import Outcome, Target
 
-from .conftest import NOON, customer, person, reserve, row, to
+from .conftest import NOON, customer, reserve, row, to
 
 
 @pytest.fixture(autouse=True)
@@ -23,14 +21,19 @@ def daytime(clock):
 
 def test_the_outbox_lists_filters_and_explains(client, pigeons, work):
     one, other = customer(), customer("周", None)
-    reserve(to(one, "您的订单已发货", key="a"), to(other, "您好", key="b"), to(one, "促销", key="c", purpose="marketing"))
+    reserve(
+        to(one, "您的订单已发货", key="a"), to(other, "您好", key="b"), to(one, "促销", key="c", purpose="marketing")
+    )
     work()
     page = client.get("/messages/").text
     for words in ("林小雨", "您的订单已发货", "信鸽", "没有对方的信鸽号码或地址", "客户没有同意", "本月费用 ¥0.045"):
         assert words in page
     assert "您的订单已发货" not in client.get("/messages/?state=suppressed").text
     assert "促销" in client.get("/messages/?purpose=marketing", htmx=True).text
-    assert "促销" in client.get(f"/messages/?customer={one}").text and "您好" not in client.get(f"/messages/?customer={one}").text
+    assert (
+        "促销" in client.get(f"/messages/?customer={one}").text
+        and "您好" not in client.get(f"/messages/?customer={one}").text
+    )
     shown = client.get(f"/messages/{row('a').id}").text
     assert "138" in shown and "p-1" in shown and "¥0.045" in shown and "规则" in shown
 
@@ -86,12 +89,23 @@ def test_staff_without_the_right_are_kept_out_and_others_see_their_own_customers
     assert staff_client.get(f"/messages/{made.id}").status_code == 404
     mine = customer("周", "13800000002", owner="bo")
     assert staff_client.get(f"/customers/{one}/message").status_code == 404
-    reserve(Draft("pigeon", Target.customer(mine), "电话 13800000002", key="p", form_key="customer", record_id=mine, reads=["customer.phone"]))
+    reserve(
+        Draft(
+            "pigeon",
+            Target.customer(mine),
+            "电话 13800000002",
+            key="p",
+            form_key="customer",
+            record_id=mine,
+            reads=["customer.phone"],
+        )
+    )
     work()
     page = staff_client.get("/messages/").text
     assert "周" in page and "您不能查看的内容" in page and "电话 13800000002" not in page
     seen = staff_client.post(
-        f"/customers/{mine}/message/preview", data={"via": "pigeon", "what": "text", "text": "{{ record.phone }}到了", "purpose": "service"}
+        f"/customers/{mine}/message/preview",
+        data={"via": "pigeon", "what": "text", "text": "{{ record.phone }}到了", "purpose": "service"},
     ).text
     assert "13800000002" not in seen and "到了" in seen
 
@@ -129,7 +143,12 @@ def test_a_template_is_made_previewed_tried_and_brought_back(client, pigeons, wo
     assert templates.get(key).fallbacks == {"record.nickname": "亲爱的朋友"}
     stale = client.post(f"/messages/templates/{key}", data=good | {"version": "1", "text": "旧"})
     assert stale.status_code == 409
-    assert client.post(f"/messages/templates/{key}/test", data={"sample": str(one), "test_via": "in_app"}, htmx=True).status_code == 200
+    assert (
+        client.post(
+            f"/messages/templates/{key}/test", data={"sample": str(one), "test_via": "in_app"}, htmx=True
+        ).status_code
+        == 200
+    )
     work()
     assert "亲爱的朋友" in client.get("/notices").text
     client.post(f"/messages/templates/{key}/revert", data={"version": "2", "back_to": "1"})
@@ -163,8 +182,10 @@ def test_the_company_sets_its_rules(client, pigeons):
     rules = policy.get()
     assert rules.budget == 120050 and rules.caps["marketing"]["week"] == 3 and rules.quiet_by == {"pigeon": []}
     assert rules.test == ("pigeon",)
-    wrong = client.post("/settings/messages/", data=typed | {"quiet_from": "25:00", "budget": "很多", "caps.marketing.day": "x"})
-    assert wrong.status_code == 422 and "24 小时制" in wrong.text or "预算要是" in wrong.text
+    wrong = client.post(
+        "/settings/messages/", data=typed | {"quiet_from": "25:00", "budget": "很多", "caps.marketing.day": "x"}
+    )
+    assert (wrong.status_code == 422 and "24 小时制" in wrong.text) or "预算要是" in wrong.text
     assert "预算要是" in wrong.text and 'value="很多"' in wrong.text
     assert "1200.50" in client.get("/settings/messages/").text
     client.post("/settings/messages/blocks", data={"via": "pigeon", "address": "13800000001", "scope": "all"})
@@ -186,7 +207,9 @@ def test_who_unsubscribes_gets_no_more_advertising(client, anon, pigeons, work):
     other = customer("周", "13800000002", agrees=True)
     reserve(to(other, "大促", key="x", purpose="marketing"))
     work()
-    assert unsubscribing.replied("pigeon", "13800000002", " 退订。") and not unsubscribing.replied("pigeon", "13800000002", "好的")
+    assert unsubscribing.replied("pigeon", "13800000002", " 退订。") and not unsubscribing.replied(
+        "pigeon", "13800000002", "好的"
+    )
     reserve(to(other, "大促", key="y", purpose="marketing"))
     work()
     assert row("y").state == "suppressed"

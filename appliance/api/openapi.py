@@ -83,6 +83,7 @@ def document(actor: Actor) -> Doc:
     """The description of the API for ``actor``: forms and fields that may not be seen are not in it."""
     from . import (
         openapi_access,
+        openapi_automation,
         openapi_connections,
         openapi_events,
         openapi_loyalty,
@@ -92,9 +93,10 @@ def document(actor: Actor) -> Doc:
     )
 
     forms = [form for form in catalog.all() if permissions.can(actor, "see", form.key)]
-    schemas = _common_schemas()
+    schemas = _common_schemas() | openapi_automation.schemas(actor)
     paths: Doc = _definition_paths() | _department_paths() | _role_paths(actor) | _consent_paths(actor)
     paths |= openapi_access.paths(actor)
+    paths |= openapi_automation.paths(actor)
     paths |= openapi_connections.paths(actor)
     paths |= openapi_events.paths(actor)
     paths |= openapi_loyalty.paths(actor)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from flask import Response, jsonify, request
-from flask_babel import gettext as _
 
 from ..accounts.actor import current_actor
-from ..accounts.guards import requires_admin, requires_login, requires_room
-from ..automation import log, rules, tables
+from ..accounts.guards import requires_admin, requires_login
 from ..core import clock, jobs, settings
-from ..core.errors import NotFound, UserError
+from ..core.errors import NotFound
 from ..customers import tags
 from ..reports import data as figures
 from ..reports import ranges, saved
@@ -49,92 +46,6 @@ def create_tag_group() -> Response:
     doc = body.allow(body.read(), "key", "label", "exclusive", "color", "tags")
     group = tags.install_group(doc)
     return _made(next(g.document() for g in tags.groups() if g.key == group.key), "/tags")
-
-
-# -- rules and decision tables ------------------------------------------------------------------------------------
-
-RULES = requires_room("rules")
-
-
-def _book_routes(path: str, name: str, book: Any) -> None:
-    """One set of routes for rules and for decision tables."""
-
-    def route(method: str, rule: str, view: Callable[..., Response], guard: Any = RULES) -> None:
-        view.__name__ = view.__qualname__ = f"{name}_{view.__name__}"
-        bp.add_url_rule(rule, view.__name__, guard(view), methods=[method])
-
-    def document(subject: Any) -> dict[str, Any]:
-        doc: dict[str, Any] = subject.document()
-        return doc | {"enabled": subject.enabled, "version": subject.version, "words": subject.sentence()}
-
-    def listing() -> Response:
-        return jsonify({name: [document(subject) for subject in book.all(form=request.args.get("form"))]})
-
-    def get(key: str) -> Response:
-        return jsonify(document(book.get(key)))
-
-    def create() -> Response:
-        subject = book.save(_definition(), current_actor())
-        return _made(document(subject), f"/{path}/{subject.key}")
-
-    def update(key: str) -> Response:
-        doc = _definition()
-        version = body.whole(doc, "version")
-        merged = book.get(key).document() | {k: v for k, v in doc.items() if k != "version"}
-        return jsonify(document(book.save(merged, current_actor(), key, version=version)))
-
-    def remove(key: str) -> Response:
-        book.delete(key, current_actor())
-        return Response(status=204)
-
-    def run(key: str) -> Response:
-        doc = body.allow(body.read(), "ids")
-        ids = doc.get("ids")
-        if ids is not None and not (isinstance(ids, list) and all(type(i) is int and 0 < i < 2**53 for i in ids)):
-            raise UserError(_("「ids」要是一列记录编号。"), "ids")
-        job_id = book.run(key, current_actor(), ids)
-        response = jsonify({"job": job_id})
-        response.status_code = 202
-        response.headers["Location"] = f"/api/v1/jobs/{job_id}"
-        return response
-
-    def runs(key: str) -> Response:
-        subject = book.get(key)
-        found = log.runs(kind=book.kind, subject_id=subject.id, limit=body.limit(request.args.get("limit")))
-        return jsonify({"runs": [_run_document(entry) for entry in found]})
-
-    route("GET", f"/{path}", listing)
-    route("POST", f"/{path}", idempotent(create))
-    route("GET", f"/{path}/<key>", get)
-    route("PATCH", f"/{path}/<key>", update)
-    route("DELETE", f"/{path}/<key>", remove)
-    route("POST", f"/{path}/<key>:run", idempotent(run))
-    route("GET", f"/{path}/<key>/runs", runs)
-
-
-def _definition() -> dict[str, Any]:
-    doc = body.read()
-    doc.pop("words", None)
-    return doc
-
-
-def _run_document(run: Any) -> dict[str, Any]:
-    return {
-        "id": run.id,
-        "trigger": run.trigger,
-        "status": run.status,
-        "started_at": _when(run.started_at),
-        "finished_at": _when(run.finished_at),
-        "matched": run.matched,
-        "changed": run.changed,
-        "skipped": run.skipped,
-        "failed": run.failed,
-        "error": run.error,
-    }
-
-
-_book_routes("rules", "rules", rules.book)
-_book_routes("decision-tables", "decision_tables", tables.book)
 
 
 # -- reports and dashboards ---------------------------------------------------------------------------------------

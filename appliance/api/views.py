@@ -31,6 +31,7 @@ def me() -> Response:
 
 from . import (  # noqa: E402, F401
     access,
+    automation,
     comments,
     connections,
     consents,

@@ -11,7 +11,7 @@ from tests.support.http import Api
 
 ELSEWHERE = {
     # Their documents are those of app packages, which the manual describes.
-    "/tags", "/rules", "/decision-tables", "/reports", "/dashboards", "/jobs",
+    "/tags", "/reports", "/dashboards", "/jobs",
 }  # fmt: skip
 """First parts of the paths that the description leaves out."""
 

@@ -14,8 +14,8 @@ PAGES = (
     "/automation/rules/silent_30_days/effect", "/automation/tables/customer_value/effect",
     "/automation/rules/silent_30_days/versions", "/automation/rules/action?action=set&form=customer",
     "/automation/rules/action?action=add_tag&form=customer", "/automation/rules/action?action=assign&form=customer",
-    "/automation/rules/action/field?form=customer&slot=s1&key=stage",
-    "/automation/rules/action/field?form=customer&slot=s1&key=owner",
+    "/automation/forms/customer/action/field?slot=s1&key=stage",
+    "/automation/forms/customer/action/field?slot=s1&key=owner",
 )  # fmt: skip
 
 

@@ -73,6 +73,7 @@ PARTS = (
     "customers.builtin",
     "customers.metrics",
     "customers.scoring",
+    "customers.favourites",
     "customers.events.kinds",
     "customers.events.figures",
     "customers.events.sessions",

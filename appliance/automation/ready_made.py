@@ -1,4 +1,5 @@
-"""What a new installation finds: value tags by a table, and a reminder for customers who fall silent.
+"""What a new installation finds: tags of value, activity, life cycle, RFM and watching by tables, and a reminder for customers
+who fall silent: the practice of live-commerce shops, with thresholds that the company changes as it likes.
 
 They are switched off. Nothing changes behind anybody's back: a person looks at the preview and switches them on.
 """
@@ -13,19 +14,33 @@ from ..customers import tags
 from . import rules, tables
 from .definitions import Book
 
-TAG_GROUPS: list[dict[str, Any]] = [
-    {
-        "key": "value", "label": {"zh": "价值", "en": "Value"}, "exclusive": True, "color": "orange",
-        "tags": [
-            {"name": "高价值核心粉", "color": "red"}, {"name": "潜力消费粉", "color": "orange"},
-            {"name": "低价值围观粉", "color": "gray"},
-        ],
-    },
-    {
-        "key": "attention", "label": {"zh": "提醒", "en": "Needs attention"}, "color": "purple",
-        "tags": [{"name": "沉默预警", "color": "purple"}],
-    },
-]  # fmt: skip
+Groups = dict[str, dict[str, Any]]
+"""Key of a tag group → its definition."""
+
+
+def _group(key: str, zh: str, en: str, color: str, *named: tuple[str, str], exclusive: bool = True) -> dict[str, Any]:
+    tags_of = [{"name": name, "color": shade} for name, shade in named]
+    return {"key": key, "label": {"zh": zh, "en": en}, "exclusive": exclusive, "color": color, "tags": tags_of}
+
+
+TAG_GROUPS: Groups = {
+    group["key"]: group
+    for group in (
+        _group("value", "价值", "Value", "orange",
+               ("高价值核心粉", "red"), ("潜力消费粉", "orange"), ("低价值围观粉", "gray")),
+        _group("attention", "提醒", "Needs attention", "purple", ("沉默预警", "purple"), exclusive=False),
+        _group("activity", "活跃度", "Activity", "green",
+               ("铁杆活跃", "red"), ("近期互动", "green"), ("沉默流失预警", "gray")),
+        _group("life_cycle", "生命周期", "Life cycle", "cyan",
+               ("新粉", "cyan"), ("首购粉", "blue"), ("复购粉", "green"), ("忠诚粉", "red")),
+        _group("rfm_segments", "RFM 客群", "RFM segments", "amber",
+               ("重要价值客户", "red"), ("重要发展客户", "orange"), ("重要保持客户", "amber"), ("重要挽留客户", "purple"),
+               ("一般价值客户", "green"), ("一般发展客户", "cyan"), ("一般保持客户", "blue"), ("一般挽留客户", "gray")),
+        _group("watch_and_spend", "观看互动与消费", "Watching, acting and spending", "pink",
+               ("高观看高消费", "red"), ("高互动低消费", "pink")),
+    )
+}  # fmt: skip
+"""Tags that the definitions below give. A group comes with the first of its definitions; later it is the company's own."""
 
 NIGHTLY = "0 3 * * *"
 
@@ -76,18 +91,77 @@ BACK: dict[str, Any] = {
 }  # fmt: skip
 
 
+def _test(field: str, op: str, value: Any) -> dict[str, Any]:
+    return {"field": field, "op": op, "value": value}
+
+
+def _days(field: str, days: int) -> dict[str, Any]:
+    return _test(field, "within", {"days": days})
+
+
+ACTIVITY_TABLE: dict[str, Any] = {
+    "key": "customer_activity", "label": {"zh": "客户活跃度", "en": "Customer activity"}, "form": "customer",
+    "schedule": NIGHTLY, "target": {"tag_group": "activity"},
+    "rows": [
+        {
+            "where": {"all": [
+                _days("last_interaction_at", 7),
+                {"any": [_test("interaction_count", "gte", 20), _test("watch_seconds", "gte", 3_600)]},
+            ]},
+            "then": "铁杆活跃",
+        },
+        {"where": {"any": [_days("last_interaction_at", 30), _days("last_watch_at", 30)]}, "then": "近期互动"},
+        {"where": {"any": [{"field": "last_interaction_at", "op": "not_empty"}, {"field": "last_watch_at", "op": "not_empty"}]},
+         "then": "沉默流失预警"},
+    ],
+}  # fmt: skip
+
+LIFE_CYCLE_TABLE: dict[str, Any] = {
+    "key": "customer_life_cycle", "label": {"zh": "客户生命周期", "en": "Customer life cycle"}, "form": "customer",
+    "schedule": NIGHTLY, "target": {"tag_group": "life_cycle"},
+    "rows": [
+        {"where": {"all": [_test("order_count", "gte", 5), _days("last_paid_at", 180)]}, "then": "忠诚粉"},
+        {"where": _test("order_count", "gte", 2), "then": "复购粉"},
+        {"where": _test("order_count", "eq", 1), "then": "首购粉"},
+    ],
+    "default": "新粉",
+}  # fmt: skip
+
+RFM_TABLE: dict[str, Any] = {
+    "key": "customer_rfm_tags", "label": {"zh": "RFM 八类客群打标签", "en": "Tags of the eight RFM segments"}, "form": "customer",
+    "schedule": NIGHTLY, "target": {"tag_group": "rfm_segments"},
+    "rows": [
+        {"where": _test("rfm_segment", "eq", segment), "then": f"{segment}客户"}
+        for segment in ("重要价值", "重要发展", "重要保持", "重要挽留", "一般价值", "一般发展", "一般保持", "一般挽留")
+    ],
+}  # fmt: skip
+
+WATCH_TABLE: dict[str, Any] = {
+    "key": "watch_and_spend", "label": {"zh": "观看互动与消费", "en": "Watching, acting and spending"}, "form": "customer",
+    "schedule": NIGHTLY, "target": {"tag_group": "watch_and_spend"},
+    "rows": [
+        {"where": {"all": [_test("watch_seconds", "gte", 7_200), _test("total_paid", "gte", "1000")]}, "then": "高观看高消费"},
+        {"where": {"all": [_test("interaction_count", "gte", 20), _test("total_paid", "lt", "100")]}, "then": "高互动低消费"},
+    ],
+}  # fmt: skip
+
+TABLES = [VALUE_TABLE, ACTIVITY_TABLE, LIFE_CYCLE_TABLE, RFM_TABLE, WATCH_TABLE]
+RULES = [SILENT, BACK]
+
+
 @schema.seed
 def install() -> None:
     """What the company changed or deleted stays so."""
-    for group in TAG_GROUPS:
-        tags.install_group(group)
-    plant(tables.book, VALUE_TABLE)
-    for doc in (SILENT, BACK):
-        plant(rules.book, doc)
+    for doc in TABLES:
+        plant(tables.book, doc, doc["target"]["tag_group"])
+    for doc in RULES:
+        plant(rules.book, doc, "attention")
 
 
-def plant(book: Book[Any], doc: dict[str, Any]) -> None:
-    """Saves a definition that was never there, switched off."""
+def plant(book: Book[Any], doc: dict[str, Any], group: str | None = None) -> None:
+    """Saves a definition that was never there, switched off, with the tags that it gives."""
     keys = {key.partition("~")[0] for (key,) in book.row.select(book.row.key).tuples()}
     if doc["key"] not in keys:
+        if group is not None:
+            tags.install_group(TAG_GROUPS[group])
         book.save(doc, SYSTEM, enabled=False, system=True)

@@ -91,6 +91,7 @@ CUSTOMER: FormDoc = {
         _kept("i_score", "integer", "I 分", "I score"),
         _kept("w_score", "integer", "W 分", "W score"),
         _kept("rfm_segment", "choice", "RFM 客群", "RFM segment", choices=RFM_SEGMENTS, open=True, indexed=True),
+        _kept("favourite_category", "text", "偏好类目", "Favourite category", indexed=True),
         _kept("points", "integer", "积分", "Points"),
     ],
 }  # fmt: skip

@@ -43,6 +43,7 @@ def words(kind: str, cause_id: int | None, actor_id: int | None) -> str:
         "undo": _("撤销"),
         "merge": _("合并"),
         "event": _("互动"),
+        "favourite": _("偏好类目"),
         "bulk": _("批量操作"),
         "system": _("固客"),
     }.get(kind, kind)

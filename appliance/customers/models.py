@@ -111,6 +111,15 @@ class RfmTouched(Model):
         table_name = "rfm_touched"
 
 
+class FavouriteTouched(Model):
+    """Customers whose favourite category is to be computed; a customer may stand here more than once."""
+
+    customer_id = pw.IntegerField()
+
+    class Meta:
+        table_name = "favourite_touched"
+
+
 class Consent(Model):
     """One thing a customer said about being contacted. Rows are only added; the latest that counts is what stands."""
 
@@ -149,4 +158,4 @@ class Erasure(Model):
         table_name = "erasure"
 
 
-TABLES = [*EVENTS, Consent, Erasure, Identity, TagGroup, Tag, CustomerTag, RfmModel, RfmValue, RfmTouched]
+TABLES = [*EVENTS, Consent, Erasure, FavouriteTouched, Identity, TagGroup, Tag, CustomerTag, RfmModel, RfmValue, RfmTouched]

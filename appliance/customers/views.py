@@ -9,14 +9,14 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as AnyResponse
 
-from ..accounts import gate, permissions
+from ..accounts import audit, gate, permissions
 from ..accounts.actor import Actor, current_actor
-from ..accounts.guards import requires, requires_admin
-from ..core import clock, http, nav
+from ..accounts.guards import requires, requires_admin, requires_room
+from ..core import clock, http, nav, settings
 from ..core.errors import NotFound, UserError
 from ..forms import catalog, panels, query, records
 from ..forms.query import Record
-from . import explaining, insight, merging, page_views, rfm, rfm_form, tag_test, tags, tiles, timeline
+from . import explaining, favourites, insight, merging, page_views, rfm, rfm_form, tag_cloud, tag_test, tags, tiles, timeline
 
 bp = Blueprint("customers", __name__)
 
@@ -201,7 +201,36 @@ def tag_page() -> Response:
 
 
 def _tag_context() -> dict[str, Any]:
-    return {"groups": tags.groups(counts=True), "colors": tags.COLORS, "may": _may_tag(current_actor())}
+    groups, actor = tags.groups(counts=True), current_actor()
+    may_rules = permissions.has_room(actor, "rules")
+    return {
+        "groups": groups,
+        "cloud": tag_cloud.of(groups),
+        "colors": tags.COLORS,
+        "may": _may_tag(actor),
+        "favourites": favourites.preview() if may_rules else None,
+        "favourites_on": settings.get(favourites.SETTING),
+    }
+
+
+@bp.post("/tags/favourites")
+@requires_room("rules")
+def favourite_tags() -> AnyResponse:
+    """Switches the tags of favourite categories on or off."""
+    on, actor = request.form.get("on") == "1", current_actor()
+    settings.set(favourites.SETTING, "1" if on else "", actor)
+    audit.note("settings.changed", {favourites.SETTING: [not on, on]})
+    url = url_for("customers.favourite_tags_back", on="0" if on else "1")
+    message = _("已启用，正在打标签。") if on else _("已停用，打过的标签还在。")
+    return _tag_groups(message, url)
+
+
+@bp.post("/tags/favourites/undo")
+@requires_room("rules")
+def favourite_tags_back() -> AnyResponse:
+    """Takes :func:`favourite_tags` back."""
+    settings.set(favourites.SETTING, "1" if request.args.get("on") == "1" else "", current_actor())
+    return http.trigger(Response(status=204), "guke:tags")
 
 
 def _tag_groups(message: str, undo: str | None = None) -> AnyResponse:

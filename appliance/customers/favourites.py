@@ -234,7 +234,7 @@ def _tag_ids() -> dict[str, int]:
                     "key": GROUP,
                     "label": {"zh": "偏好类目", "en": "Favourite category"},
                     "exclusive": True,
-                    "color": "teal",
+                    "color": "cyan",
                 }
             )
         gone = {name for (name,) in Tag.select(Tag.name).where(Tag.deleted_at.is_null(False)).tuples()}

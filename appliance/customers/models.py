@@ -158,4 +158,16 @@ class Erasure(Model):
         table_name = "erasure"
 
 
-TABLES = [*EVENTS, Consent, Erasure, FavouriteTouched, Identity, TagGroup, Tag, CustomerTag, RfmModel, RfmValue, RfmTouched]
+TABLES = [
+    *EVENTS,
+    Consent,
+    Erasure,
+    FavouriteTouched,
+    Identity,
+    TagGroup,
+    Tag,
+    CustomerTag,
+    RfmModel,
+    RfmValue,
+    RfmTouched,
+]

@@ -16,7 +16,20 @@ from ..core import clock, http, nav, settings
 from ..core.errors import NotFound, UserError
 from ..forms import catalog, panels, query, records
 from ..forms.query import Record
-from . import explaining, favourites, insight, merging, page_views, rfm, rfm_form, tag_cloud, tag_test, tags, tiles, timeline
+from . import (
+    explaining,
+    favourites,
+    insight,
+    merging,
+    page_views,
+    rfm,
+    rfm_form,
+    tag_cloud,
+    tag_test,
+    tags,
+    tiles,
+    timeline,
+)
 
 bp = Blueprint("customers", __name__)
 

@@ -19,6 +19,29 @@
     });
   });
 
+  /* The tag page: the cloud by group, everything by what is typed. */
+  function narrow(page) {
+    var typed = page.querySelector("[data-cloud-filter]").value.trim().toLowerCase();
+    var pressed = page.querySelector('[data-cloud-group][aria-pressed="true"]');
+    var group = pressed ? pressed.dataset.cloudGroup : "";
+    page.querySelectorAll("[data-word]").forEach(function (word) {
+      word.hidden = (typed !== "" && word.dataset.word.indexOf(typed) < 0) || (word.dataset.group && group !== "" && word.dataset.group !== group);
+    });
+    page.querySelectorAll("details.many-tags").forEach(function (list) { list.open = typed !== ""; });
+  }
+
+  document.addEventListener("input", function (event) {
+    if (event.target.matches("[data-cloud-filter]")) narrow(document.getElementById("tag-groups"));
+  });
+  document.addEventListener("click", function (event) {
+    var button = event.target.closest("[data-cloud-group]");
+    if (!button) return;
+    button.parentElement.querySelectorAll("[data-cloud-group]").forEach(function (one) {
+      one.setAttribute("aria-pressed", String(one === button));
+    });
+    narrow(document.getElementById("tag-groups"));
+  });
+
   /* The timeline: what is filtered stands in the address; while the page is looked at, it asks whether there is anything new. */
   var EVERY = 30000;
   var asked = Date.now();

@@ -19,7 +19,14 @@ Work = Callable[[], Any]
 
 def item(order_id: int, category: str | None, amount: int, **values: Any) -> int:
     with read():
-        doc = {"order": order_id, "name": category or "x", "category": category, "amount": amount, "quantity": 1, **values}
+        doc = {
+            "order": order_id,
+            "name": category or "x",
+            "category": category,
+            "amount": amount,
+            "quantity": 1,
+            **values,
+        }
         return records.create(catalog.get("order_item"), doc, SYSTEM)
 
 
@@ -52,7 +59,9 @@ def test_the_category_most_was_spent_on_is_kept_through_every_change(clock: Cloc
             elif act == "delete" and len(items) > 3:
                 records.delete(catalog.get("order_item"), items.pop(), SYSTEM)
             elif act == "category":
-                records.update(catalog.get("order_item"), rng.choice(items), {"category": rng.choice(["护肤", "食品"])}, SYSTEM)
+                records.update(
+                    catalog.get("order_item"), rng.choice(items), {"category": rng.choice(["护肤", "食品"])}, SYSTEM
+                )
             elif act == "product":
                 records.update(catalog.get("product"), product, {"category": rng.choice(["彩妆", "护肤"])}, SYSTEM)
     clock.move(minutes=1)
@@ -85,8 +94,8 @@ def test_tags_of_favourite_categories_are_off_until_somebody_has_seen_how_many(
     page = client.get("/tags").text
     assert "偏好·护肤" in page and "给 2 位客户打上" in page
     assert staff_client.post("/tags/favourites", data={"on": "1"}).status_code == 403
-    client.post("/tags/favourites", data={"on": "1"})
-    work()
+    assert client.post("/tags/favourites", data={"on": "1"}).status_code == 200
+    assert work()["errors"] == []
     assert tags_of(one) == ["偏好·护肤"] and tags_of(other) == ["偏好·彩妆 香水"]
     item(order("C", one, amount=90), "食品", 90)
     clock.move(minutes=1)

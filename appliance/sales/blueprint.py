@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 
 from ..accounts import people
 from ..core import nav
@@ -13,7 +14,15 @@ from . import tasks, telling
 
 bp = Blueprint("sales", __name__)
 
-nav.add("home", _l("任务"), "sales.my_day", "checkbox", right=("see", "task"), order=10, words="tasks renwu 待办 提醒")
+nav.add(
+    "home",
+    lazy_pgettext("work", "任务"),
+    "sales.my_day",
+    "checkbox",
+    right=("see", "task"),
+    order=10,
+    words="tasks renwu 待办 提醒",
+)
 nav.add("home", _l("公海"), "sales.pool", "inbox", right="see", order=20, words="pool gonghai 公海 领取 线索 客户")
 nav.add(
     "settings", _l("公海与提醒"), "sales.settings", "hourglass", right="settings", order=70,

@@ -7,6 +7,7 @@ from typing import Any
 from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from peewee import fn
 
 from ..accounts import permissions
@@ -92,7 +93,9 @@ def follow_ups(customer: Record, actor: Actor, before: Mark, limit: int) -> list
     ]  # fmt: skip
 
 
-@timeline.source("tasks", _l("任务"), "checkbox", 35, colour="teal", forms=("task",), shows=_sees("task"))
+@timeline.source(
+    "tasks", lazy_pgettext("work", "任务"), "checkbox", 35, colour="teal", forms=("task",), shows=_sees("task")
+)
 def tasks(customer: Record, actor: Actor, before: Mark, limit: int) -> list[Item]:
     """Tasks when they were done; those that are not, when they were made."""
     form = catalog.get("task")

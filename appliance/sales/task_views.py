@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import render_template, request, url_for
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext, pgettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..accounts import people, permissions
@@ -54,8 +54,10 @@ def _tabs(here: str) -> list[tuple[str, str, bool, None]]:
     team = tasks.team_ids(actor)
     if team is None or team:
         found.append((_("团队"), url_for("sales.team"), here == "team", None))
-    found.append((_("日历"), url_for("forms.list_records", form_key="task", kind="calendar"), False, None))
-    found.append((_("看板"), url_for("forms.list_records", form_key="task", kind="kanban"), False, None))
+    found.append(
+        (pgettext("view", "日历"), url_for("forms.list_records", form_key="task", kind="calendar"), False, None)
+    )
+    found.append((pgettext("view", "看板"), url_for("forms.list_records", form_key="task", kind="kanban"), False, None))
     found.append((_("全部任务"), url_for("forms.list_records", form_key="task"), False, None))
     return found
 
@@ -176,7 +178,7 @@ def tasks_panel(record: Record, actor: Actor) -> str:
 
 
 for _key in ("lead", "customer"):
-    panels.panel(_key, "tasks", _l("任务"), place="side", order=20, shows=_may_see)(tasks_panel)
+    panels.panel(_key, "tasks", lazy_pgettext("work", "任务"), place="side", order=20, shows=_may_see)(tasks_panel)
 
 
 @bp.get("/tasks/about/<form_key>/<int:record_id>")

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask, current_app, request, url_for
 from flask_babel import gettext as _
-from flask_babel import ngettext
+from flask_babel import ngettext, pgettext
 
 from .. import __version__
 from ..accounts import notices
@@ -197,7 +197,7 @@ def phone_tabs(actor: Actor) -> list[Link]:
     tabs += [form_link(seen["customer"])] if "customer" in seen else []
     if can(actor, "see", "task") and "sales.my_day" in current_app.view_functions:
         here = (request.endpoint or "").startswith(("sales.my_day", "sales.team", "sales.day_of"))
-        tabs.append(Link(_("任务"), url_for("sales.my_day"), "checkbox", here))
+        tabs.append(Link(pgettext("work", "任务"), url_for("sales.my_day"), "checkbox", here))
     elif "order" in seen:
         tabs.append(form_link(seen["order"]))
     tabs.append(Link(_("消息"), url_for("web.notices"), "bell", request.endpoint == "web.notices"))

@@ -162,7 +162,7 @@ def test_it_reads_as_a_sentence_and_explains_itself(watched: int) -> None:
         }  # fmt: skip
         told = conditions.explain(doc, form, watched)
         assert told.passed
-        assert told.words == "最近 30 天 送礼（name 是 嘉年华）的worth合计 不低于 5,000.00"
+        assert told.words == "最近 30 天 送礼（名称 是 嘉年华）的worth合计 不低于 5,000.00"
         assert told.actual == "9,000.00"
         last = {"event": ["gift"], "agg": "last", "op": "not_within", "value": {"days": 3}}
         assert conditions.explain(last, form, watched).document() == {

@@ -7,6 +7,7 @@ from typing import Any
 
 import peewee
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from peewee import fn
 
 from ...core import dialect
@@ -46,6 +47,18 @@ _PLAIN: dict[str, Field] = {
         Spec("live_session", {"zh": "直播场次", "en": "live session"}, "relation", options={"form": "live_session"})
     ),
 }
+
+
+WORDS = {
+    "product": _l("商品"), "value": _l("金额"), "amount": _l("金额"), "price": _l("价格"), "fan_level": _l("粉丝团等级"),
+    "url": _l("页面"), "page": _l("页面"), "gift": _l("礼物"), "name": _l("名称"), "quantity": _l("数量"),
+}  # fmt: skip
+"""What props that many platforms send are called; others go by the name they came with."""
+
+
+def prop_label(key: str) -> str:
+    """What a prop is called in the reader's language."""
+    return str(WORDS.get(key, key))
 
 
 def fields() -> dict[str, Field]:
@@ -147,7 +160,7 @@ def _words(doc: Condition, known: dict[str, Field], top: bool = False) -> str:
         return _("不满足（%(test)s）", test=_words(doc["not"], known, top=True))
     path, op = str(doc["field"]), doc.get("op", "eq")
     if path.startswith(PROPS):
-        name, word = path.removeprefix(PROPS), str(OPERATOR_WORDS.get(op, op))
+        name, word = prop_label(path.removeprefix(PROPS)), str(OPERATOR_WORDS.get(op, op))
         return f"{name} {word}" if op in ("empty", "not_empty") else f"{name} {word} {_said(doc.get('value'), op)}"
     head, _dot, rest = path.partition(".")
     if rest:

@@ -68,7 +68,7 @@ class EventTest(Test):
             return agg, fn.SUM(fn.COALESCE(e.seconds, 0)), columns.SECONDS
         if isinstance(of, str) and of.startswith(columns.PROPS):
             path = columns.prop_path(of)
-            reader = Decimal(Spec("sum", of.removeprefix(columns.PROPS), "decimal"))
+            reader = Decimal(Spec("sum", columns.prop_label(of.removeprefix(columns.PROPS)), "decimal"))
             total = fn.ROUND(fn.COALESCE(fn.SUM(columns.number(e, path)), 0) * reader.scale)
             return agg, total, reader
         raise FieldError(_("合计只能算 seconds 或 props 里的数，例如 props.amount。"))
@@ -205,7 +205,7 @@ class EventTest(Test):
         offered = [builder.field_entry(f, {"live_session"}) for f in columns.fields().values() if f.key != "type"]
         text = [[op, str(OPERATOR_WORDS[op])] for op in columns.PROP_OPS if op not in ("between", "has_none")]
         offered += [
-            {"key": f"{columns.PROPS}{key}", "label": key, "input": "text", "ops": text, "aggs": []}
+            {"key": f"{columns.PROPS}{key}", "label": columns.prop_label(key), "input": "text", "ops": text, "aggs": []}
             for key in columns.known_props()
         ]
         return {VIRTUAL: {"label": _("互动"), "fields": offered, "tests": []}}

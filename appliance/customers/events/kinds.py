@@ -21,7 +21,7 @@ from ...forms.fields.base import Label, is_label
 from .models import Event, EventType
 
 INTERACTION, WATCH = "interaction", "watch"
-COUNTS_AS = {INTERACTION: _l("互动次数"), WATCH: _l("观看时长")}
+COUNTS_AS = {INTERACTION: _l("互动"), WATCH: _l("观看时长")}
 ICONS = (
     "eye", "message-circle", "heart", "share", "gift", "user-plus", "users-group", "message", "click", "shopping-cart",
     "world", "star", "bell", "ticket", "phone", "calendar", "map-pin", "point",

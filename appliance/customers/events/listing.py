@@ -6,22 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
 from ...core import clock, settings
 from ...core.db import read
 from ...core.errors import UserError
-from . import kinds
+from . import columns, kinds
 from .models import Event
 
 MAX_SHOWN = 4
 """Props that a line of words names."""
-WORDS = {
-    "product": _l("商品"), "value": _l("金额"), "amount": _l("金额"), "price": _l("价格"), "fan_level": _l("粉丝团等级"),
-    "url": _l("页面"), "page": _l("页面"), "gift": _l("礼物"), "name": _l("名称"), "quantity": _l("数量"),
-}  # fmt: skip
-"""What props that many platforms send are called; others go by the name they came with."""
 
 
 def page(
@@ -84,5 +78,5 @@ def details(event: Event) -> str:
     """What an event holds besides, in words: text alone for one that is nothing but text."""
     props = {key: value for key, value in (event.props or {}).items() if isinstance(value, (str, int, float))}
     text = str(props.pop("text", ""))
-    told = [f"{WORDS.get(key, key)} {value}" for key, value in list(props.items())[:MAX_SHOWN]]
+    told = [f"{columns.prop_label(key)} {value}" for key, value in list(props.items())[:MAX_SHOWN]]
     return " · ".join([text] * bool(text) + told)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..accounts.actor import SYSTEM
 from ..automation import rules, tables
+from ..connections import store as connections
 from ..core.db import read
 from ..customers.measures import store as measures
 from ..customers.models import Tag, TagGroup
@@ -38,6 +39,7 @@ def document(app: str, version: str, label: Any, forms: Collection[str] | None =
             "tag_groups": [g for g in _tag_groups() if wanted("customer") or g["key"] in targets],
             "metrics": [m.document() for m in measures.all()] if wanted("customer") else [],
             "segments": [s.document() for s in segments.all() if not s.system] if wanted("customer") else [],
+            "connections": [one.document() for one in connections.all_shown() if forms is None],
             "decision_tables": decisions,
             "message_templates": [t.document() for t in templates.all() if wanted(t.form_key)],
             "rules": [r.document() for r in rules.all() if not r.system and wanted(r.form_key)],

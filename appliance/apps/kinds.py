@@ -14,6 +14,7 @@ from ..accounts.actor import SYSTEM
 from ..accounts.permissions import ANY, Rights
 from ..automation import rules, tables
 from ..automation.definitions import Book
+from ..connections import store, uses
 from ..core.db import db
 from ..core.errors import NotFound, UserError
 from ..core.i18n import label as i18n_label
@@ -253,6 +254,34 @@ class Metrics(Kind):
         return None
 
 
+# -- connections --------------------------------------------------------------------------------------------------
+
+
+class Connections(Kind):
+    """Without their secrets: one that needs some is off until an administrator has filled them in."""
+
+    noun = lazy_pgettext("one", "连接")
+    joins = True
+
+    def current(self, key: str) -> Doc | None:
+        try:
+            return store.shown(key).document()
+        except NotFound:
+            return None
+
+    def add(self, item: Item) -> None:
+        store.install(item.document, SYSTEM)
+
+    def change(self, item: Item) -> None:
+        store.update(item.key, {k: v for k, v in item.document.items() if k in ("label", "params")}, SYSTEM)
+
+    def remove(self, key: str) -> str | None:
+        if used := uses.of(key):
+            return _("连接「%(name)s」还在使用（%(use)s），保留。", name=store.shown(key).label, use=used[0].words)
+        store.delete(key, SYSTEM)
+        return None
+
+
 # -- automation ---------------------------------------------------------------------------------------------------
 
 
@@ -414,6 +443,7 @@ KINDS: dict[str, Kind] = {
     "tag": Tags(),
     "metric": Metrics(),
     "segment": Segments(),
+    "connection": Connections(),
     "decision_table": DecisionTables(tables.book),
     "message_template": MessageTemplates(),
     "rule": Rules(rules.book),
@@ -430,6 +460,7 @@ REMOVING = (
     "rule",
     "message_template",
     "decision_table",
+    "connection",
     "segment",
     "metric",
     "tag",

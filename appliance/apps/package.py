@@ -36,13 +36,13 @@ SECTIONS: dict[str, frozenset[str]] = {
         "reports": "form where dimensions measures chart sort limit rest compare time range shared analysis with",
         "dashboards": "tiles",
         "roles": "admin forms",
+        "connections": "kind enabled params",
     }.items()
 }
 """Section → the keys of its objects."""
 
 LATER = {
     "flows": _l("流程"),
-    "connections": _l("连接"),
 }
 """Sections that this release cannot install: refused, never silently left out."""
 
@@ -116,7 +116,15 @@ class Package:
                 items.append(Item("tag", tag["name"], tag | {"group": group["key"]}))
         items += [Item("metric", doc["key"], doc) for doc in self.sections["metrics"]]
         items += [Item("segment", doc["key"], doc) for doc in _named_first(self.sections["segments"])]
-        for section in ("decision_tables", "message_templates", "rules", "reports", "dashboards", "roles"):
+        for section in (
+            "connections",
+            "decision_tables",
+            "message_templates",
+            "rules",
+            "reports",
+            "dashboards",
+            "roles",
+        ):
             items += [Item(section.removesuffix("s"), doc["key"], doc) for doc in self.sections[section]]
         return items
 
@@ -172,7 +180,8 @@ def _check_object(section: str, doc: Doc, where: str) -> None:
     for key in doc:
         if key not in SECTIONS[section]:
             raise UserError(_("%(where)s：不认识「%(key)s」，请检查拼写。", where=where, key=key))
-    if not isinstance(doc.get("key"), str) or not KEY.fullmatch(doc["key"]):
+    dashes = str(doc.get("key")).replace("-", "_") if section == "connections" else doc.get("key")
+    if not isinstance(doc.get("key"), str) or not KEY.fullmatch(str(dashes)):
         raise UserError(_("%(where)s：要有「key」，以小写字母开头，只含小写字母、数字和下划线。", where=where))
     if section == "decision_tables":
         doc.setdefault("label", doc["key"])

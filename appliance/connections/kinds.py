@@ -60,10 +60,10 @@ class Kind:
     def param(self, key: str) -> Param | None:
         return next((p for p in self.params if p.key == key), None)
 
-    def read(self, given: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    def read(self, given: Mapping[str, Any], kept: Mapping[str, Any], *, secrets_later: bool = False) -> dict[str, Any]:
         """All params from what was typed or sent; a secret that was left blank and one that is not given stay as ``kept``.
 
-        Raises :class:`FieldErrors`; the errors of params stand under ``params.<key>``.
+        ``secrets_later``: those that are required may be missing still. Raises :class:`FieldErrors`; the errors of params stand under ``params.<key>``.
         """
         found: dict[str, Any] = {}
         errors: dict[str, str] = {}
@@ -75,9 +75,13 @@ class Kind:
                     found[p.key] = p.read(given[p.key])
                 except ValueError as error:
                     errors[p.key] = str(error)
+            if p.secret and secrets_later:
+                continue
             if p.required and p.key not in errors and found[p.key] in (None, ""):
                 errors[p.key] = _("请填写「%(param)s」。", param=str(p.label))
-        errors = errors or self.check(found)
+        if not errors:
+            late = {p.key for p in self.params if p.secret} if secrets_later else set()
+            errors = {key: said for key, said in self.check(found).items() if key not in late}
         if errors:
             raise FieldErrors({f"params.{key}": message for key, message in errors.items()})
         return found

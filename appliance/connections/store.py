@@ -16,7 +16,7 @@ from flask_babel import gettext as _
 
 from ..accounts import audit
 from ..accounts.actor import Actor
-from ..core import clock, incidents
+from ..core import clock, i18n, incidents
 from ..core.db import read, write
 from ..core.errors import Conflict, FieldErrors, NotFound, UserError
 from . import health, kinds
@@ -164,18 +164,41 @@ def _known_secrets(connection_id: int) -> dict[str, str]:
 def create(doc: Mapping[str, Any], actor: Actor) -> str:
     """``{"key"?, "kind", "label", "enabled"?, "params": {…}}``; returns the key. Raises :class:`FieldErrors`."""
     kind = kinds.get(str(doc.get("kind") or ""))
-    label = _label(doc.get("label") or str(kind.label))
-    config = kind.read(_params(doc, kind), {})
+    return _create(doc, kind.read(_params(doc, kind), {}), actor, enabled=bool(doc.get("enabled", True)))
+
+
+def _create(doc: Mapping[str, Any], config: dict[str, Any], actor: Actor, *, enabled: bool) -> str:
+    kind = kinds.get(str(doc.get("kind")))
+    label = _label(i18n.label(doc["label"]) if doc.get("label") else str(kind.label))
     now = clock.now()
     with write():
         key = _new_key(doc.get("key"), kind)
         params, secrets = _apart(kind, config)
         ConnectionRow.insert(
-            key=key, kind=kind.key, label=label, enabled=bool(doc.get("enabled", True)), params=params,
-            secrets=secrets, created_at=now, created_by=actor.id, updated_at=now,
+            key=key, kind=kind.key, label=label, enabled=enabled, params=params, secrets=secrets, created_at=now,
+            created_by=actor.id, updated_at=now,
         ).execute()  # fmt: skip
         audit.note("connection.created", {"name": label}, actor, f"connection:{key}")
     return key
+
+
+def install(doc: Mapping[str, Any], actor: Actor) -> str:
+    """As :func:`create`, for a package: without secrets, so it stays off until somebody has filled them in."""
+    kind = kinds.get(str(doc.get("kind") or ""))
+    if given := [p.key for p in kind.params if p.secret and p.key in (doc.get("params") or {})]:
+        said = _("应用包里不能有密码和令牌（%(key)s），请安装后在「设置 → 连接」里填写。", key=given[0])
+        raise UserError(said, f"params.{given[0]}")
+    return _create(
+        doc,
+        kind.read(_params(doc, kind), {}, secrets_later=True),
+        actor,
+        enabled=_is_whole(kind) and doc.get("enabled", True),
+    )
+
+
+def _is_whole(kind: Kind) -> bool:
+    """Whether it works without any secret."""
+    return not any(p.secret and p.required for p in kind.params)
 
 
 def update(key: str, doc: Mapping[str, Any], actor: Actor, version: int | None = None) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Use:
-    """``words``: what uses it, for people. ``url``: its page."""
+    """``words``: what uses it, for people. ``endpoint`` and ``values``: its page."""
 
     words: str
-    url: str | None = None
+    endpoint: str | None = None
+    values: dict[str, Any] = field(default_factory=dict)
 
 
 Finder = Callable[[str], Iterable[Use]]

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
@@ -184,7 +183,7 @@ def rules_that_use(key: str) -> Iterable[Use]:
     for rule in rules.book.all():
         named = any(isinstance(doc, Mapping) and doc.get("connection") == key for doc in rule.do)
         if named or _waits_for(rule.document().get("on"), key):
-            yield Use(_("规则「%(rule)s」", rule=rule.label), url_for("automation.rules_edit", key=rule.key))
+            yield Use(_("规则「%(rule)s」", rule=rule.label), "automation.rules_edit", {"key": rule.key})
 
 
 def _waits_for(trigger: Any, key: str) -> bool:

@@ -119,6 +119,8 @@ PARTS = (
     "loyalty.levels",
     "loyalty.earned",
     "loyalty.actions",
+    "loyalty.timeline_source",
+    "loyalty.ready_made",
     "sales.builtin",
     "sales.scoring",
     "sales.add_score",

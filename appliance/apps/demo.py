@@ -109,7 +109,8 @@ def _tag() -> None:
     for book in (tables.book, rules.book):
         for subject in book.all():
             book.switch(subject.key, True, SYSTEM)
-            book.run(subject.key, SYSTEM)
+            if "updated" not in (subject.document().get("on") or {}):
+                book.run(subject.key, SYSTEM)
     jobs.work()
 
 

@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 
 from ..accounts.actor import SYSTEM, Actor
 from ..core import clock, dialect, jobs, schema, settings
-from ..core.db import db, read, write
+from ..core.db import db, insert_rows, read, write
 from ..core.jobs import Job
 from ..customers import causes, personal_data
 from ..forms import catalog, merging, purging, query, records
@@ -52,8 +52,7 @@ def written(batch: Batch) -> None:
                 "customer_id": customer_id, "at": now, "old": old, "new": new, "cause_kind": batch.cause.kind,
                 "cause_id": batch.cause.id, "actor_id": batch.actor.id,
             })  # fmt: skip
-    for start in range(0, len(lines), 100):
-        LevelMove.insert_many(lines[start : start + 100]).execute()
+    insert_rows(LevelMove, lines)
 
 
 def history(record: Record, actor: Actor, limit: int = 50) -> list[LevelMove]:

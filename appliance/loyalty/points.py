@@ -20,7 +20,7 @@ from peewee import fn
 
 from ..accounts.actor import SYSTEM, Actor
 from ..core import clock, dialect, incidents, jobs, schema, settings
-from ..core.db import db, read, write
+from ..core.db import db, insert_rows, read, write
 from ..core.errors import FieldErrors
 from ..core.jobs import Job
 from ..forms import catalog, hooks, keeping
@@ -158,8 +158,9 @@ def _known(keys: list[str]) -> set[str | None]:
 
 
 def _insert(rows: list[dict[str, Any]]) -> None:
-    for start in range(0, len(rows), 100):
-        PointsEntry.insert_many(rows[start : start + 100]).execute()
+    blank = {"expires_at": None, "of": None, "form": None, "record_id": None, "basis": None, "key": None, "stands": 0}
+    defaults = {"expired": 0, "waived": 0, "undone": False, "closed": False}
+    insert_rows(PointsEntry, [blank | defaults | row for row in rows])
 
 
 def balances_of(ids: Collection[int]) -> dict[int, int]:

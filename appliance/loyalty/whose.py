@@ -27,9 +27,3 @@ def customers(form: Form, ids: Sequence[int]) -> dict[int, int]:
         return {i: i for i in ids}
     rows = form.table.select(form.col("id"), form.col(key)).where(dialect.among(form.col("id"), ids))
     return {i: customer for i, customer in rows.tuples().execute(db) if customer is not None}
-
-
-def key_of(subject: str, slot: str, form: Form, record_id: int, cycle: str, *, once: bool = False) -> str:
-    """The name of one effect of one action on one record, for ever. ``once``: whatever the occurrence."""
-    parts = [subject, slot, form.key, str(record_id), *([] if once else [cycle])]
-    return ":".join(parts)

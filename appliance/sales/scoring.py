@@ -5,6 +5,7 @@ A score changes by fading only at midnight, and of each lead it is known at whic
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from flask_babel import lazy_gettext as _l
 
 from ..accounts.actor import SYSTEM, Actor
 from ..core import clock, dialect, jobs, schema, settings
-from ..core.db import db, read, write
+from ..core.db import db, insert_rows, read, write
 from ..core.jobs import Job
 from ..customers import erasing
 from ..forms import catalog, hooks, keeping, merging, purging, reversing
@@ -117,10 +118,9 @@ def give(gifts: Sequence[Points], reason: str, fade: Fade, cause: Cause, actor: 
         rows.append({
             "lead_id": gift.lead_id, "points": gift.points, "reason": reason[:LONGEST_REASON], "at": clock.now(),
             "fade": fade.kind, "days": fade.days, "cause_kind": cause.kind, "cause_id": cause.id, "actor_id": actor.id,
-            "key": gift.key,
+            "key": gift.key, "undone": False,
         })  # fmt: skip
-    for start in range(0, len(rows), 100):
-        ScoreEntry.insert_many(rows[start : start + 100]).execute()
+    insert_rows(ScoreEntry, rows)
     recompute({gifts[n].lead_id for n in given.done}, actor, cause)
     return given
 
@@ -200,16 +200,13 @@ def recompute(leads: Collection[int], actor: Actor = SYSTEM, cause: Cause = Caus
 
 def _plan(lots: dict[int, list[Lot]], leads: list[int], today: int) -> None:
     """Notes when each lead must be looked at again."""
-    import datetime as dt
-
     ScoreDue.delete().where(dialect.among(ScoreDue.lead_id, leads)).execute()
     tz, rows = settings.tz(), []
     for lead_id, held in lots.items():
         day = changes_on(held, today)
         if day is not None:
             rows.append({"lead_id": lead_id, "next_at": clock.start_of(dt.date.fromordinal(day), tz)})
-    for start in range(0, len(rows), 400):
-        ScoreDue.insert_many(rows[start : start + 400]).execute()
+    insert_rows(ScoreDue, rows)
 
 
 @schema.seed

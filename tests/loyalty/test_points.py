@@ -32,6 +32,20 @@ def test_a_paid_order_earns_points_and_a_refund_takes_them_back_in_proportion_on
     assert shop.points(ann) == 199
 
 
+def test_an_order_earns_once_for_one_reason_whichever_rule_says_so(shop: Shop, work: Work) -> None:
+    shop.rule("order", PAID, where={"field": "paid_at", "op": "not_empty"})
+    shop.rule("order", PAID, on={"updated": ["paid_at"]})
+    ann = shop.customer("安")
+    order = shop.order(ann, "100", "A1")
+    later = shop.add("order", number="A2", customer=ann, amount="50", status="pending")
+    work()
+    assert shop.points(ann) == 100
+    shop.change("order", order, paid_at="2026-06-02T10:00:00+08:00")
+    shop.change("order", later, paid_at="2026-06-02T10:00:00+08:00", status="paid")
+    work()
+    assert shop.points(ann) == 150
+
+
 def test_a_cancelled_or_deleted_order_takes_its_points_along_and_brings_them_back(
     shop: Shop, work: Work, api: Api
 ) -> None:

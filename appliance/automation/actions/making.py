@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 
 from ...accounts.actor import Actor
 from ...core import clock, dialect, jobs, schema
-from ...core.db import write
+from ...core.db import insert_rows, write
 from ...core.jobs import Job
 from ...forms import records, reversing
 from ...forms.catalog import Form
@@ -49,8 +49,7 @@ def make(form: Form, rows: dict[int, dict[str, Any]], work: Work) -> Effect:
              "cause_id": work.cause.id}
             for i, new in zip(part, written.ids, strict=True) if new is not None
         ]  # fmt: skip
-        for begin in range(0, len(made), 100):
-            Made.insert_many(made[begin : begin + 100]).execute()
+        insert_rows(Made, made)
         effect.changed |= {i for i, new in zip(part, written.ids, strict=True) if new is not None}
     return effect
 

@@ -62,7 +62,8 @@ def named(doc: Any, over: Form) -> set[tuple[str, str | None]]:
 
 _TEMPLATE = re.compile(r"\brecord\.([a-z][a-z0-9_.]*)")
 """A field in a text that is filled in: ``{{ record.name }}``."""
-_PATHS = frozenset(("field", "of", "on", "date", "changed", "sort", "by", "start", "end", "title", "image", "parent"))
+_PATHS = frozenset(("field", "of", "on", "date", "changed", "sort", "by", "start", "end", "title", "image", "parent", "per",
+                    "via"))  # fmt: skip
 _LISTS = frozenset(("fields", "columns", "updated", "keys"))
 
 
@@ -83,13 +84,17 @@ def _named(doc: Any, over: Form) -> set[tuple[str, str | None]]:
         if target:
             found.add((target.key, None))
             inner = target
+    lead = over.fields.get(doc["relation"]) if isinstance(doc.get("relation"), str) else None
+    if lead is not None and lead.points_at:
+        found.add((over.key, lead.key))
+        inner = catalog.all_forms().get(lead.points_at, over)
     for name, value in doc.items():
         if name in _PATHS and isinstance(value, str):
             found |= _path(value.removeprefix("-"), inner)
         elif name in _LISTS and isinstance(value, list):
             for one in value:
                 found |= _path(one, inner) if isinstance(one, str) else _named(one, inner)
-        elif name in ("set", "values") and isinstance(value, dict):
+        elif name in ("set", "values", "except") and isinstance(value, dict):
             found |= {(inner.key, key) for key in value} | _named(value, over)
         else:
             found |= _named(value, inner)

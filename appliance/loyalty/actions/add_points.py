@@ -9,6 +9,7 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from ...automation.actions import making
 from ...automation.actions.base import Action, ActionError, Effect, Work
 from ...core import dialect
 from ...core.db import db
@@ -120,9 +121,8 @@ class AddPoints(Action):
             elif order and i not in worth:
                 effect.skipped[i] = _("订单没有付款，或已取消，不给积分。")
             else:
-                # An order earns once by one action, however often it is written.
-                once = order and work.subject != "bulk"
-                key = whose.key_of(self._subject(work), work.slot, form, i, work.cycle_of(i), once=once)
+                # An order earns once for one reason, however often it is written and whichever rule says so.
+                key = f"{form.key}:{i}:{self.reason}" if order else making.key_of(work, i)
                 basis = worth[i][1] if order else None
                 gifts[i] = Gift(customers[i], amounts.get(i, 0), form.key, i, basis, key)
         given = points.give(list(gifts.values()), self.reason, work.cause, work.actor)
@@ -130,10 +130,6 @@ class AddPoints(Action):
         effect.changed = {order_of[n] for n in given.moved}
         effect.skipped |= {order_of[n]: why for n, why in given.skipped.items()}
         return effect
-
-    @staticmethod
-    def _subject(work: Work) -> str:
-        return work.subject or f"{work.cause.kind}:{work.cause.id}"
 
     def _amounts(self, form: Form, ids: Sequence[int], worth: dict[int, tuple[int | None, int]]) -> dict[int, int]:
         doc = self.by_field

@@ -23,6 +23,7 @@ from ..core.errors import UserError
 from ..customers.events import ingest
 from ..forms import catalog, query, records
 from ..forms.hooks import Cause
+from ..loyalty import sample as loyalty_sample
 from ..sales import sample
 
 COMPANY = "固客示例店"
@@ -138,6 +139,7 @@ class _Shop:
         self._write("order_item", self.items)
         self._go_live([c for c, person in zip(ids, people, strict=True) if person["channel"] == "douyin"], products)
         sample.fill(random.Random(618), ids, self._write)
+        loyalty_sample.fill(random.Random(77), ids, self._write)
         return Loaded(len(ids), len(products), len(order_ids), len(self.items))
 
     def _write(self, form_key: str, rows: Sequence[dict[str, Any]]) -> list[int]:

@@ -93,6 +93,7 @@ PARTS = (
     "customers.segments.lists",
     "customers.segments.imports",
     "customers.segments.bulk",
+    "customers.segments.ready_made",
     "customers.measures.computing",
     "messaging.senders",
     "messaging.sending",

@@ -21,6 +21,8 @@ from ..core import clock, jobs, settings
 from ..core.db import read
 from ..core.errors import UserError
 from ..customers.events import ingest
+from ..customers.measures import store as measures
+from ..customers.segments import ready_made
 from ..forms import catalog, query, records
 from ..forms.hooks import Cause
 from ..loyalty import sample as loyalty_sample
@@ -105,8 +107,17 @@ def load(scale: str = "small") -> Loaded:
     return made
 
 
+METRIC = {
+    "key": "spent_90", "label": {"zh": "最近 90 天消费", "en": "Spent in 90 days"}, "form": "order", "agg": "sum",
+    "of": "amount", "on": "paid_at", "window": {"days": 90},
+    "where": {"not": {"field": "status", "op": "eq", "value": "cancelled"}},
+}  # fmt: skip
+
+
 def _tag() -> None:
-    """Switches the ready-made table and rules on and lets them work once, as they will every night."""
+    """Switches the ready-made segments, table and rules on and lets them work once, as they will every night."""
+    ready_made.switch_on(SYSTEM)
+    measures.save(METRIC, SYSTEM)
     for book in (tables.book, rules.book):
         for subject in book.all():
             book.switch(subject.key, True, SYSTEM)

@@ -21,7 +21,7 @@ from ...forms import catalog, conditions, query, watermark
 from ...forms.importing import tables
 from ...forms.listing import COUNT_CAP
 from .. import tags
-from . import dynamic_tags, figures, imports, lists, sets, store, uses
+from . import dynamic_tags, figures, imports, lists, ready_made, sets, store, uses
 from .store import CONDITION, SET, STATIC, Segment
 
 bp = Blueprint("segments", __name__, url_prefix="/segments")
@@ -47,12 +47,24 @@ def index() -> Response:
     rows = [
         (s, figures.size(s, actor), figures.spark(trends.get(s.id, [])), _change(trends.get(s.id, []))) for s in found
     ]
-    return http.render("segments/list.html", rows=rows, whole=whole, may=lists.may(actor), kinds=KINDS, icons=ICONS)
+    return http.render(
+        "segments/list.html", rows=rows, whole=whole, may=lists.may(actor), kinds=KINDS, icons=ICONS,
+        waiting=len(ready_made.waiting()),
+    )  # fmt: skip
 
 
 def _change(days: list[figures.Day]) -> int:
     """How many more there are than a week ago."""
     return days[-1].size - days[max(0, len(days) - 8)].size if days else 0
+
+
+@bp.post("/ready")
+@requires_room("segments")
+def switch_on() -> AnyResponse:
+    """Switches the ready-made segments on."""
+    count = ready_made.switch_on(current_actor())
+    flash(_("已启用 %(count)d 个客群，正在计算。", count=count), "success")
+    return http.go(url_for("segments.index"))
 
 
 # -- editor -----------------------------------------------------------------------------------------------------------

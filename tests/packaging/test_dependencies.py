@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = {
     "argon2-cffi": "argon2",
+    "chinesecalendar": "chinese_calendar",
     "flask-babel": "flask_babel",
     "markdown-it-py": "markdown_it",
     "pillow": "PIL",

@@ -62,7 +62,8 @@ def _book_routes(path: str, name: str, book: Book[Any]) -> None:
         return jsonify(document(book.get(key)))
 
     def create() -> Response:
-        subject = book.save(_definition(), current_actor())
+        """Switched on unless the document says otherwise, as what an app brings."""
+        subject = book.save({"enabled": True} | _definition(), current_actor())
         response = jsonify(document(subject))
         response.status_code = 201
         response.headers["Location"] = f"/api/v1/{path}/{subject.key}"

@@ -29,7 +29,7 @@ SECTIONS: dict[str, frozenset[str]] = {
         "forms": "icon title_field group search columns fields extends",
         "tag_groups": "exclusive color tags",
         "metrics": "form event via agg of where on window indexed",
-        "segments": "description where set static enabled",
+        "segments": "form description where set static enabled",
         "decision_tables": "form schedule on target rows default enabled",
         "message_templates": "form via purpose subject text fallbacks codes enabled",
         "rules": "form on where once_per do enabled",

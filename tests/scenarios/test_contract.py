@@ -44,6 +44,7 @@ PACKAGE: dict[str, Any] = {
         {
             "key": "big_month",
             "label": "月消费两千",
+            "form": "customer",
             "where": {
                 "related": "order",
                 "where": {"field": "status", "op": "ne", "value": "cancelled"},
@@ -164,15 +165,12 @@ PACKAGE: dict[str, Any] = {
 
 @pytest.fixture
 def shop(cli: Any, tmp_path: Path, clock: Any, work: Any, api: Api) -> Any:
-    """The package, its rules and tables switched on; ``shop(**time)`` moves the clock and does what is due."""
+    """The package, installed twice; ``shop(**time)`` moves the clock and does what is due."""
     clock.set("2026-06-01T10:00:00+08:00")
     file = tmp_path / "live_ops.json"
     file.write_text(json.dumps(PACKAGE, ensure_ascii=False), encoding="utf-8")
     cli("app", "install", file, "--json").ok()
     cli("app", "install", file, "--json").ok()
-    for rule in PACKAGE["rules"]:
-        api.patch(f"/rules/{rule['key']}", {"enabled": True})
-    api.patch("/decision-tables/life", {"enabled": True})
     work()
 
     def later(**time: float) -> None:
@@ -270,6 +268,18 @@ def test_points_follow_payment_and_go_with_the_order(shop: Any, api: Api, work: 
     api.delete(f"/forms/order/records/{order['id']}")
     work()
     assert values(api, "customer", who)["points"] == 0
+
+
+def test_a_rule_told_by_the_api_acts_at_once(shop: Any, api: Api, work: Any) -> None:
+    told = {"form": "customer", "on": {"created": True}, "do": [{"action": "add_tag", "tag": "接口"}]}
+    api.post("/rules", {"key": "by_api", "label": "接口", **told}, expect=201)
+    api.post(
+        "/segments", {"key": "tagged", "label": "接口客户", "form": "customer", "where": {"tag": "接口"}}, expect=201
+    )
+    work()
+    who = customer(api)
+    work()
+    assert members(api, "tagged") == {who}
 
 
 def test_a_stage_that_moves_writes_a_follow_up_and_the_button_does_its_work(shop: Any, api: Api, work: Any) -> None:

@@ -28,7 +28,8 @@ from .models import SegmentRow
 
 CONDITION, SET, STATIC = "condition", "set", "static"
 LONGEST = {"label": 60, "description": 300}
-KEYS = frozenset(("key", "label", "description", "where", "set", "static", "enabled"))
+KEYS = frozenset(("key", "label", "form", "description", "where", "set", "static", "enabled"))
+"""``form`` may be said, as in rules: it is always the customer's."""
 
 
 @dataclass
@@ -162,6 +163,8 @@ def _read(doc: Any, actor: Actor, old: Segment | None) -> Segment:
     if not isinstance(doc, dict):
         raise UserError(_("定义要写成一个 JSON 对象。"))
     errors: dict[str, str] = {key: _("这里没有「%(key)s」。", key=key) for key in doc.keys() - KEYS}
+    if doc.get("form", "customer") != "customer":
+        errors["form"] = _("客群只能是客户的。")
     key = doc.get("key") or (old.key if old else f"segment_{secrets.token_hex(3)}")
     if not isinstance(key, str) or not KEY.fullmatch(key):
         errors["key"] = _("键名要以小写字母开头，只含小写字母、数字和下划线。")

@@ -156,11 +156,11 @@ class UpdateRelated(Action):
             return _("修改相关记录")
         what = _("，").join(value.words() for value in self.opened(target).values())
         if self.leading is not None:
-            return _("它的%(field)s：%(what)s", field=self.leading.label, what=what)
+            return _("修改它的%(field)s：%(what)s", field=self.leading.label, what=what)
         if self.where:
             text = conditions.words(self.where, target).strip()
-            return _("它的%(form)s（%(where)s）：%(what)s", form=target.many, where=text, what=what)
-        return _("它的%(form)s：%(what)s", form=target.many, what=what)
+            return _("修改它的%(form)s（%(where)s）：%(what)s", form=target.many, where=text, what=what)
+        return _("修改它的%(form)s：%(what)s", form=target.many, what=what)
 
     def apply(self, ids: Sequence[int], work: Work) -> Effect:
         target = self.target

@@ -46,7 +46,8 @@ class ActionOverMany(BulkAction):
         self.label, self.icon, self.order = cls.label, cls.icon, 100 + place
 
     def suits(self, form: Form, actor: Actor) -> bool:
-        return permissions.can(actor, "edit", form.key)
+        room = self.cls.room
+        return permissions.has_room(actor, room) if room else permissions.can(actor, "edit", form.key)
 
     def dialog(self, selection: Selection) -> str:
         blank = self.cls({"action": self.cls.name}, selection.form)
@@ -69,10 +70,17 @@ class ActionOverMany(BulkAction):
         changes = None if pending is None else wanted.count()
         titles = [r.title for r in wanted.page(SAMPLES, None, []).records]
         return render_template(
-            "automation/_bulk_preview.html", words=action.words(), count=count, changes=changes, titles=titles
+            "automation/_bulk_preview.html",
+            words=action.words(),
+            count=count,
+            changes=changes,
+            titles=titles,
+            more=action.foresee(selection.batches(), selection.actor),
         )
 
     def run(self, selection: Selection, values: MultiDict[str, str]) -> Outcome:
+        if self.cls.room:
+            permissions.demand_room(selection.actor, self.cls.room)
         action = self._read(selection, values)
         payload = selection.document() | {"do": action.doc, "words": action.words()}
         return bulk_undo.start("automation.bulk", payload, selection, AT_ONCE)

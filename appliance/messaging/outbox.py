@@ -104,7 +104,7 @@ def send(drafts: Iterable[Draft], cause: Cause, actor: Actor) -> list[Reserved]:
     if not wanted:
         return []
     with write():
-        filled = templates.fill(wanted)
+        filled = templates.fill(wanted, actor)
         keys = [draft.key or f"{cause.kind}:{random.token_hex(12)}" for draft in filled]
         before = _ids(keys)
         now, routes = clock.now(), _Routes()
@@ -203,7 +203,7 @@ def unsaved(drafts: Iterable[Draft], cause: Cause, actor: Actor) -> list[Message
     now, routes = clock.now(), _Routes()
     names = [column.name for column in _COLUMNS]
     rows = []
-    for n, draft in enumerate(templates.fill(list(drafts))):
+    for n, draft in enumerate(templates.fill(list(drafts), actor)):
         values = dict(zip(names, _row(f"preview:{n}", draft, cause, actor, now, routes), strict=True))
         rows.append(Message(**values | {"params": draft.params, "reads": list(draft.reads)}))
     return rows

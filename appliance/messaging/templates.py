@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flask_babel import gettext as _
 
 from ..accounts import audit
-from ..accounts.actor import SYSTEM, Actor
+from ..accounts.actor import Actor
 from ..core import clock
 from ..core.db import read, write
 from ..core.errors import Conflict, FieldErrors, NotFound, UserError
@@ -314,8 +314,11 @@ def use_counts() -> dict[str, int]:
 # -- filling in -------------------------------------------------------------------------------------------------------
 
 
-def fill(drafts: list[Draft]) -> list[Draft]:
-    """Drafts that name a template get its words, for all records of one template together. Raises UserError."""
+def fill(drafts: list[Draft], actor: Actor) -> list[Draft]:
+    """Drafts that name a template get its words, for all records of one template together: what the actor may see of them.
+
+    Raises UserError.
+    """
     groups: dict[tuple[str, str | None], list[int]] = defaultdict(list)
     for n, draft in enumerate(drafts):
         if draft.template is not None and draft.text is None:
@@ -326,7 +329,7 @@ def fill(drafts: list[Draft]) -> list[Draft]:
         if not template.enabled:
             raise UserError(_("消息模板「%(template)s」已停用。", template=template.label), "template")
         for round_ in _rounds(drafts, places):
-            for n, filled in _filled(template, form_key, [(n, drafts[n]) for n in round_]).items():
+            for n, filled in _filled(template, form_key, [(n, drafts[n]) for n in round_], actor).items():
                 out[n] = filled
     return out
 
@@ -344,7 +347,9 @@ def _rounds(drafts: list[Draft], places: list[int]) -> list[list[int]]:
     return rounds
 
 
-def _filled(template: Template, form_key: str | None, drafts: list[tuple[int, Draft]]) -> dict[int, Draft]:
+def _filled(
+    template: Template, form_key: str | None, drafts: list[tuple[int, Draft]], actor: Actor
+) -> dict[int, Draft]:
     parts = template.parts()
     if form_key is None:
         done = {n: [texts.render(part, draft.context) for part in parts] for n, draft in drafts}
@@ -354,7 +359,7 @@ def _filled(template: Template, form_key: str | None, drafts: list[tuple[int, Dr
         reads = texts.reads(parts, form)
         by_record = {draft.record_id: (n, draft) for n, draft in drafts if draft.record_id is not None}
         extra = {i: draft.context for i, (_n, draft) in by_record.items() if draft.context}
-        found = texts.render_all(parts, form, list(by_record), extra, SYSTEM, template.fallbacks)
+        found = texts.render_all(parts, form, list(by_record), extra, actor, template.fallbacks)
         done = {n: found.get(i, [""] * len(parts)) for i, (n, _draft) in by_record.items()}
     return {
         n: replace(

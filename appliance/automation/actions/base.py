@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -75,6 +75,8 @@ class Action:
     icon: ClassVar[str] = "bolt"
     undoable: ClassVar[bool] = True
     outward: ClassVar[bool] = False
+    room: ClassVar[str] = ""
+    """The room (``permissions.ROOMS``) of those who may do it by hand to records of a list; empty: who may edit these."""
     template: ClassVar[str]
     """The partial with its inputs; it gets ``action`` (this object or its blank), ``slot`` and ``form``."""
 
@@ -108,6 +110,10 @@ class Action:
     def pending(self, ctx: Context) -> Any:
         """An expression, true for the records it would change. ``None``: it must see each of them to know."""
         return None
+
+    def foresee(self, batches: Iterable[list[int]], actor: Actor) -> str:
+        """HTML that says what would come of it, where that takes more than the number of records."""
+        return ""
 
     def apply(self, ids: Sequence[int], work: Work) -> Effect:
         """Does it to a batch, inside the caller's transaction. Doing it twice is doing it once."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from flask import render_template
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
 from ...accounts import departments, people, users
-from ...accounts.actor import SYSTEM, maybe_actor
+from ...accounts.actor import SYSTEM, Actor, maybe_actor
 from ...accounts.models import Role, UserRole
 from ...core import clock, dialect
 from ...core.db import db
@@ -20,7 +21,8 @@ from ...core.errors import NotFound, UserError
 from ...forms import catalog
 from ...forms.catalog import Form
 from ...forms.fields.moment import span_seconds, span_words
-from ...messaging import outbox, senders, templates, texts
+from ...forms.hooks import Cause
+from ...messaging import composing, ledger, outbox, senders, templates, texts
 from ...messaging.outbox import Draft
 from ...messaging.senders import Target
 from ...messaging.templates import Template
@@ -30,6 +32,8 @@ from .base import Action, ActionError, Effect, Work
 OWNER, MANAGER, CUSTOMER, GROUP = "owner", "manager_of_owner", "customer", "group"
 TO = {OWNER: _l("负责人"), MANAGER: _l("负责人的上级"), CUSTOMER: _l("客户"), GROUP: _l("群")}
 LONGEST = 2000
+MOST = 10_000
+"""Records that are looked at before anything is sent."""
 PARAMS = frozenset({"action", "via", "to", "text", "template", "subject", "purpose", "connection", "expires"})
 
 
@@ -53,6 +57,7 @@ class Send(Action):
     icon = "send"
     undoable = False
     outward = True
+    room = ledger.ROOM
     template = "automation/actions/send.html"
     choices = TO
 
@@ -336,6 +341,22 @@ class Send(Action):
                 found.of[i] = [Target.user(user)]
 
     # -- doing ------------------------------------------------------------------------------------------------------
+
+    def foresee(self, batches: Iterable[list[int]], actor: Actor) -> str:
+        """How many get it now, later or not, why, and what it costs; of a long list the first ten thousand are looked at."""
+        looked = composing.Estimate()
+        nobody: Counter[str] = Counter()
+        for ids in batches:
+            if looked.total >= MOST:
+                looked.whole = False
+                break
+            found = self.receivers(ids)
+            nobody.update(found.nobody.values())
+            work = Work(self.form, Cause("user"), clock.now(), actor=actor, subject="preview")
+            composing.estimate(
+                [draft for _i, draft in self._drafts([i for i in ids if i in found.of], found, work)], actor, looked
+            )
+        return render_template("messages/_estimate.html", looked=looked, nobody=nobody.most_common(), yuan=ledger.yuan)
 
     def apply(self, ids: Sequence[int], work: Work) -> Effect:
         found = self.receivers(ids)

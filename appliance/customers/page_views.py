@@ -5,20 +5,20 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, flash, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response as AnyResponse
 
-from ..accounts import permissions
+from ..accounts import audit, permissions
 from ..accounts.actor import Actor, current_actor
-from ..accounts.guards import requires
-from ..core import clock, http, settings
+from ..accounts.guards import requires, requires_admin
+from ..core import clock, http, nav, settings
 from ..core.errors import FieldErrors, NotFound, UserError
 from ..forms import catalog, panels, query, record_pages, records
 from ..forms.hooks import Cause
 from ..forms.query import Record
-from . import identity_page, insight, kin, next_steps
+from . import doubles, identity_kinds, identity_page, insight, kin, next_steps
 
 bp = Blueprint("customer_page", __name__)
 
@@ -220,3 +220,61 @@ def show_identities(record_id: int) -> str:
 def _changed(record: Record, message: str, undo: dict[str, str]) -> AnyResponse:
     url = url_for("customer_page.undo_identity", record_id=record.id, **undo)
     return http.trigger(http.toast(_identities(record), message, url), "guke:saved", "identities")
+
+
+# -- kinds of identities and the rule for merging ------------------------------------------------------------------------
+
+nav.add(
+    "settings", _l("身份与合并"), "customer_page.kinds_page", "fingerprint", right="admin", order=62,
+    words="identity merge duplicate 身份 合并 重复 会员号",
+)  # fmt: skip
+
+
+@bp.get("/settings/identities")
+@requires_admin
+def kinds_page() -> AnyResponse:
+    """What customers are known by, and what is done when two turn out to be one."""
+    return _kinds_page({}, {})
+
+
+def _kinds_page(typed: dict[str, str], errors: dict[str, str]) -> AnyResponse:
+    policy = next(d for d in settings.declared("company.") if d.key == doubles.POLICY)
+    return http.render(
+        "customers/identity_kinds.html", status=422 if errors else 200, rows=identity_kinds.rows(), policy=policy,
+        chosen=settings.get(doubles.POLICY), typed=typed, errors=errors, waiting=doubles.waiting(current_actor()),
+    )  # fmt: skip
+
+
+@bp.post("/settings/identities/policy")
+@requires_admin
+def save_merge_policy() -> AnyResponse:
+    before, wanted = settings.get(doubles.POLICY), request.form.get("policy", "")
+    settings.set(doubles.POLICY, wanted, current_actor())
+    if settings.get(doubles.POLICY) != before:
+        audit.note("settings.changed", {doubles.POLICY: [before, wanted]})
+    flash(_("已保存"), "success")
+    return http.go(url_for("customer_page.kinds_page"))
+
+
+@bp.post("/settings/identities/kinds")
+@requires_admin
+def add_kind() -> AnyResponse:
+    typed = request.form.to_dict()
+    try:
+        name = identity_kinds.add(typed.get("label", ""), typed.get("key", ""), current_actor())
+    except FieldErrors as error:
+        return _kinds_page(typed, error.errors)
+    flash(_("已添加「%(name)s」", name=name), "success")
+    return http.go(url_for("customer_page.kinds_page"))
+
+
+@bp.post("/settings/identities/kinds/<key>/remove")
+@requires_admin
+def remove_kind(key: str) -> AnyResponse:
+    """Takes away a kind that nobody is known by; adding it again brings it back."""
+    try:
+        identity_kinds.remove(key, current_actor())
+    except FieldErrors as error:
+        return _kinds_page({}, error.errors)
+    flash(_("已去掉"), "success")
+    return http.go(url_for("customer_page.kinds_page"))

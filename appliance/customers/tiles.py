@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
+from ..accounts import permissions
 from ..accounts.actor import Actor
 from ..core import clock, settings
+from ..forms import catalog, conditions
 from ..forms.query import Record, clear
 
 
@@ -23,8 +25,10 @@ class Tile:
 
 
 def of(record: Record, actor: Actor) -> list[Tile]:
-    """The tiles whose figures the person may see."""
+    """The tiles whose figures the person may see. They are fields of the customer, so access to those fields decides; somebody
+    who sees fewer orders is told that the figures count all of them."""
     seen = clear(record.form, actor)
+    beyond = " " + _("（公司全部订单，包括您看不到的）") if _partly(actor) else ""
     found = [
         ("total_paid", record.text("total_paid") or "—", _("所有已付款且未取消订单的实付金额减退款"), ""),
         (
@@ -42,7 +46,15 @@ def of(record: Record, actor: Actor) -> list[Tile]:
         ),
         ("refund_rate", record.text("refund_rate") or "—", _("退款金额 ÷ 实付金额"), ""),
     ]
-    return [Tile(seen[key].label, value, why, hint) for key, value, why, hint in found if key in seen]
+    return [Tile(seen[key].label, value, why + beyond, hint) for key, value, why, hint in found if key in seen]
+
+
+def _partly(actor: Actor) -> bool:
+    """Whether the person sees not all orders."""
+    if not permissions.can(actor, "see", "order"):
+        return True
+    form = catalog.get("order")
+    return conditions.within(form, form.table, conditions.Context(actor=actor), "see") is not None
 
 
 def _since(record: Record, key: str) -> str:

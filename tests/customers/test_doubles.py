@@ -149,3 +149,23 @@ def test_home_says_how_many_wait(client: Client, staff_client: Client, two: tupl
         amy = users.actor_of(users.by_login(AMY.login).id)
         assert amy is not None
         assert doubles.waiting(amy) == 1 and doubles.waiting(SYSTEM) == 1
+
+
+def test_the_company_adds_kinds_of_identities_and_says_what_guke_may_merge(
+    client: Client, staff_client: Client, api: Api
+) -> None:
+    page = "/settings/identities"
+    assert staff_client.get(page).status_code == 403
+    wrong = client.post(f"{page}/kinds", data={"label": "会员号", "key": "Store Card"})
+    assert wrong.status_code == 422 and "已经有「会员号」了" in wrong.text and 'value="Store Card"' in wrong.text
+    client.post(f"{page}/kinds", data={"label": "门店卡号", "key": "store_card"})
+    made = make(api, name="王芳", identities={"store_card": ["8001"]})
+    assert customer_of(api, order(api, "A", {"store_card": "8001"}))["id"] == made["id"]
+    shown = client.get(page).text
+    assert "门店卡号" in shown and "kinds/store_card/remove" not in shown, "what is in use stays"
+    client.post(f"{page}/kinds", data={"label": "旧卡号"})
+    client.post(f"{page}/kinds/identity_1/remove")
+    assert "identity_1" not in client.get(page).text
+    client.post(f"{page}/policy", data={"policy": "platform"})
+    assert settings.get(doubles.POLICY) == doubles.PLATFORM
+    assert client.post(f"{page}/policy", data={"policy": "nonsense"}).status_code == 422

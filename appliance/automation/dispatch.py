@@ -32,8 +32,8 @@ from .streams import STREAMS, Signal, Stream
 logger = logging.getLogger(__name__)
 
 BATCH = 500
-LEAST, MOST = 100, 1000
-QUICK, SLOW = 0.1, 0.3
+LEAST, MOST = 250, 1000
+QUICK, SLOW = 0.15, 0.5
 """Seconds that a batch may take: the next one is larger or smaller, so that other writers get their turn."""
 DEPTH = 8
 """An entry that eight runs led to sets nothing off any more: somebody's rules feed each other."""
@@ -59,14 +59,34 @@ def listening(form: Form, keys: set[str]) -> bool:
 
 @dataclass
 class Ear:
-    """One enabled definition, and what it wants to hear of. ``runs``: the run that goes on in the log, by depth."""
+    """One enabled definition, and what it wants to hear of. ``runs``: the run that goes on in the log, by depth; ``sound``: it
+    was looked over since it was read."""
 
     subject: Subject
     listeners: list[Listener]
+    sound: bool = False
     runs: dict[tuple[str, int], RuleRun] = field(default_factory=dict)
 
-    def hears(self, signal: Signal) -> bool:
-        return any(streams.hears(listener, signal) for listener in self.listeners)
+    def heard(self, stream: str, by_kind: dict[tuple[str, str], list[Signal]], stopped: set[int]) -> list[Signal]:
+        """Those of a batch (by form and action) that it wants to hear of, in order."""
+        found: list[Signal] = []
+        mine = [listener for listener in self.listeners if listener.stream == stream]
+        kinds = {(listener.form, listener.action) for listener in mine}
+        for kind in kinds:
+            wanted = [listener for listener in mine if (listener.form, listener.action) == kind]
+            least = min(listener.since for listener in wanted)
+            if any(listener.field is None and listener.scope is None for listener in wanted):
+                found += [s for s in by_kind.get(kind, ()) if s.id > least and s.id not in stopped]
+                continue
+            names = {listener.field for listener in wanted if listener.field is not None}
+            found += [
+                signal
+                for signal in by_kind.get(kind, ())
+                if (None in names or not names.isdisjoint(signal.names))
+                and signal.id not in stopped
+                and any(streams.hears(listener, signal) for listener in wanted)
+            ]
+        return found if len(kinds) == 1 else sorted(found, key=lambda signal: signal.id)
 
 
 @dataclass
@@ -141,8 +161,11 @@ def _serve_all(ears: list[Ear], stream: Stream, signals: list[Signal], size: int
     """The definitions one after the other on a batch; what a rule that stops has acted on is not told to the next."""
     ran, stopped = 0, set[int]()
     full = len(signals) >= size
+    by_kind: dict[tuple[str, str], list[Signal]] = defaultdict(list)
+    for signal in signals:
+        by_kind[signal.form, signal.action].append(signal)
     for ear in ears:
-        heard = [signal for signal in signals if signal.id not in stopped and ear.hears(signal)]
+        heard = ear.heard(stream.key, by_kind, stopped)
         if not heard:
             continue
         acted = serve(ear, stream, heard, signals[-1].id if full else None)
@@ -168,7 +191,7 @@ def serve(ear: Ear, stream: Stream, heard: list[Signal], ahead: int | None = Non
     acted = Acted()
     for depth, some in sorted(by_depth.items()):
         if depth >= DEPTH:
-            _stop(ear.subject, stream, some, depth)
+            _stop(ear, stream, some, depth)
             continue
         for batch in _rounds(some) if stream.each else [some]:
             matched = Turn(ear, stream, batch, depth + 1, ahead).take()
@@ -210,7 +233,7 @@ class Turn:
         started = time.monotonic()
         try:
             with write():
-                plan = plan_of(self.subject, self.signals)
+                plan = plan_of(self.ear, self.signals)
                 if not plan.all and not plan.ids:
                     return set()
                 if not self._waits(plan):
@@ -277,7 +300,6 @@ class Turn:
         )  # fmt: skip
         done = plan.apply(0, len(plan.ids), work)
         log.add(run, done, work, time.monotonic() - started)
-        log.save(run, "status", "finished_at")
         retrying.after(run, self.subject, done)
 
     def _report(self, why: str) -> None:
@@ -292,20 +314,23 @@ def plan_period(plan: plans.Plan) -> str | None:
     return getattr(plan, "period", None)
 
 
-def plan_of(subject: Subject, signals: list[Signal]) -> plans.Plan:
+def plan_of(ear: Ear, signals: list[Signal]) -> plans.Plan:
     """What entries call for, as the records stand now."""
+    if not ear.sound:
+        ear.subject.must_be_sound()
+        ear.sound = True
     ids = sorted({signal.record_id for signal in signals})
-    plan = plans.plan(
-        subject, Context(now=clock.now()), ids, [(signal.record_id, signal.delta) for signal in signals if signal.delta]
-    )
+    changes = [(signal.record_id, signal.delta) for signal in signals if signal.delta]
+    plan = plans.unchecked(ear.subject, Context(now=clock.now()), ids, changes)
     plan.load()
     return plan
 
 
-def _stop(subject: Subject, stream: Stream, heard: list[Signal], depth: int) -> None:
+def _stop(ear: Ear, stream: Stream, heard: list[Signal], depth: int) -> None:
     """Leaves the batch alone, if there is anything to do on it, and says so in the log and as an incident."""
+    subject = ear.subject
     try:
-        plan = plan_of(subject, heard)
+        plan = plan_of(ear, heard)
     except UserError:
         return
     if not plan.ids:

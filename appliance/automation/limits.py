@@ -12,6 +12,7 @@ from ..core import clock, settings
 from ..core.db import db
 from ..forms import conditions
 from ..forms.conditions import Context
+from .actions import ACTIONS
 from .changed import neutral
 from .definitions import Subject
 from .models import Listener, RuleRun
@@ -32,11 +33,15 @@ settings.declare(
 
 def of(subject: Subject) -> int:
     """How many effects the definition may have in an hour without asking; 0: any number."""
-    actions = subject.actions() if hasattr(subject, "actions") else []
     limits = [settings.get("automation.ask_records")]
-    if any(action.outward for action in actions):
+    if any(_outward(doc) for doc in getattr(subject, "do", ())):
         limits.append(settings.get("automation.ask_outward"))
     return min((limit for limit in limits if limit), default=0)
+
+
+def _outward(doc: Any) -> bool:
+    cls = ACTIONS.get(doc.get("action")) if isinstance(doc, dict) else None
+    return cls is not None and cls.outward
 
 
 def above(

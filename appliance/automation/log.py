@@ -81,6 +81,16 @@ _RECORD = Statement(
 )  # fmt: skip
 
 
+_COUNTED = Statement(
+    RuleRun.update(
+        {
+            RuleRun.status: PARAM, RuleRun.finished_at: PARAM, RuleRun.seconds: PARAM, RuleRun.matched: PARAM,
+            RuleRun.changed: PARAM, RuleRun.skipped: PARAM, RuleRun.failed: PARAM,
+        }
+    ).where(RuleRun.id == PARAM)
+)  # fmt: skip
+
+
 def add(run: RuleRun, done: Done, work: Work, seconds: float) -> None:
     """Counts a batch and notes each of its records; in the transaction that did it."""
     changed = done.changed
@@ -97,7 +107,9 @@ def add(run: RuleRun, done: Done, work: Work, seconds: float) -> None:
     _RECORD.executemany(rows)
     run.changed, run.failed, run.skipped = run.changed + len(changed), run.failed + done.failed, run.skipped + skipped
     run.seconds += seconds
-    save(run, "matched", "changed", "failed", "skipped", "seconds")
+    _COUNTED.execute(
+        run.status, run.finished_at, run.seconds, run.matched, run.changed, run.skipped, run.failed, run.id
+    )
 
 
 def finish(run: RuleRun, status: str, error: str | None = None) -> None:

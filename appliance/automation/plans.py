@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from array import array
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 from peewee import SQL, Value, fn
 
 from ..core import dialect
-from ..core.db import PARAM, db, executemany, write
+from ..core.db import PARAM, Statement, db, executemany, write
 from ..core.errors import UserError
 from ..core.jobs import JobStopped, LeaseLost
 from ..forms import conditions
@@ -178,13 +179,17 @@ class RulePlan:
         return free
 
 
+_MEMORY = Statement(RuleRow.select(RuleRow.memory).where(RuleRow.id == PARAM))
+
+
 def act(rule: Rule, actions: Sequence[Action], ids: list[int], work: Work, slots: Sequence[str] | None = None) -> Done:
     """The actions of a rule (those at ``slots``) on a batch, each by itself: one that fails leaves no trace, the others go
     on. Inside ``write()``."""
     work.subject = rule.timer_key
     done = Done()
-    memory = RuleRow.select(RuleRow.memory).where(RuleRow.id == rule.id).scalar() or {}
-    before = dialect.dumps(memory)
+    row = _MEMORY.execute(rule.id).fetchone()
+    before = row[0] if row and row[0] else "{}"
+    memory: dict[str, Any] = json.loads(before)
     for i, action in enumerate(actions):
         slot = str(i)
         if slots is not None and slot not in slots:
@@ -336,6 +341,19 @@ def plan(
 ) -> Plan:
     """The plan of a rule or a decision table. Raises UserError when it has problems."""
     subject.must_be_sound()
+    return unchecked(subject, ctx, ids, changes, extra=extra, name=name)
+
+
+def unchecked(
+    subject: Any,
+    ctx: Context,
+    ids: Sequence[int] | None = None,
+    changes: Changes = (),
+    *,
+    extra: Any = None,
+    name: str | None = None,
+) -> Plan:
+    """As :func:`plan`, of a definition that was looked over already."""
     if subject.kind == rules.book.kind:
         return RulePlan(subject, ctx, ids, changes, extra=extra, name=name)
     return TablePlan(subject, ctx, ids, changes)

@@ -23,7 +23,7 @@ RING = "automation.dispatch"
 """The job that reads the streams."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Signal:
     """One entry of a stream, about one record. ``action`` and ``names``: what a listener asks for; ``delta``: the ``fields``
     of a Change; ``origin``: what texts may say of it."""
@@ -175,21 +175,24 @@ class Changes(Stream):
 
     def signals(self, query: Any) -> list[Signal]:
         keys = {form.id: form.key for form in catalog.all_forms().values()}
+        columns = (
+            Change.id, Change.form_id, Change.record_id, Change.action, Change.fields, Change.depth, Change.at,
+        )  # fmt: skip
         return [
             Signal(
-                self.key, change.id, keys[change.form_id], change.record_id, change.action, frozenset(change.fields),
-                depth=change.depth, at=change.at, delta=change.fields, origin=_before(change),
+                self.key, change_id, keys[form_id], record_id, action, frozenset(fields), "", depth, at, fields,
+                _before(action, fields),
             )
-            for change in query
-            if change.form_id in keys
+            for change_id, form_id, record_id, action, fields, depth, at in query.select(*columns).tuples()
+            if form_id in keys
         ]  # fmt: skip
 
 
-def _before(change: Change) -> dict[str, Any]:
+def _before(action: str, fields: dict[str, Any]) -> dict[str, Any]:
     """The values as they were."""
-    if change.action != "update":
+    if action != "update":
         return {}
-    return {"old": {key: pair[0] for key, pair in change.fields.items() if isinstance(pair, list) and len(pair) == 2}}
+    return {"old": {key: pair[0] for key, pair in fields.items() if isinstance(pair, list) and len(pair) == 2}}
 
 
 FRESH = 3 * clock.DAY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from appliance.core import incidents
 from appliance.core.db import write
 from appliance.customers.segments import store as segments
 from appliance.forms import catalog, merging, records
+from appliance.web.help import FOLDER as HELP
 from tests.support.clock import Clock
 from tests.support.http import Api, Client
 
@@ -141,3 +143,11 @@ def test_each_trigger_has_its_inputs_in_the_editor(shop: Shop, client: Client) -
     for key, cls in TRIGGERS.items():
         assert f'value="{key}"' in page, key
         assert cls.template is None or f'id="trigger-{key}"' in page, key
+
+
+def test_the_manual_has_a_heading_for_each_trigger() -> None:
+    for language in ("zh", "en"):
+        text = (HELP / language / "rules.md").read_text(encoding="utf-8")
+        headings = " ".join(line for line in text.splitlines() if line.startswith("### "))
+        missing = [key for key in TRIGGERS if not re.search(rf"\b{key}\b", headings)]
+        assert missing == [], f"{language}: the manual does not explain {missing}"

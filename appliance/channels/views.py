@@ -246,7 +246,9 @@ def _edit(connection: Connection, wanted: Mapping, doc: Any, errors: dict[str, s
     )
     leaves = paths.leaves(doc) if doc is not None else []
     return http.render(
-        "channels/mapping.html", connection=connection, form=form, forms=_forms(), wanted=wanted, rows=rows, doc=doc,
+        "channels/mapping.html", connection=connection, form=form, forms=_forms(), wanted=wanted, doc=doc,
+        own=[row for row in rows if not row[0].via], related=[row for row in rows if row[0].via],
+        related_open=any(target.via and (source.path or source.default) for target, source in rows),
         errors=errors, leaves=[(leaf.path, str(calls.redacted(leaf.value))[:60]) for leaf in leaves],
         samples={leaf.path: str(calls.redacted(leaf.value))[:60] for leaf in leaves},
         keys=mapping.keys(used) if form else {}, written=written, titles=_titles(written) if written else {},

@@ -19,7 +19,7 @@ from .limits import idempotent
 from .records import CAUSE, ID
 from .views import bp
 
-STATES = {
+STATES: dict[str, dict[str, Any]] = {
     "open": tasks.OPEN,
     "done": {"field": "status", "op": "eq", "value": "done"},
     "all": {},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from flask import url_for
@@ -12,18 +13,56 @@ from peewee import fn
 
 from ..accounts import permissions
 from ..accounts.actor import Actor
-from ..core import clock, settings
+from ..core import clock, dialect, settings
 from ..core.db import db
 from ..customers import erasing, personal_data, timeline
+from ..customers.segments import uses as segment_uses
 from ..customers.timeline import Item, Mark
-from ..forms import catalog, merging, query, records
+from ..forms import catalog, merging, purging, query, records
 from ..forms.catalog import Form
+from ..forms.designing import uses
+from ..forms.designing.uses import Use
 from ..forms.hooks import Cause
 from ..forms.query import Query, Record
-from . import ownership
-from .models import Ownership
+from . import ownership, terms
+from .models import Ownership, Reminder
 
 erasing.texts(Ownership, "reason")
+
+
+@purging.also("lead")
+@purging.also("customer")
+def forget_owners(form: Form, ids: list[int]) -> None:
+    Ownership.delete().where(Ownership.form_id == form.id, dialect.among(Ownership.record_id, ids)).execute()
+
+
+@purging.also("task")
+@purging.also("follow_up")
+def forget_reminders(form: Form, ids: list[int]) -> None:
+    Reminder.delete().where(Reminder.form_id == form.id, dialect.among(Reminder.record_id, ids)).execute()
+
+
+@uses.finder
+def uses_of(form: Form, key: str | None) -> Iterator[Use]:
+    """Fields that say what never goes back to the pool."""
+    for form_key in terms.FORMS:
+        over = catalog.all_forms().get(form_key)
+        exempt = terms.book(form_key).company.exempt
+        if over and exempt and (form.key, key) in uses.named(exempt, over):
+            yield Use(_("%(form)s公海的规则", form=over.many), True)
+
+
+@segment_uses.finder
+def of_segment(key: str) -> Iterator[str]:
+    for form_key in terms.FORMS:
+        if _names_segment(terms.book(form_key).company.exempt, key):
+            yield _("%(form)s公海的规则", form=catalog.get(form_key).many)
+
+
+def _names_segment(doc: Any, key: str) -> bool:
+    if isinstance(doc, dict):
+        return doc.get("segment") == key or any(_names_segment(part, key) for part in doc.values())
+    return isinstance(doc, list) and any(_names_segment(part, key) for part in doc)
 
 
 @merging.moves(merging.ANY)

@@ -39,7 +39,7 @@ def _sees(actor: Actor) -> bool:
 
 def _held(lead: Record) -> dict[Key, int]:
     """The lead's phone and e-mail → the customers that have them."""
-    found = {}
+    found: dict[Key, int] = {}
     kinds = identities.kinds()
     for kind in CONTACTS:
         value = lead.values.get(kind)

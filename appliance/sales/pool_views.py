@@ -54,7 +54,7 @@ def pool_page(form_key: str) -> AnyResponse:
     search, department = args.get("q", "").strip(), args.get("department", type=int)
     page = pool.page(form, actor, args.get("cursor"), search, department)
     ids = [record.id for record in page.records]
-    link = {"form_key": form_key, "q": search or None, "department": department}
+    link: dict[str, Any] = {"form_key": form_key, "q": search or None, "department": department}
     return http.render(
         "sales/pool.html", "sales/_pool.html", form=form, tabs=_tabs(form_key), page=page, columns=pool.columns(form, actor), q=search,
         department=department, departments=departments.choices(), room=pool.room(form, actor),

@@ -19,7 +19,7 @@ from peewee import fn
 
 from ..accounts import departments, people, permissions
 from ..accounts.actor import Actor
-from ..core import clock, dialect, jobs, settings, workdays
+from ..core import clock, dialect, jobs, schema, settings, workdays
 from ..core.db import PARAM, Statement, db, write
 from ..forms import catalog
 from ..forms.catalog import Form
@@ -381,3 +381,20 @@ def _reset(form: Form, rows: Iterable[tuple[int, int, int]]) -> None:
     if fresh:
         _INSERT.executemany(fresh)
         _ask(min(row[4] for row in fresh))
+
+
+# -- upkeep -------------------------------------------------------------------------------------------------------------
+
+KEPT = 90 * clock.DAY
+"""What was told so long ago is forgotten; a moment that has passed reminds nobody again."""
+
+
+@schema.seed
+def timer() -> None:
+    jobs.schedule("sales.sweep", "55 4 * * *", "sales.sweep", catch_up="skip")
+
+
+@jobs.handler("sales.sweep", label=_l("清理提醒"))
+def sweep(job: jobs.Job) -> None:
+    with write():
+        Reminder.delete().where(Reminder.sent_at < clock.now() - KEPT).execute()

@@ -20,7 +20,7 @@ from ..accounts import departments, people
 from ..accounts.actor import SYSTEM, Actor
 from ..core import clock, dialect, incidents, jobs
 from ..core.db import write
-from ..forms import catalog, query
+from ..forms import catalog, conditions, query
 from ..forms.catalog import Form
 from ..forms.query import Query
 from ..messaging import outbox
@@ -100,7 +100,7 @@ def _judge(form: Form, spans: list[Any]) -> Verdict:
     if form.key == "customer" and "message" in book.company.counts:
         _heed_messages(spans)
     ids = [s.record_id for s in spans]
-    closed, exempt = _closed(form, ids), _meeting(form, ids, book.company.exempt)
+    closed, exempt = _closed(form, ids), _exempt(form, ids, book.company.exempt)
     for span in spans:
         own = book.of_user(span.owner_id)
         moments = []
@@ -161,6 +161,15 @@ def _closed(form: Form, ids: list[int]) -> set[int]:
     if form.key != "lead":
         return set()
     return _meeting(form, ids, {"field": "stage", "op": "in", "value": list(CLOSED_STAGES)})
+
+
+def _exempt(form: Form, ids: list[int], condition: dict[str, Any]) -> set[int]:
+    """What the company never lets go back; all of it while its condition cannot be asked (a field of it is gone)."""
+    try:
+        return _meeting(form, ids, condition)
+    except conditions.ConditionError as error:
+        incidents.open("sales.pool", error.message, f"terms:{form.key}", f"pool.terms:{form.key}")
+        return set(ids)
 
 
 def _meeting(form: Form, ids: list[int], condition: dict[str, Any]) -> set[int]:

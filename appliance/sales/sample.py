@@ -30,7 +30,7 @@ TITLES = (
 
 def fill(chance: random.Random, customers: list[int], write: Write) -> None:
     """Makes them. ``customers``: ids of the sample's customers."""
-    staff = [user_id for user_id, _name in people.active()] or [None]
+    staff: list[int | None] = [user_id for user_id, _name in people.active()] or [None]
     now, tz = clock.now(), settings.tz()
 
     def at(days: float) -> str:

@@ -202,7 +202,7 @@ def waiting(actor: Actor) -> list[Waiting]:
     """What needs the person: each room has said how it counts (``core.attention``)."""
     out = []
     for kind in attention.kinds():
-        if kind.endpoint not in current_app.view_functions or not shell.allowed(actor, kind):
+        if kind.endpoint not in current_app.view_functions or not shell.may(actor, kind.right):
             continue
         count = kind.count(actor)
         if count:

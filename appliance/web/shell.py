@@ -125,7 +125,11 @@ def _can(verb: str, form_key: str | None) -> bool:
 
 
 def allowed(actor: Actor, entry: Entry) -> bool:
-    right = entry.right
+    return may(actor, entry.right)
+
+
+def may(actor: Actor, right: nav.Right) -> bool:
+    """Whether the person has a right as ``nav`` writes it."""
     if right is None:
         return True
     if right == "admin":

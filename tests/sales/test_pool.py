@@ -8,11 +8,13 @@ import pytest
 
 from appliance.accounts import users
 from appliance.accounts.actor import SYSTEM
-from appliance.core import jobs
+from appliance.core import incidents, jobs
 from appliance.core.errors import UserError
-from appliance.forms import catalog, records
+from appliance.forms import catalog, purging, records
+from appliance.forms.designing import uses
 from appliance.messaging.models import Message
 from appliance.sales import ownership, pool, terms
+from appliance.sales.models import Ownership, Reminder
 
 MONDAY = "2026-06-15T10:00:00+08:00"
 
@@ -221,11 +223,34 @@ def test_owners_are_kept_through_assigning_deleting_and_restoring(api, team, lea
     ]  # fmt: skip
 
 
+def test_a_field_that_says_what_never_goes_back_is_not_deleted_unseen(api, clock, work, team, lead):
+    api.post("/forms/lead/fields", {"key": "grade_of_ours", "label": "我们的分级", "type": "text"})
+    clock.set(MONDAY)
+    agree(days=5, warn_days=0, exempt={"field": "grade_of_ours", "op": "eq", "value": "A"})
+    lead_id = lead("王芳", owner="bo", grade_of_ours="A")
+    assert any("公海的规则" in use.words and use.blocks for use in uses.of_field(catalog.get("lead"), "grade_of_ours"))
+    clock.move(days=6)
+    work()
+    assert owner(api, lead_id) == "bo"
+    catalog.delete_field(catalog.get("lead"), "grade_of_ours")
+    clock.move(days=2)
+    work()
+    assert owner(api, lead_id) == "bo" and incidents.count() == 1
+
+
+def test_what_is_deleted_for_good_takes_its_owners_and_reminders_along(api, clock, team, lead):
+    lead_id = lead("王芳", owner="bo")
+    task = api.post("/forms/task/records", {"values": {"title": "打电话", "due_at": "2099-01-01T09:00:00+08:00"}})["id"]
+    for form, record_id, model in (("lead", lead_id, Ownership), ("task", task, Reminder)):
+        assert model.select().count()
+        api.delete(f"/forms/{form}/records/{record_id}")
+        purging.purge(catalog.get(form), [record_id], SYSTEM)
+        assert not model.select().count()
+
+
 def test_owners_of_an_older_database_get_their_history(api, work, team):
     form = catalog.get("customer")
     written = records.create_many(form, [{"name": f"客户{n}", "owner": team.bo} for n in range(3)], SYSTEM)
-    from appliance.sales.models import Ownership
-
     Ownership.delete().execute()
     ownership.begin_history()
     work()

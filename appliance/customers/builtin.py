@@ -7,6 +7,7 @@ from typing import Any
 from ..core import schema
 from ..forms import catalog
 from . import identity_field, tag_field  # noqa: F401 — the field types that these forms use
+from .events import figures
 from .events.kinds import BUILT_IN as BUILT_IN_EVENTS
 
 FormDoc = dict[str, Any]
@@ -228,3 +229,4 @@ FORMS = [CUSTOMER, PRODUCT, LIVE_SESSION, ORDER, ORDER_ITEM, EVENT]
 def install_forms() -> None:
     """The built-in forms; what the company changed in them stays."""
     catalog.install(FORMS)
+    figures.begin_with_nothing()

@@ -114,7 +114,7 @@ def test_a_database_of_the_first_release_becomes_one_of_this(folder: Path, tmp_p
         order = query.Query(catalog.get("order"), SYSTEM).page().records[0]
         assert (order.text("amount"), order.text("customer")) == ("¥99.50", "王芳")
         customer = query.Query(catalog.get("customer"), SYSTEM).where({"tag": "老客"}).page().records[0]
-        assert customer.title == "王芳"
+        assert customer.title == "王芳" and customer.get("watch_seconds") == 0
         records.update(catalog.get("ticket"), 1, {"price": "6"}, SYSTEM)
         catalog.add_field(catalog.get("ticket"), {"key": "stars", "label": "星级", "type": "rating"})
         records.update(catalog.get("ticket"), 1, {"stars": 4}, SYSTEM)

@@ -67,8 +67,11 @@ def test_an_entrys_events_follow_it(api: Api) -> None:
     }
     entry = api.post(ENTRIES, {"values": values})["id"]
     assert figures(api, customer)[:2] == [600, 3] and counts() == {"watch": 1, "like": 1, "follow": 1}
+    watch = api.get("/events", customer=customer, type="watch")["events"][0]["event_id"]
     api.patch(f"{ENTRIES}/{entry}", {"values": {"likes": None, "watched": "0:01:00", "customer": other}})
     assert (figures(api, customer)[:2], figures(api, other)[:2]) == ([0, 0], [60, 0])
+    # It is still the same event: rules that wait for one do not hear of it again.
+    assert api.get("/events", customer=other, type="watch")["events"][0]["event_id"] == watch
     api.delete(f"{ENTRIES}/{entry}")
     assert figures(api, other) == [0, 0, None, None] and counts() == {}
     api.post(f"{ENTRIES}/{entry}:restore")

@@ -52,12 +52,20 @@ def entries_written(batch: Batch) -> None:
     """After entries were written: their events are as they say."""
     if batch.action == "update" and not batch.fields & TOLD:
         return
-    if batch.action != "create":
+    if batch.action == "delete":
         ingest.take_back(dialect.among(Event.entry_id, batch.ids), batch.cause)
-    if batch.action != "delete":
-        rows = _events_of(batch.form, batch.ids)
-        if rows:
-            ingest.store(rows, batch.cause)
+        return
+    rows = _events_of(batch.form, batch.ids)
+    if batch.action == "update":
+        # An event that is told of differently is still the same one: nobody waits for it a second time.
+        known = Event.select(Event.id, Event.entry_id, Event.type).where(dialect.among(Event.entry_id, batch.ids))
+        ids = {(entry, kind): event_id for event_id, entry, kind in known.tuples()}
+        told = {ids[row.entry_id, row.type]: row for row in rows if (row.entry_id, row.type) in ids}
+        ingest.take_back(dialect.among(Event.id, sorted(set(ids.values()) - told.keys())), batch.cause)
+        ingest.tell_anew(told, batch.cause)
+        rows = [row for row in rows if (row.entry_id, row.type) not in ids]
+    if rows:
+        ingest.store(rows, batch.cause)
 
 
 def _events_of(form: Form, ids: list[int]) -> list[Row]:

@@ -31,6 +31,17 @@ RECOUNT = "customers.recount_events"
 REST = 2
 """Seconds that scoring rests between two runs which events asked for: a stream of events does not keep it running."""
 
+
+def begin_with_nothing() -> None:
+    """Customers of a release that knew no events have watched nothing and done nothing."""
+    form = catalog.get("customer")
+    for key in ("watch_seconds", "interaction_count"):
+        f = form.fields.get(key)
+        if f is not None and f.spec.default is None:
+            catalog.update_field(form, key, {"default": 0})
+            records.write_derived(form, {key: 0}, form.col(key).is_null())
+
+
 Row = tuple[int, str, int, int | None, int]
 """Customer, kind, moment, seconds, how often."""
 

@@ -30,7 +30,7 @@ def after_ingest(fn: Listener) -> Listener:
 
 
 def after_removal(fn: Listener) -> Listener:
-    """Registers an effect of events that were taken away again; what it is given names those."""
+    """Registers an effect of events that were taken away again, or are told of differently; what it is given names those."""
     _removed.append(fn)
     return fn
 

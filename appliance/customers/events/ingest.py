@@ -266,6 +266,32 @@ def store(rows: list[Row], cause: Cause) -> int:
     return first
 
 
+_TOLD = (
+    Event.customer_id, Event.at, Event.seconds, Event.session_ref, Event.channel, Event.host, Event.props, Event.times,
+)  # fmt: skip
+"""What of an event its entry may tell differently, in the order of the model: that of the statement."""
+_TELL = Statement(Event.update(dict.fromkeys(_TOLD, PARAM)).where(Event.id == PARAM))
+
+
+def tell_anew(told: dict[int, Row], cause: Cause) -> None:
+    """Changes events of entries to what those say now, by id. Only inside ``write()``."""
+    ids = sorted(told)
+    if not ids:
+        return
+    mine = dialect.among(Event.id, ids)
+    asked = Event.select(Event.id, Event.customer_id, Event.type, Event.live_session_id).where(mine).order_by(Event.id)
+    before = list(asked.tuples())
+    _TELL.executemany(
+        (r.customer_id, r.at, r.seconds, r.session_ref, r.channel, r.host, r.props, r.times, i) for i, r in told.items()
+    )
+    sessions.tie_again(ids)
+    after = list(asked.tuples())
+    figures.recompute_ids({row[1] for row in (*before, *after)})
+    sessions.recompute_ids({row[3] for row in (*before, *after)})
+    for rows in (before, after):
+        hooks.run_removed(hooks.Ingested(ids, [row[1] for row in rows], [row[2] for row in rows], cause))
+
+
 def take_back(which: Any, cause: Cause) -> int:
     """Takes events away, with all that followed from them; ``which``: a test of events. Returns how many. Only inside
     ``write()``."""

@@ -132,7 +132,8 @@ def _session_of_event() -> Any:
     )
 
 
-def _tie_events(ids: list[int]) -> None:
+def tie_again(ids: list[int]) -> None:
+    """Ties events to the sessions they fall in now. Only inside ``write()``; figures are the caller's."""
     Event.update({Event.live_session_id: _session_of_event()}).where(dialect.among(Event.id, ids)).execute()
 
 
@@ -308,7 +309,7 @@ def settle(job: Job) -> dict[str, int]:
             with write():
                 mine = Event.select(Event.live_session_id).where(dialect.among(Event.id, batch))
                 sessions |= _sessions_of(mine)
-                _tie_events(batch)
+                tie_again(batch)
                 sessions |= _sessions_of(mine)
             moved += len(batch)
             job.check()

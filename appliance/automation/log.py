@@ -34,7 +34,7 @@ STATUSES = {
     "running": _l('运行中'), "done": _l('完成'), "failed": _l('失败'), "cancelled": _l('已取消'), "stopped": _l('已拦下'),
     "waiting": _l('等人确认'), "delayed": _l('等工作时间'), "skipped": _l('已跳过'), "dismissed": _l('已放弃'),
 }  # fmt: skip
-STATES = {"done": _l("已完成"), "skipped": _l("跳过"), "failed": _l("未成功")}
+STATES = {"done": _l("已完成"), "skipped": _l("已跳过"), "failed": _l("未成功")}
 
 BATCH = 1000
 

@@ -10,20 +10,25 @@ from ..core.db import db, read
 from ..forms.conditions import Context
 from ..forms.query import Query, Record
 from .changed import neutral
+from .dates import DateReached
 from .plans import RulePlan, TablePlan
 from .rules import Rule
 from .tables import OTHERS, DecisionTable
 
 SAMPLE = 10
+SOON = 30
+"""Days."""
 
 
 @dataclass
 class Preview:
-    """``sample``: some of the records that would change."""
+    """``sample``: some of the records that would change; ``coming``: for a rule that a date sets off, how many are due in the
+    next :data:`SOON` days."""
 
     matched: int
     changing: int
     sample: list[Record] = field(default_factory=list)
+    coming: int | None = None
 
 
 @dataclass
@@ -63,7 +68,23 @@ def of_rule(rule: Rule, actor: Actor) -> Preview:
         # Nothing is changing now: what asks for a change is left out of the count.
         plan = RulePlan(_without_changes(rule), Context(now=clock.now()))
         matched, _skipped = plan.count()
-        return Preview(matched, plan.would_change(), _sample(plan, actor))
+        return Preview(matched, plan.would_change(), _sample(plan, actor), _coming(rule))
+
+
+def _coming(rule: Rule) -> int | None:
+    """How many times a date will set the rule off soon, for records that meet its condition as they are."""
+    trigger = rule.triggers()[0]
+    if not isinstance(trigger, DateReached):
+        return None
+    now = clock.now()
+    begin = trigger.reached(now)
+    step = clock.DAY if trigger.exact else 1
+    total = 0
+    for n in range(SOON):
+        test = trigger.due(begin + n * step, begin + (n + 1) * step)
+        if test is not None:
+            total += RulePlan(_without_changes(rule), Context(now=now), extra=test).count()[0]
+    return total
 
 
 def _without_changes(rule: Rule) -> Rule:

@@ -100,6 +100,14 @@ class Rule(Subject):
         """Raises :class:`ActionError`."""
         return [actions.build(doc, self.form) for doc in self.do]
 
+    @property
+    def by_itself(self) -> bool:
+        """Whether it acts on single records as something happens to them, not on all at a time."""
+        try:
+            return any(trigger.listens() for trigger in self.triggers())
+        except UserError:
+            return False
+
     def check(self, form: Form) -> dict[str, str]:
         found: dict[str, str] = {}
         trigger: Trigger | None = None

@@ -8,6 +8,7 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from ..accounts.actor import SYSTEM
 from ..connections import inbound
 from ..connections.models import ConnectionRow, WebhookCall
 from ..core.errors import NotFound
@@ -239,6 +240,11 @@ class _OfSegment(Trigger):
 
     def listens(self) -> list[Wish]:
         return [Wish(self.key, self.segment.key, stream=Moves.key)]
+
+    def prepare(self, subject: str) -> None:
+        """Nobody comes into a segment that is off."""
+        if not self.segment.enabled:
+            segments.switch(self.segment.key, True, SYSTEM)
 
     @classmethod
     def inputs(cls, doc: dict[str, Any], form: Form) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 from ..accounts.actor import SYSTEM
 from ..core import schema
 from ..customers import tags
+from ..customers.segments import store as segments
 from . import rules, tables
 from .definitions import Book
 
@@ -148,6 +149,61 @@ WATCH_TABLE: dict[str, Any] = {
 TABLES = [VALUE_TABLE, ACTIVITY_TABLE, LIFE_CYCLE_TABLE, RFM_TABLE, WATCH_TABLE]
 RULES = [SILENT, BACK]
 
+SPENT_THIS_MONTH: dict[str, Any] = {
+    "related": "order", "agg": "sum", "of": "amount", "minus": "refunded", "op": "gte", "value": "2000",
+    "where": {"all": [
+        {"field": "paid_at", "op": "this", "value": "month"}, {"field": "status", "op": "ne", "value": "cancelled"},
+    ]},
+}  # fmt: skip
+
+VIP_SEGMENT: dict[str, Any] = {
+    "key": "month_vip", "label": {"zh": "本月消费满 2000 元", "en": "Spent ¥2,000 this month"}, "enabled": False,
+    "where": SPENT_THIS_MONTH,
+}  # fmt: skip
+
+VIP: dict[str, Any] = {
+    "key": "month_vip_in", "label": {"zh": "本月消费满 2000 元：设为 VIP", "en": "¥2,000 this month: VIP"}, "form": "customer",
+    "on": {"enters": "month_vip"}, "do": [{"action": "set", "values": {"level": "vip"}}],
+    "folder": "VIP",
+}  # fmt: skip
+
+NO_VIP: dict[str, Any] = {
+    "key": "month_vip_out", "label": {"zh": "不再满 2000 元（含退款）：取消 VIP", "en": "No longer ¥2,000 (refunds too): no VIP"},
+    "form": "customer", "on": {"leaves": "month_vip"}, "where": {"field": "level", "op": "eq", "value": "vip"},
+    "do": [{"action": "set", "values": {"level": "normal"}}], "folder": "VIP",
+}  # fmt: skip
+
+LOSING: dict[str, Any] = {
+    "key": "losing_30_days", "label": {"zh": "30 天没有动静：预流失", "en": "Silent for 30 days: about to leave"}, "form": "customer",
+    "on": {"schedule": NIGHTLY},
+    "where": {"all": [
+        {"field": "order_count", "op": "gte", "value": 1},
+        {"field": "last_paid_at", "op": "not_within", "value": {"days": 30}},
+        {"not": {"field": "last_interaction_at", "op": "within", "value": {"days": 30}}},
+        {"not": {"field": "last_watch_at", "op": "within", "value": {"days": 30}}},
+    ]},
+    "do": [{"action": "add_tag", "tag": "预流失"}],
+}  # fmt: skip
+
+BACK_AGAIN: dict[str, Any] = {
+    "key": "losing_no_more", "label": {"zh": "又有动静：取消预流失", "en": "Active again: no longer about to leave"},
+    "form": "customer", "on": {"schedule": NIGHTLY},
+    "where": {"all": [
+        {"tag": "预流失"},
+        {"any": [
+            {"field": key, "op": "within", "value": {"days": 30}}
+            for key in ("last_paid_at", "last_interaction_at", "last_watch_at")
+        ]},
+    ]},
+    "do": [{"action": "remove_tag", "tag": "预流失"}],
+}  # fmt: skip
+
+BIRTHDAY: dict[str, Any] = {
+    "key": "birthday_week", "label": {"zh": "生日前 7 天", "en": "Birthday in 7 days"}, "form": "customer",
+    "on": {"date": "birthday", "offset": {"days": -7}, "at": "09:00", "yearly": True},
+    "do": [{"action": "add_tag", "tag": "快过生日"}],
+}  # fmt: skip
+
 
 @schema.seed
 def install() -> None:
@@ -156,6 +212,9 @@ def install() -> None:
         plant(tables.book, doc, doc["target"]["tag_group"])
     for doc in RULES:
         plant(rules.book, doc, "attention")
+    segments.plant([VIP_SEGMENT])
+    for doc in (LOSING, BACK_AGAIN, VIP, NO_VIP, BIRTHDAY):
+        plant(rules.book, doc)
 
 
 def plant(book: Book[Any], doc: dict[str, Any], group: str | None = None) -> None:

@@ -712,10 +712,30 @@ class RelatedTest(Test):
     """``{"related": "order", "where": c, "within": {"days": 30}, "on": "paid_at", "agg": "sum", "of": "amount", "op": "gte", "value": 2000}``.
 
     Over records of a form that relate to this one. ``via`` names the relation field when there are several. Without
-    ``agg`` it asks for at least one.
+    ``agg`` it asks for at least one. ``minus`` names a field of the same kind that is taken from ``of`` in each row: what an
+    order is worth is its ``amount`` minus ``refunded``.
     """
 
     name = "related"
+
+    @staticmethod
+    def _minus(doc: Condition, other: Form, of: Field | None, ctx: Context) -> Field | None:
+        if not doc.get("minus"):
+            return None
+        less = visible_field(other, doc["minus"], ctx).inner
+        if of is None or less.type != of.type or "sum" not in of.aggregates:
+            name = of.label if of else other.label
+            raise FieldError(_("「%(less)s」不能从「%(field)s」里减去。", less=less.label, field=name))
+        return less
+
+    def _column(self, doc: Condition, other: Form, of: Field | None, rows: Any, ctx: Context) -> Any:
+        """What is summed up in each row; ``None``: the rows themselves are counted."""
+        if of is None:
+            return other.col("id", rows) if doc.get("agg") == "distinct" else None
+        less = self._minus(doc, other, of, ctx)
+        column = other.col(of.key, rows)
+        # What has nothing to take away counts whole.
+        return column - fn.COALESCE(other.col(less.key, rows), 0) if less else column
 
     def _parts(
         self, doc: Condition, form: Form, ctx: Context
@@ -745,7 +765,7 @@ class RelatedTest(Test):
         other, link, agg, of, op, value = self._parts(doc, form, inner)
         rows = alias(other, inner)
         pairs, owner = link.pairs(other, rows)
-        column = other.col(of.key, rows) if of else (other.col("id", rows) if agg == "distinct" else None)
+        column = self._column(doc, other, of, rows, inner)
         total = aggregate_of(agg, column)
         passes, nothing, _reader = aggregate_test(total, agg, op, value, of, ctx)
         mine = ctx.tied(owner)
@@ -776,7 +796,8 @@ class RelatedTest(Test):
         if ctx.tied(owner) is not None:
             inner.tie = partial(self._of_these, other, link, ctx)
         inside = self._inside(doc, other, rows, inner) & (owner == form.col("id", source))
-        return peewee.Select([pairs], [make(other.col(of.key, rows) if of else other.col("id", rows))]).where(inside)
+        column = self._column(doc, other, of, rows, inner) if of else other.col("id", rows)
+        return peewee.Select([pairs], [make(column)]).where(inside)
 
     @staticmethod
     def _of_these(other: Form, link: Relation | Relations, ctx: Context, column: Any) -> Any:
@@ -788,6 +809,8 @@ class RelatedTest(Test):
     def looks(self, doc: Condition, form: Form) -> list[Look]:
         other, link, _agg, of, _op, _value = self._parts(doc, form, Context())
         own = {link.key} | ({of.key} if of else set()) | ({str(doc.get("on", "created_at"))} & set(other.fields))
+        if less := self._minus(doc, other, of, Context()):
+            own.add(less.key)
         step = Step(other.key, link.key, back=True)
         inner = [Look(other.key, frozenset(own)), *looks(doc.get("where"), other)]
         return [look.behind(step) for look in inner]
@@ -820,7 +843,9 @@ class RelatedTest(Test):
         if "within" in doc:
             rows = _("最近 %(span)s %(rows)s", span=span_words(doc["within"]), rows=rows)
         if of:
-            subject = _("%(rows)s %(field)s %(agg)s", rows=rows, field=of.label, agg=agg_words(agg))
+            less = self._minus(doc, other, of, Context())
+            field = _("%(field)s减%(less)s", field=of.label, less=less.label) if less else of.label
+            subject = _("%(rows)s %(field)s %(agg)s", rows=rows, field=field, agg=agg_words(agg))
         else:
             subject = _("%(rows)s %(agg)s", rows=rows, agg=agg_words(agg))
         if op in ("empty", "not_empty"):
@@ -832,7 +857,7 @@ class RelatedTest(Test):
         inner = ctx.inner()
         other, link, agg, of, op, value = self._parts(doc, form, inner)
         rows = alias(other, inner)
-        column = other.col(of.key, rows) if of else (other.col("id", rows) if agg == "distinct" else None)
+        column = self._column(doc, other, of, rows, inner)
         total = aggregate_of(agg, column)
         _test, _nothing, reader = aggregate_test(total, agg, op, value, of, ctx)
         pairs, owner = link.pairs(other, rows)

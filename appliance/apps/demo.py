@@ -27,6 +27,7 @@ from ..forms import catalog, query, records
 from ..forms.hooks import Cause
 from ..loyalty import sample as loyalty_sample
 from ..sales import sample
+from . import demo_people
 
 COMPANY = "固客示例店"
 CAUSE = Cause("import")
@@ -103,6 +104,7 @@ def load(scale: str = "small") -> Loaded:
     made = _Shop(random.Random(2026)).fill(customers, orders)
     settings.set("company.name", COMPANY)
     jobs.work()
+    demo_people.tell()
     _tag()
     return made
 

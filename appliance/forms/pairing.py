@@ -19,18 +19,21 @@ from .fields.base import Field
 from .query import Record, clear
 
 ROWS = 12
+SIDES = {merging.TARGET: "left", merging.SOURCE: "right", merging.BOTH: "both"}
 AT_ONCE = 100
 """So many sure pairs are merged at once; then a person looks again."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A field of both. ``same``: they agree, or only one says anything."""
+    """A field of both. ``same``: they agree, or only one says anything; else ``kept`` says which side a merge would take
+    (left, right or both)."""
 
     field: Field
     left: str
     right: str
     same: bool
+    kept: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ def shown(pair: Pair, actor: Actor) -> Shown:
         # Of what Guke keeps, only what the list shows; it is computed anew when they are one.
         if not (one or other) or f.moves_along or key == left.form.title_field or (f.readonly and key not in listed):
             continue
-        rows.append(Row(f, one, other, not one or not other or one == other or f.readonly or f.type == "datetime"))
+        same = not one or not other or one == other or f.readonly or f.type == "datetime"
+        rows.append(Row(f, one, other, same, "" if same else SIDES[merging.default_choice(f, left, right)]))
     rows.sort(key=lambda row: (row.same, row.field.readonly))
     return Shown(pair, left, right, rows[:ROWS])
 

@@ -12,21 +12,12 @@ bp = Blueprint("messages", __name__)
 
 nav.add(
     "automation",
-    _l("消息"),
+    _l("发件箱"),
     "messages.index",
     "send",
     right=ROOM,
     order=60,
-    words="messages xiaoxi 发件箱 outbox 短信 邮件 发送记录",
-)
-nav.add(
-    "automation",
-    _l("消息模板"),
-    "messages.templates_page",
-    "template",
-    right=ROOM,
-    order=61,
-    words="templates moban 短信模板",
+    words="messages xiaoxi 消息 outbox 短信 邮件 发送记录",
 )
 nav.add(
     "settings",

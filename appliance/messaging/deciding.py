@@ -266,7 +266,8 @@ def _written(batch: Batch) -> None:
 
 
 def compose(row: Message, connection: Connection | None, address: str, rules: Policy) -> senders.Message:
-    own = (row.params or {}).get(connection.kind, {}) if connection else {}
+    params: dict[str, Any] = row.params or {}
+    own = params.get(connection.kind, {}) if connection else {}
     text, link = unsubscribing.finish(row, rules)
     site = rules.site_url.rstrip("/")
     return senders.Message(

@@ -333,7 +333,7 @@ def unknown_count(actor: Actor) -> int:
 
 
 attention.register(
-    "unknown_sends", _l("不知是否送到的消息"), "mail-question", "messages.unknown", unknown_count, ROOM, order=30
+    "unknown_sends", _l("不知是否送到的消息"), "help-circle", "messages.unknown", unknown_count, ROOM, order=30
 )
 
 

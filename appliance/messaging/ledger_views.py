@@ -37,7 +37,7 @@ def wanted() -> ledger.Filter:
 def index() -> AnyResponse:
     actor, asked = current_actor(), wanted()
     entries, after = ledger.page(actor, asked, request.args.get("before", type=int))
-    shown = {name: value for name, value in request.args.items() if name != "before" and value}
+    shown: dict[str, Any] = {name: value for name, value in request.args.items() if name != "before" and value}
     return http.render(
         "messages/index.html", "messages/_rows.html", entries=entries, asked=asked, shown=shown,
         counts=ledger.counts(actor), unknown=ledger.unknown_count(actor), ways=senders.SENDERS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 
 from ..accounts.actor import Actor
 from ..core import clock, dialect, jobs, schema, settings
@@ -25,7 +26,7 @@ erasing.texts(Message, "subject", "text", "address", "params", "error", "lane")
 erasing.texts(MessageAttempt, "address", "error")
 
 
-@personal_data.part("messages", _l("消息"))
+@personal_data.part("messages", lazy_pgettext("sent", "消息"))
 def held(customer: Record, actor: Actor) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     before: int | None = None

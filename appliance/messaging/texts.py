@@ -204,14 +204,14 @@ def root(entry: Root) -> None:
 
 
 def _date(value: Any) -> str:
-    raw = value.raw if isinstance(value, Value) else value
+    raw: Any = value.raw if isinstance(value, Value) else value
     if hasattr(raw, "strftime"):
         return _("%(month)d月%(day)d日", month=raw.month, day=raw.day)
     return str(value)
 
 
 def _time(value: Any) -> str:
-    raw = value.raw if isinstance(value, Value) else value
+    raw: Any = value.raw if isinstance(value, Value) else value
     return raw.strftime("%H:%M") if hasattr(raw, "hour") else str(value)
 
 

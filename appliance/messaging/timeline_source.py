@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import url_for
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from peewee import fn
 
 from ..accounts.actor import Actor
@@ -15,7 +15,7 @@ from . import ledger
 from .models import Message
 
 
-@timeline.source("messages", _l("消息"), "send", 40, colour="blue")
+@timeline.source("messages", lazy_pgettext("sent", "消息"), "send", 40, colour="blue")
 def messages(customer: Record, actor: Actor, before: Mark, limit: int) -> list[Item]:
     at = fn.COALESCE(Message.began_at, Message.created_at)
     rows = list(

@@ -299,7 +299,9 @@ def _expire_some(now: int) -> int:
     lots: dict[int, list[PointsEntry]] = defaultdict(list)
     for entry in _open_lots(ids):
         lots[entry.customer_id].append(entry)
-    balances, moved, rows, cause = balances_of(ids), defaultdict(int), [], Cause("system")
+    balances, cause = balances_of(ids), Cause("system")
+    moved: dict[int, int] = defaultdict(int)
+    rows: list[dict[str, Any]] = []
     for customer_id, entries in lots.items():
         for entry, left in _left(entries, balances.get(customer_id, 0)):
             if entry.expires_at is None or entry.expires_at > now:

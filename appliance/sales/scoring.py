@@ -245,8 +245,12 @@ def regrade(job: Job) -> dict[str, Any]:
         job.check()
 
 
+def _regrade(_value: Any) -> None:
+    jobs.enqueue("sales.regrade", {}, unique="sales.regrade")
+
+
 for _key in ("scoring.a", "scoring.b", "scoring.c"):
-    settings.on_change(_key, lambda _value: jobs.enqueue("sales.regrade", {}, unique="sales.regrade"))
+    settings.on_change(_key, _regrade)
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------

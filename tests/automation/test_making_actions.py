@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -236,3 +237,36 @@ def test_the_editor_takes_the_new_actions_and_shows_them_again(client: Client, a
     assert 'value="in:task.customer" selected' in page and 'value="3"' in page and 'value="now" selected' in page
     fresh = client.get("/automation/forms/customer/action?action=create_record&slot=s1&s1.form=order").text
     assert "s1.value.number" in fresh and 'value="id" selected' in fresh
+
+
+@pytest.mark.parametrize("form", ["customer", "order", "lead", "task"])
+def test_every_action_asks_for_its_inputs_in_the_list_too(made: Any, client: Client, form: str) -> None:
+    ann = made.add("customer", name="安")
+    values = {
+        "customer": {"name": "本"},
+        "order": {"number": "A1", "customer": ann},
+        "lead": {"name": "陈"},
+        "task": {"title": "一"},
+    }
+    record = made.add(form, **values[form])
+    from appliance.automation import actions
+
+    for cls in actions.offered(catalog.get(form)):
+        if cls.name == "set":
+            continue
+        dialog = client.post(f"/forms/{form}/bulk/{cls.name}", data={"ids": str(record)}, htmx=True)
+        assert dialog.status_code == 200 and 'name="do.' in dialog.text, (form, cls.name, dialog.text[:500])
+
+
+def test_a_bulk_operation_makes_tasks_in_the_person_s_name_and_one_click_takes_them_back(
+    made: Any, client: Client, work: Work
+) -> None:
+    ann, ben = made.add("customer", name="安", owner="bo"), made.add("customer", name="本", owner="cy")
+    typed = {"ids": f"{ann},{ben}", "go": "1", "do.title": "问 {{ record.name }}", "do.assignee": "owner"}
+    answer = client.post("/forms/customer/bulk/create_task", data=typed, htmx=True)
+    assert answer.status_code == 204
+    assert sorted(t["title"] for t in made.all("task")) == ["问 安", "问 本"]
+    undo = re.search(r"/forms/customer/bulk/revert/\d+", answer.headers["HX-Trigger"])
+    assert undo and client.post(undo[0], htmx=True).status_code == 204
+    work()
+    assert made.all("task") == []

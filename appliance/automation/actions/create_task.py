@@ -116,7 +116,8 @@ class CreateTask(Action):
     @staticmethod
     def _links(ids: list[int], work: Work, task: Form) -> dict[int, dict[str, Any]]:
         """The customer (or lead) that a record is or names, as the task's own relations."""
-        form, out = work.form, {i: {} for i in ids}
+        form = work.form
+        out: dict[int, dict[str, Any]] = {i: {} for i in ids}
         for key, f in task.columns.items():
             if f.type != "relation":
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -97,7 +97,7 @@ def check_values(given: dict[str, Any], form: Form, source: Form, allowed: set[s
 
 
 def write_values(
-    form: Form, of: dict[int, int | None], opened: dict[str, Value], sources: Sources, work: Work
+    form: Form, of: Mapping[int, int | None], opened: dict[str, Value], sources: Sources, work: Work
 ) -> Effect:
     """Writes values into records of ``form``. ``of``: record → the record that values are made from (``None``: itself)."""
     ids = list(of)
@@ -105,7 +105,8 @@ def write_values(
         rows = {key: value.given(sources)(0) for key, value in opened.items()}
         return Effect(set(records.update_set(form, rows, ids, work.actor, work.cause)))
     given = {key: value.given(sources) for key, value in opened.items()}
-    wanted = {i: {key: make(i if of[i] is None else of[i]) for key, make in given.items()} for i in ids}
+    made_from = {i: i if source is None else source for i, source in of.items()}
+    wanted = {i: {key: make(made_from[i]) for key, make in given.items()} for i in ids}
     written = records.update_many(form, wanted, work.actor, work.cause)
     failed = {ids[n]: _("；").join(e.values()) for n, e in written.errors.items() if "_missing" not in e}
     return Effect(written.changed, failed)

@@ -90,6 +90,7 @@ PARTS = (
     "customers.segments.membership",
     "customers.segments.keeping",
     "customers.segments.uses",
+    "customers.segments.privacy",
     "customers.segments.lists",
     "customers.segments.imports",
     "customers.segments.bulk",

@@ -197,6 +197,7 @@ def read(doc: Any, old: Measure | None = None) -> Measure:
         errors["where"] = _("条件要写成一个对象。")
     if errors:
         raise FieldErrors(errors)
+    assert label is not None
     measure = Measure(
         key, label, agg, doc.get("form") or None, events or None, doc.get("via") or None, doc.get("of") or None, where,
         doc.get("on") or None, window, bool(doc.get("indexed")),

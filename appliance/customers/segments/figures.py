@@ -127,6 +127,7 @@ def moves(
 ) -> tuple[list[Move], int | None]:
     """Who came and left, newest first, of those whom the person sees; and where the next page begins."""
     form = catalog.get("customer")
+    titles = [form.title_field] if form.title_field else None
     out: list[Move] = []
     mark = before
     while len(out) < limit:
@@ -137,7 +138,7 @@ def moves(
             found = list(rows.order_by(SegmentMove.id.desc()).limit(limit))
         if not found:
             return out, None
-        seen = {r.id: r for r in Query(form, actor).get_many([m.customer_id for m in found], [form.title_field])}
+        seen = {r.id: r for r in Query(form, actor).get_many([m.customer_id for m in found], titles)}
         for move in found:
             mark = move.id
             if move.customer_id in seen:

@@ -36,7 +36,7 @@ CHUNK = 4_000
 """Customers of a full question in one transaction."""
 
 settings.declare(
-    "segments.keep_days", 730, _l("客群进出记录的保留天数"), "integer", least=30, most=36_500,
+    "company.segment_days", 730, _l("客群进出记录的保留天数"), "integer", least=30, most=36_500,
     help=_l("更早的进出记录和趋势每天夜里清理。"),
 )  # fmt: skip
 incidents.declare("segments.drift", _l("客群或指标与数据不一致"), retry=lambda ref: touching.everything())
@@ -69,7 +69,8 @@ def keep(job: Job) -> dict[str, Any]:
 def _take() -> dict[int, passes.Depths]:
     """The next batch of questions; it is taken out of the queue."""
     pending: dict[int, passes.Depths] = {}
-    done, seen = [], set()
+    done: list[int] = []
+    seen: set[int] = set()
     for touch in Touch.select().order_by(Touch.id).limit(BATCH):
         if done and len(seen | set(touch.customers)) > BATCH:
             break
@@ -219,7 +220,7 @@ def _report(drifted: dict[int, int]) -> None:
 
 def _prune(job: Job) -> None:
     """Moves and days that are older than the company keeps them, a few thousand at a time."""
-    before = clock.now() - settings.get("segments.keep_days") * clock.DAY
+    before = clock.now() - settings.get("company.segment_days") * clock.DAY
     while True:
         job.check()
         with write():

@@ -43,7 +43,7 @@ def run(pending: dict[int, Depths], now: int | None = None) -> int:
             waiting[number] = dict(depths)
     changed = 0
     for subject in known.subjects:
-        depths = waiting.pop(subject.number, None)
+        depths = waiting.pop(subject.number, {})
         if depths:
             changed += _settle(subject, Part(tuple(sorted(depths))), depths, waiting, known, now)
     return changed
@@ -58,7 +58,7 @@ def over(number: int, part: Part, now: int | None = None) -> int:
     waiting: dict[int, Depths] = defaultdict(dict)
     changed = _settle(subject, part, {}, waiting, known, now)
     for other in known.subjects[known.rank[number] + 1 :]:
-        depths = waiting.pop(other.number, None)
+        depths = waiting.pop(other.number, {})
         if depths:
             _settle(other, Part(tuple(sorted(depths))), depths, waiting, known, now)
     return changed

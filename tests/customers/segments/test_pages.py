@@ -278,3 +278,24 @@ def test_dynamic_tags_are_listed_with_what_they_follow(client: Client, api: Api)
     assert dynamic_tags.of(tags.get("杭").id)
     assert "自动" in client.get("/tags").text
     assert "标签「杭」" in client.get("/segments/hz").text
+
+
+def test_who_is_erased_is_on_no_list_and_their_segments_are_told_before(api: Api, work: Work) -> None:
+    from appliance.customers import erasing
+    from appliance.customers.segments import lists, privacy
+    from appliance.forms import query
+
+    api.post("/segments", {"key": "vip", "label": "名单", "static": True}, expect=201)
+    api.post("/segments", {"key": "hz", "label": "杭州人", "where": HANGZHOU}, expect=201)
+    one = customer(name="王芳", city="杭州")
+    lists.add("vip", [one], SYSTEM)
+    work()
+    told = privacy.told(query.get(catalog.get("customer"), one, SYSTEM), SYSTEM)
+    assert {row["segment"] for row in told} == {"名单", "杭州人"}
+    erasing.erase(one, "客户要求", SYSTEM)
+    work()
+    assert members("vip") == set()
+    from appliance.core import jobs
+
+    jobs.enqueue("segments.check")
+    assert work()["memberships_corrected"] == 0

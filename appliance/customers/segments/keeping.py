@@ -30,7 +30,7 @@ from .models import (
 from .store import Segment
 from .subjects import Part
 
-BATCH = 1_000
+BATCH = 250
 """Customers that are asked about again in one transaction."""
 CHUNK = 4_000
 """Customers of a full question in one transaction."""

@@ -31,7 +31,7 @@ KEEP = "segments.keep"
 """The job that asks again."""
 FULL = "segments.full"
 """The job that asks about everybody."""
-SIZE = 1_000
+SIZE = 250
 """Customers in one row of touches."""
 CROWD = 20_000
 """One write that touches more customers than this is not listed: everybody is asked again."""

@@ -209,3 +209,15 @@ def test_secrets_of_another_key_file_can_be_typed_anew(
     assert "重新填写" in api.raw("POST", f"/connections/{KIND}:test").get_json()["detail"]
     api.patch(f"/connections/{KIND}", {"params": {"secret": SECRET}})
     assert api.post(f"/connections/{KIND}:test")["message"]
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_manual_has_a_heading_for_every_kind_of_connection_and_way_out(app: Any, language: str) -> None:
+    from appliance.connections import kinds
+    from appliance.messaging import senders
+    from appliance.web.help import FOLDER
+
+    text = (FOLDER / language / "connections.md").read_text("utf-8")
+    headings = re.findall(r"^##+ .*?(\w+)$", text, flags=re.M)
+    wanted = {kind.key for kind in kinds.all_kinds()} | set(senders.SENDERS)
+    assert wanted <= set(headings)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core import schema
+from ..core import dialect, schema
+from ..core.db import db
 from ..customers.builtin import CHANNELS
 from ..forms import catalog
 
@@ -142,3 +143,6 @@ def install_forms() -> None:
     if "task" not in known:
         # Tasks have a page of their own in the rail, which leads to their list.
         catalog.set_option(catalog.get("task").id, "in_rail", False)
+    # A person's day, and what they have done, stand in one index each.
+    dialect.create_index(db, "x_task__day", "f_task", ["assignee", "due_at"])
+    dialect.create_index(db, "x_task__done", "f_task", ["assignee", "done_at"])

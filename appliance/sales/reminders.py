@@ -7,7 +7,6 @@ one notice that counts them.
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +30,8 @@ from .models import Reminder
 
 JOB = "sales.remind"
 BATCH = 500
+MOST = 20_000
+"""So many reminders of one person are told of, as one, in one transaction."""
 NAMED = 3
 """So many are told one by one; more at once are counted in one notice."""
 
@@ -151,41 +152,35 @@ def _ask(at: int | None) -> None:
 
 @jobs.handler(JOB, label=_l("提醒"))
 def remind(job: jobs.Job) -> dict[str, int]:
-    told = 0
+    told, waiting = 0, Reminder.sent_at.is_null()
     while True:
         with write():
-            waiting = Reminder.sent_at.is_null()
-            rows = list(
-                Reminder.select().where(waiting, Reminder.due_at <= clock.now()).order_by(Reminder.due_at).limit(BATCH)
-            )
-            if not rows:
+            due = waiting & (Reminder.due_at <= clock.now())
+            first = Reminder.select().where(due).order_by(Reminder.due_at).first()
+            if first is None:
                 _ask(Reminder.select(fn.MIN(Reminder.due_at)).where(waiting).scalar())
                 return {"told": told}
-            told += _tell(rows)
-            plain = [row.id for row in rows if row.kind != DIGEST]
-            Reminder.update(sent_at=clock.now()).where(dialect.among(Reminder.id, plain)).execute()
+            told += _tell_all_of(first, due)
         job.check()
 
 
-def _tell(rows: list[Any]) -> int:
-    """Tells each person of what is theirs; returns how many notices that took."""
-    groups: dict[tuple[int, int, str], list[Any]] = defaultdict(list)
-    for row in rows:
-        if row.kind == DIGEST:
-            _digest(row)
-        else:
-            groups[row.user_id, row.form_id, row.kind].append(row)
-    told = 0
-    for (user_id, form_id, kind), mine in groups.items():
-        form = catalog.by_id(form_id)
-        mine = _still_so(form, mine) if form is not None else []
-        reader = user_id if kind == REMIND else departments.manager_of(user_id)
-        if form is None or not mine or reader is None:
-            continue
-        told += 1 if len(mine) > NAMED else len(mine)
-        for few in [mine] if len(mine) > NAMED else [[row] for row in mine]:
-            telling.tell(reader, "reminder", _words(form, few, kind, user_id), _link(form, few, kind), _key(few))
-    return told
+def _tell_all_of(first: Any, due: Any) -> int:
+    """Tells of everything of one sort that is due to one person, so that much becomes one notice. Returns how many it took."""
+    if first.kind == DIGEST:
+        return _digest(first)
+    same = (Reminder.user_id == first.user_id) & (Reminder.form_id == first.form_id) & (Reminder.kind == first.kind)
+    rows = list(Reminder.select().where(due, same).order_by(Reminder.due_at).limit(MOST))
+    Reminder.update(sent_at=clock.now()).where(dialect.among(Reminder.id, [row.id for row in rows])).execute()
+    form = catalog.by_id(first.form_id)
+    mine = _still_so(form, rows) if form is not None else []
+    reader = first.user_id if first.kind == REMIND else departments.manager_of(first.user_id)
+    if form is None or not mine or reader is None:
+        return 0
+    told = [mine] if len(mine) > NAMED else [[row] for row in mine]
+    for few in told:
+        words, link = _words(form, few, first.kind, first.user_id), _link(form, few, first.kind)
+        telling.tell(reader, "reminder", words, link, _key(few))
+    return len(told)
 
 
 def _key(rows: list[Any]) -> str:
@@ -300,7 +295,7 @@ def _next_digest(at: str) -> int:
     return clock.now() + clock.DAY
 
 
-def _digest(row: Any) -> None:
+def _digest(row: Any) -> int:
     """Tells what the day brings (nothing when it brings nothing) and sets the next one. One that is half a day late is
     left out."""
     at = telling.choice(row.user_id).digest
@@ -310,6 +305,7 @@ def _digest(row: Any) -> None:
         Reminder.update(due_at=_next_digest(at)).where(Reminder.id == row.id).execute()
     else:
         Reminder.delete().where(Reminder.id == row.id).execute()
+    return 1
 
 
 def _day_words(actor: Actor) -> str | None:

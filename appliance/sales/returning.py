@@ -29,7 +29,7 @@ from . import ownership, pool, telling, terms
 from .builtin import CLOSED_STAGES
 from .models import Ownership
 
-BATCH = 500
+BATCH = 1_000
 NAMED = 3
 """So many records are named in one notice, more are counted."""
 
@@ -60,9 +60,7 @@ def look(job: jobs.Job) -> dict[str, int]:
     done = {"warned": 0, "told": 0, "returned": 0}
     while True:
         with write():
-            rows = list(
-                Ownership.select().where(Ownership.next_at <= clock.now()).order_by(Ownership.next_at).limit(BATCH)
-            )
+            rows = _due()
             if not rows:
                 due = Ownership.select(fn.MIN(Ownership.next_at)).where(Ownership.next_at.is_null(False)).scalar()
                 ownership.ask([due] if due is not None else [])
@@ -75,6 +73,15 @@ def look(job: jobs.Job) -> dict[str, int]:
                 if form is not None:
                     _do(form, spans, done)
         job.check()
+
+
+def _due() -> list[Any]:
+    """What is due of the one who has waited longest: all that is one person's is told of together."""
+    due = Ownership.next_at <= clock.now()
+    first = Ownership.select(Ownership.owner_id).where(due).order_by(Ownership.next_at).first()
+    if first is None:
+        return []
+    return list(Ownership.select().where(due, Ownership.owner_id == first.owner_id).limit(BATCH))
 
 
 def _do(form: Form, spans: list[Any], done: dict[str, int]) -> None:

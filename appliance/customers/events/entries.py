@@ -94,7 +94,7 @@ def _rows(entry_id: int, entry: dict[str, Any], channels: dict[int, str | None])
         )  # fmt: skip
 
     found: list[Row] = []
-    more = {"product": entry.get("product"), "text": entry.get("content")}
+    more: dict[str, Any] = {"product": entry.get("product"), "text": entry.get("content")}
     kind, watched = entry.get("type"), entry.get("watched")
     if kind:
         found.append(row(kind, seconds=watched, times=entry.get("times") or 1, **more))

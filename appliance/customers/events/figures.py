@@ -146,7 +146,7 @@ def recount(job: Job) -> dict[str, int]:
     for place, end, count in (("from", top, recompute), ("session", last, sessions.recompute)):
         for low in range(state[place], end + 1, BATCH):
             with write():
-                state["changed"] += count(lambda column, low=low: column.between(low, low + BATCH - 1))  # type: ignore[misc]
+                state["changed"] += count(lambda column, low=low: column.between(low, low + BATCH - 1))
                 state[place] = low + BATCH
                 job.save_state(state)
             job.progress(low, end)

@@ -326,7 +326,7 @@ def _new(rows: list[Row], result: Result) -> list[Row]:
             if mark in seen:
                 result.duplicate += 1
                 continue
-            seen.add(mark)  # type: ignore[arg-type]
+            seen.add(mark)
         fresh.append(row)
     return fresh
 

@@ -16,6 +16,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from peewee import fn
 
+from ...accounts.actor import SYSTEM, Actor
 from ...core.errors import FieldErrors, NotFound
 from ...core.i18n import label as i18n_label
 from ...forms import catalog, conditions
@@ -166,8 +167,8 @@ def window_words(window: dict[str, Any]) -> str:
     return _("本%(period)s", period=word) if op == "this" else _("上%(period)s", period=word)
 
 
-def read(doc: Any, old: Measure | None = None) -> Measure:
-    """The metric that a document describes. Raises FieldErrors with the keys of the document."""
+def read(doc: Any, actor: Actor = SYSTEM, old: Measure | None = None) -> Measure:
+    """The metric that a document describes, as far as ``actor`` may use what it counts. Raises FieldErrors with the keys of the document."""
     errors: dict[str, str] = {}
     if not isinstance(doc, dict):
         raise FieldErrors({"": _("定义要写成一个 JSON 对象。")})
@@ -202,7 +203,7 @@ def read(doc: Any, old: Measure | None = None) -> Measure:
         key, label, agg, doc.get("form") or None, events or None, doc.get("via") or None, doc.get("of") or None, where,
         doc.get("on") or None, window, bool(doc.get("indexed")),
     )  # fmt: skip
-    errors = _problems(measure)
+    errors = _problems(measure, actor)
     if errors:
         raise FieldErrors(errors)
     return measure
@@ -224,7 +225,7 @@ def _window_problem(window: Any) -> str:
     )
 
 
-def _problems(measure: Measure) -> dict[str, str]:
+def _problems(measure: Measure, actor: Actor) -> dict[str, str]:
     try:
         source = measure.source
     except (NotFound, ValueError) as error:
@@ -248,7 +249,7 @@ def _problems(measure: Measure) -> dict[str, str]:
             errors["on"] = _("请选择一个日期或时间字段。")
     if not errors:
         try:
-            conditions.validate(measure.condition(), catalog.get("customer"))
+            conditions.validate(measure.condition(), catalog.get("customer"), actor)
         except conditions.ConditionError as error:
             errors["where"] = error.message
     return errors

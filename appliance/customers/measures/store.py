@@ -66,7 +66,7 @@ def save(doc: dict[str, Any], actor: Actor, key: str | None = None, *, version: 
             raise Conflict(_("别人刚改过这个指标，请看过最新内容后再保存。"))
         if isinstance(doc, dict):
             doc = ({"key": f"metric_{secrets.token_hex(3)}"} | doc) if old is None else doc | {"key": old.key}
-        measure = definition.read(doc, old)
+        measure = definition.read(doc, actor, old)
         if old is None:
             _make_field(measure)
         else:

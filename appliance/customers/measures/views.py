@@ -203,13 +203,13 @@ def sample() -> str:
     try:
         key = request.form.get("key")
         measure = definition.read(
-            {"key": "sample", "label": "-"} | _tidy(_typed(store.get(key) if key else None)) | {"label": "-"}
+            {"key": "sample"} | _tidy(_typed(store.get(key) if key else None)) | {"label": "-"}, current_actor()
         )
         rows, field = _figures(measure)
     except FieldErrors as error:
         return render_template("measures/_sample.html", error=next(iter(error.errors.values()), error.message))
-    except UserError as error:
-        return render_template("measures/_sample.html", error=error.message)
+    except (UserError, ValueError) as error:
+        return render_template("measures/_sample.html", error=str(error))
     return render_template("measures/_sample.html", error="", rows=rows, words=measure.words(), field=field)
 
 

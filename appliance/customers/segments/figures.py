@@ -12,8 +12,10 @@ from ...accounts import people, permissions
 from ...accounts.actor import SYSTEM, Actor
 from ...core import clock, settings
 from ...core.db import read
+from ...core.errors import UserError
 from ...forms import catalog, conditions, query
-from ...forms.conditions import Explained
+from ...forms.catalog import Form
+from ...forms.conditions import Condition, Context, Explained
 from ...forms.query import Query, Record
 from .models import SegmentChosen, SegmentDay, SegmentMember, SegmentMove
 from .store import STATIC, Segment
@@ -155,7 +157,7 @@ def explain(segment: Segment, record: Record, actor: Actor) -> Explained:
     form = catalog.get("customer")
     query.get(form, record.id, actor)
     if segment.kind != STATIC:
-        return conditions.explain(segment.condition, form, record.id)
+        return _explained(segment.condition, form, record.id, actor)
     with read():
         row = SegmentChosen.get_or_none(SegmentChosen.segment_id == segment.id, SegmentChosen.customer_id == record.id)
     if row is None:
@@ -163,6 +165,22 @@ def explain(segment: Segment, record: Record, actor: Actor) -> Explained:
     at = clock.local(row.at, settings.tz()).strftime("%Y-%m-%d %H:%M")
     who = people.name(row.by) if row.by is not None else _("固客")
     return Explained(_("由人挑选的客户"), True, _("%(who)s 在 %(at)s 加入", who=who, at=at))
+
+
+def _explained(condition: Condition, form: Form, record_id: int, actor: Actor) -> Explained:
+    """Whether each test holds, as the company asks it; what the customer has in its place only as far as the person sees."""
+    group = next((g for g in ("all", "any", "not") if g in condition), None)
+    if group is None:
+        told = conditions.explain(condition, form, record_id)
+        try:
+            told.actual = conditions.explain(condition, form, record_id, Context(actor=actor)).actual
+        except (UserError, ValueError):
+            told.actual = ""
+        return told
+    inner = condition[group] if group != "not" else [condition["not"]]
+    whole = conditions.explain(condition, form, record_id)
+    whole.parts = [_explained(part, form, record_id, actor) for part in inner]
+    return whole
 
 
 def since(segment: Segment, customer_id: int) -> int | None:

@@ -66,6 +66,14 @@ def keep(job: Job) -> dict[str, Any]:
     return {"customers_looked_at": asked, "segment_moves": changed}
 
 
+def _some() -> bool:
+    """Asks about one batch of those who wait; whether there was one."""
+    with write():
+        pending = _take()
+        passes.run(pending)
+        return bool(pending)
+
+
 def _take() -> dict[int, passes.Depths]:
     """The next batch of questions; it is taken out of the queue."""
     pending: dict[int, passes.Depths] = {}
@@ -183,6 +191,8 @@ def check(job: Job) -> dict[str, Any]:
     for n, number in enumerate(numbers[start:], start):
         low = state["low"] if number == state["number"] else 0
         for at in range(low, end, CHUNK):
+            while _some():
+                job.check()
             with write():
                 # What is known to be waiting is no drift.
                 while pending := _take():

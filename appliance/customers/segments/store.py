@@ -168,7 +168,9 @@ def _read(doc: Any, actor: Actor, old: Segment | None) -> Segment:
     key = doc.get("key") or (old.key if old else f"segment_{secrets.token_hex(3)}")
     if not isinstance(key, str) or not KEY.fullmatch(key):
         errors["key"] = _("键名要以小写字母开头，只含小写字母、数字和下划线。")
-    elif (old is None or key != old.key) and _taken(key):
+    elif old is not None and key != old.key:
+        errors["key"] = _("键名不能改：条件和规则用它来认客群。")
+    elif old is None and _taken(key):
         errors["key"] = _("键名「%(key)s」已被使用，请换一个。", key=key)
     label = doc.get("label", old.label_doc if old else "")
     label = label.strip() if isinstance(label, str) else label

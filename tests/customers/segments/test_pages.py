@@ -299,3 +299,24 @@ def test_who_is_erased_is_on_no_list_and_their_segments_are_told_before(api: Api
 
     jobs.enqueue("segments.check")
     assert work()["memberships_corrected"] == 0
+
+
+def test_an_explanation_tells_no_value_that_its_reader_may_not_see(
+    api: Api, staff_client: Client, staff_api: Api, work: Work
+) -> None:
+    api.post(
+        "/segments",
+        {"key": "rich", "label": "有钱", "where": {"field": "total_paid", "op": "gte", "value": 100}},
+        expect=201,
+    )
+    one = customer(name="王芳")
+    records.create(
+        catalog.get("order"), {"number": "1", "customer": one, "amount": 777, "paid_at": "2026-01-01"}, SYSTEM
+    )
+    work()
+    assert "777" in staff_client.get(f"/segments/rich/explain?customer={one}").text
+    rights = {"verbs": ["see"], "fields": {"total_paid": "hidden"}}
+    api.patch("/roles/staff", {"forms": {"customer": rights}})
+    told = staff_api.get(f"/segments/rich/members/{one}:explain")
+    assert told["member"] and told["why"]["passed"] and "777" not in json.dumps(told)
+    assert "777" not in staff_client.get(f"/segments/rich/explain?customer={one}").text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from ...accounts.actor import Actor
 from ...core import clock, dialect, jobs, schema
@@ -71,7 +72,7 @@ def timer() -> None:
     jobs.schedule("automation.made", "50 4 * * *", "automation.made")
 
 
-@jobs.handler("automation.made")
+@jobs.handler("automation.made", label=_l("清理动作的去重记录"))
 def purge(job: Job) -> dict[str, Any]:
     """Forgets what was made long ago."""
     while True:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask_babel import gettext as _
+from flask_babel import pgettext
 
 from ...accounts import departments, deputies, people, users
 from ...core import dialect
@@ -30,7 +31,7 @@ def check(who: Any, form: Any, path: str) -> None:
 
 def words(who: Any) -> str:
     if who == OWNER:
-        return _("负责人")
+        return pgettext("whom", "负责人")
     if who == MANAGER:
         return _("负责人的上级")
     text = str(who or "")

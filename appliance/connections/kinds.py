@@ -57,8 +57,10 @@ class Kind:
         """
         raise NotImplementedError
 
-    def param(self, key: str) -> Param | None:
-        return next((p for p in self.params if p.key == key), None)
+    @property
+    def inputs(self) -> list[Param]:
+        """The params that its page of settings asks for; others have a page of their own."""
+        return [p for p in self.params if p.input != "none"]
 
     def read(self, given: Mapping[str, Any], kept: Mapping[str, Any], *, secrets_later: bool = False) -> dict[str, Any]:
         """All params from what was typed or sent; a secret that was left blank and one that is not given stay as ``kept``.

@@ -150,7 +150,7 @@ def _errors(error: UserError) -> dict[str, str]:
 def _start(kind: Kind) -> dict[str, Any]:
     taken = set(store.labels().values())
     label = next(name for name in _names(str(kind.label)) if name not in taken)
-    return {"label": label, "enabled": True, "params": {p.key: p.shown(p.default) for p in kind.params}}
+    return {"label": label, "enabled": True, "params": {p.key: p.shown(p.default) for p in kind.inputs}}
 
 
 def _names(base: str) -> Any:
@@ -162,7 +162,7 @@ def _names(base: str) -> Any:
 
 
 def _kept(found: Shown) -> dict[str, Any]:
-    plain = {p.key: p.shown(found.params.get(p.key)) for p in found.kind.params if not p.secret}
+    plain = {p.key: p.shown(found.params.get(p.key)) for p in found.kind.inputs if not p.secret}
     return {"label": found.label, "enabled": found.enabled, "params": plain}
 
 

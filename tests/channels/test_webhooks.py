@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from appliance.channels import paths
@@ -211,6 +211,24 @@ def test_calls_that_came_before_the_mapping_are_worked_on_afterwards(hook: Hook,
     assert [lead["name"] for lead in hook.records()] == ["张三"] and hook.states() == {"done": 1}
 
 
+def test_the_settings_of_a_hook_are_saved_without_touching_its_mapping(hook: Hook, api: Api, client: Client) -> None:
+    hook(mapping=TO_LEAD)
+    page = client.get("/settings/connections/shop").text
+    assert "params.mapping" not in page and "params.signing" in page
+    typed = {
+        "label": "新名字",
+        "enabled": "1",
+        "params.token": "",
+        "params.signing": "body",
+        "params.id_path": "data.id",
+    }
+    assert client.post("/settings/connections/shop", data=typed).status_code == 303
+    shown = api.get("/connections/shop")
+    assert shown["params"]["mapping"]["form"] == "lead" and shown["params"]["signing"] == "body"
+    assert shown["label"] == "新名字"
+    hook.call(LEAD)
+
+
 def test_a_wrong_mapping_says_what_is_wrong_and_keeps_what_was_typed(hook: Hook, client: Client) -> None:
     hook()
     hook.call(LEAD)
@@ -348,6 +366,7 @@ DOCUMENTS = st.recursive(
 )
 
 
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(DOCUMENTS)
 def test_every_value_that_is_offered_is_found_by_its_path(doc: Any) -> None:
     for leaf in paths.leaves(doc):

@@ -186,11 +186,13 @@ class Day:
 
 @dataclass(frozen=True)
 class Page:
-    """``following``: where to go on, if there is more; ``last_day``: the day of the last entry, whose heading was shown."""
+    """``following``: where to go on, if there is more; ``last_day``: the day of the last entry, whose heading was shown;
+    ``head``: as :func:`head`, of a first page."""
 
     days: list[Day]
     following: str | None
     last_day: str
+    head: str
 
 
 @dataclass(frozen=True)
@@ -233,6 +235,7 @@ def page(customer: Record, actor: Actor, keys: Iterable[str] = (), cursor: str |
     streams = [
         _Stream(one, n, customer, actor, start.mark(one, places) if start else Mark()) for n, one in enumerate(used)
     ]
+    top = "" if start else _sign((stream.source, item) for stream in streams if (item := stream.head()) is not None)
     tz = settings.tz()
     entries: list[tuple[dt.date, Entry]] = []
     last: Cursor | None = None
@@ -245,13 +248,13 @@ def page(customer: Record, actor: Actor, keys: Iterable[str] = (), cursor: str |
         )  # fmt: skip
         if read >= LONGEST_RUN or (len(entries) == PAGE and not joins):
             assert last is not None
-            return Page(_days(entries), last.text(), entries[-1][0].isoformat())
+            return Page(_days(entries), last.text(), entries[-1][0].isoformat(), top)
         if joins and before is not None:
             before[1].items.append(item)
         else:
             entries.append((day, Entry(one, [item])))
         last = Cursor(item.at, one.key, item.id)
-    return Page(_days(entries), None, entries[-1][0].isoformat() if entries else "")
+    return Page(_days(entries), None, entries[-1][0].isoformat() if entries else "", top)
 
 
 class _Stream:
@@ -300,13 +303,18 @@ def _days(entries: list[tuple[dt.date, Entry]]) -> list[Day]:
 def head(customer: Record, actor: Actor, keys: Iterable[str] = ()) -> str:
     """A short text that is another one when something new stands at the top of the list: what a waiting page asks for."""
     wanted = set(keys)
-    newest = [
-        f"{one.key}.{item.at}.{item.id}"
+    return _sign(
+        (one, item)
         for one in sources(actor)
         if not wanted or one.key in wanted
         for item in one.read(customer, actor, Mark(), 1)
-    ]
-    return hashlib.sha256(" ".join(newest).encode()).hexdigest()[:16]
+    )
+
+
+def _sign(newest: Iterable[tuple[Source, Item]]) -> str:
+    """The newest moment of each source, as a short text."""
+    text = " ".join(f"{one.key}.{item.at}.{item.id}" for one, item in newest)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 WEEKDAYS = ("一", "二", "三", "四", "五", "六", "日")

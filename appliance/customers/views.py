@@ -100,7 +100,6 @@ def _tags(record: Record, actor: Actor) -> dict[str, Any]:
     return {
         "held": [(name, colors.get(name, "gray")) for name in record.values.get("tags") or []],
         "may": _may_tag(actor),
-        "groups": tags.groups(),
     }
 
 
@@ -119,6 +118,17 @@ def tag_bar(record_id: int) -> AnyResponse:
     return http.make_response(
         render_template("customers/_tags.html", record=record, tags=_tags(record, current_actor()), error="")
     )
+
+
+@bp.get("/customers/<int:record_id>/tag-choices")
+@requires("edit", form="customer")
+def tag_choices(record_id: int) -> str:
+    """The tags to choose from: there may be hundreds, so they come when somebody wants them."""
+    record = _record(record_id)
+    if not _may_tag(current_actor()):
+        raise NotFound()
+    held = record.values.get("tags") or []
+    return render_template("customers/_tag_choices.html", record=record, groups=tags.groups(), held=held)
 
 
 @bp.post("/customers/<int:record_id>/tags")
@@ -188,7 +198,7 @@ def show_timeline(record_id: int) -> AnyResponse:
         render_template(
             "customers/_timeline.html", record=record, page=page, kinds=kinds, cursor=cursor,
             sources=[] if cursor else timeline.sources(actor), above=request.args.get("day", ""),
-            head="" if cursor else timeline.head(record, actor, kinds),
+            head=page.head,
         )
     )  # fmt: skip
     if "kinds" in request.args and not cursor:

@@ -58,6 +58,14 @@ def test_a_tag_is_added_and_taken_away_in_place_with_undo(client: Client) -> Non
     assert tags_of(one) == []
 
 
+def test_the_tags_to_choose_from_come_when_the_menu_opens(client: Client) -> None:
+    one = customer(tags=["老客"])
+    customer(name="李明", tags=["大额"])
+    assert "大额" not in client.get(f"/forms/customer/records/{one}").text
+    choices = client.get(f"/customers/{one}/tag-choices").text
+    assert "add=大额" in choices.replace("%E5%A4%A7%E9%A2%9D", "大额") and 'data-tag-name="老客"' not in choices
+
+
 def test_the_page_says_who_gave_a_tag(client: Client) -> None:
     one = customer()
     client.post(f"/customers/{one}/tags", data={"add": "大额"})

@@ -127,6 +127,7 @@ class _Installer:
             if item.kind == "form":
                 self.new_forms.add(item.key)
         elif kind.joins:
+            kind.join(item)
             return
         elif not (item.kind == "field" and item.form in self.new_forms):
             raise Conflict(_("已经有这个键名，但不是这个应用装的，请先改名或删除。"))

@@ -46,6 +46,9 @@ class Kind:
         """Raises UserError."""
         raise NotImplementedError
 
+    def join(self, item: Item) -> None:
+        """What is there already serves the app too."""
+
     def change(self, item: Item) -> None:
         """Raises UserError."""
         raise NotImplementedError
@@ -190,6 +193,15 @@ class Tags(Kind):
 
     def add(self, item: Item) -> None:
         tags.create(item.key, group=item.document["group"], color=item.document.get("color"))
+
+    def join(self, item: Item) -> None:
+        """A tag that nobody holds, and that no table which is on gives, goes into the app's group: names are unique."""
+        tag, group = tags.get(item.key), item.document["group"]
+        used = CustomerTag.select().where(CustomerTag.tag_id == tag.id).exists() or any(
+            table.target_doc.get("tag_group") == tag.group.key for table in tables.all(enabled=True)
+        )
+        if tag.group.key != group and not used:
+            tags.update(tag.id, group=group)
 
     def change(self, item: Item) -> None:
         tag = tags.get(item.key)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import peewee
 from borax.calendars.lunardate import LCalendars, LunarDate
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -24,6 +25,7 @@ from ..core.errors import NotFound
 from ..core.jobs import Job
 from ..forms import catalog
 from ..forms.catalog import SYSTEM_FIELDS, Form
+from ..forms.conditions import Context
 from ..forms.fields.base import Field
 from . import streams
 from .models import StreamCursor
@@ -213,6 +215,15 @@ class DateReached(Trigger):
         if not self.yearly:
             return Occurrence(date, date.isoformat())
         return Occurrence(date, str(LunarDate.from_solar_date(*_ymd(date)).year if self.lunar else date.year))
+
+    def newest(self, now: int) -> tuple[int, int]:
+        """The span of :meth:`missed` that has come last."""
+        upto = self.reached(now)
+        return upto - (clock.DAY if self.exact else 1), upto
+
+    def standing(self, ctx: Context) -> Any:
+        test = self.due(*self.newest(ctx.now))
+        return peewee.Value(1) == 0 if test is None else test
 
     def due(self, begin: int, end: int) -> Any:
         """A test: the records that are due in a span (from, to] of :meth:`missed`; ``None``: nobody can be."""

@@ -19,7 +19,9 @@ from ..customers.events.models import Event
 from ..customers.segments import hooks as segment_hooks
 from ..customers.segments import store as segments
 from ..customers.segments.models import SegmentMove, SegmentRow
+from ..forms import conditions
 from ..forms.catalog import Form
+from ..forms.conditions import Condition, Context
 from . import streams
 from .models import Listener
 from .streams import FRESH, Signal, Stream, either
@@ -186,6 +188,12 @@ class Happened(Trigger):
         if self.connection is not None and not isinstance(self.connection, str):
             raise TriggerError(_("「connection」要写一个连接的键名。"))
 
+    def standing(self, ctx: Context) -> Any:
+        doc: Condition = {"event": self.types, "agg": "count", "op": "gte", "value": 1}
+        if self.connection:
+            doc["where"] = {"field": "connection", "op": "eq", "value": self.connection}
+        return conditions.compile(doc, self.form, ctx)
+
     def words(self) -> str:
         what = _("、").join(f"「{kinds.label_of(one)}」" for one in self.types)
         if self.connection:
@@ -262,6 +270,9 @@ class Enters(_OfSegment):
     key = "enters"
     label = _l("进入客群时")
 
+    def standing(self, ctx: Context) -> Any:
+        return conditions.compile({"segment": self.segment.key}, self.form, ctx)
+
     def words(self) -> str:
         return _("客户进入客群「%(segment)s」时", segment=self.segment.label)
 
@@ -273,6 +284,15 @@ class Leaves(_OfSegment):
     key = "leaves"
     label = _l("离开客群时")
     icon = "logout"
+
+    def standing(self, ctx: Context) -> Any:
+        """Those who were in it once."""
+        left = SegmentMove.select(SegmentMove.customer_id).where(
+            SegmentMove.segment_id == self.segment.id,
+            SegmentMove.joined == False,  # noqa: E712
+        )
+        outside = conditions.compile({"not": {"segment": self.segment.key}}, self.form, ctx)
+        return self.form.col("id").in_(left) & outside
 
     def words(self) -> str:
         return _("客户离开客群「%(segment)s」时", segment=self.segment.label)

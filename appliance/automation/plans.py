@@ -330,6 +330,13 @@ class TablePlan:
 Plan = RulePlan | TablePlan
 
 
+def standing(rule: Any, ctx: Context) -> Any:
+    """A test for the records that a run over all of them is about, by what sets the rule off; ``None``: any."""
+    if rule.kind != rules.book.kind:
+        return None
+    return next((test for trigger in rule.triggers() if (test := trigger.standing(ctx)) is not None), None)
+
+
 def plan(
     subject: Any,
     ctx: Context,

@@ -9,6 +9,7 @@ from ..core import clock
 from ..core.db import db, read
 from ..forms.conditions import Context
 from ..forms.query import Query, Record
+from . import plans
 from .changed import neutral
 from .dates import DateReached
 from .plans import RulePlan, TablePlan
@@ -66,7 +67,8 @@ def of_rule(rule: Rule, actor: Actor) -> Preview:
     rule.must_be_sound()
     with read():
         # Nothing is changing now: what asks for a change is left out of the count.
-        plan = RulePlan(_without_changes(rule), Context(now=clock.now()))
+        ctx = Context(now=clock.now())
+        plan = RulePlan(_without_changes(rule), ctx, extra=plans.standing(rule, ctx))
         matched, _skipped = plan.count()
         return Preview(matched, plan.would_change(), _sample(plan, actor), _coming(rule))
 

@@ -30,14 +30,14 @@ TAG_GROUPS: Groups = {
         _group("value", "价值", "Value", "orange",
                ("高价值核心粉", "red"), ("潜力消费粉", "orange"), ("低价值围观粉", "gray")),
         _group("attention", "提醒", "Needs attention", "purple", ("沉默预警", "purple"), exclusive=False),
-        _group("activity", "活跃度", "Activity", "green",
+        _group("guke_activity", "活跃度", "Activity", "green",
                ("铁杆活跃", "red"), ("近期互动", "green"), ("沉默流失预警", "gray")),
-        _group("life_cycle", "生命周期", "Life cycle", "cyan",
+        _group("guke_life_cycle", "生命周期", "Life cycle", "cyan",
                ("新粉", "cyan"), ("首购粉", "blue"), ("复购粉", "green"), ("忠诚粉", "red")),
-        _group("rfm_segments", "RFM 客群", "RFM segments", "amber",
+        _group("guke_rfm_segments", "RFM 客群", "RFM segments", "amber",
                ("重要价值客户", "red"), ("重要发展客户", "orange"), ("重要保持客户", "amber"), ("重要挽留客户", "purple"),
                ("一般价值客户", "green"), ("一般发展客户", "cyan"), ("一般保持客户", "blue"), ("一般挽留客户", "gray")),
-        _group("watch_and_spend", "观看互动与消费", "Watching, acting and spending", "pink",
+        _group("guke_watch_and_spend", "观看互动与消费", "Watching, acting and spending", "pink",
                ("高观看高消费", "red"), ("高互动低消费", "pink")),
     )
 }  # fmt: skip
@@ -101,8 +101,8 @@ def _days(field: str, days: int) -> dict[str, Any]:
 
 
 ACTIVITY_TABLE: dict[str, Any] = {
-    "key": "customer_activity", "label": {"zh": "客户活跃度", "en": "Customer activity"}, "form": "customer",
-    "schedule": NIGHTLY, "target": {"tag_group": "activity"},
+    "key": "guke_customer_activity", "label": {"zh": "客户活跃度", "en": "Customer activity"}, "form": "customer",
+    "schedule": NIGHTLY, "target": {"tag_group": "guke_activity"},
     "rows": [
         {
             "where": {"all": [
@@ -118,8 +118,8 @@ ACTIVITY_TABLE: dict[str, Any] = {
 }  # fmt: skip
 
 LIFE_CYCLE_TABLE: dict[str, Any] = {
-    "key": "customer_life_cycle", "label": {"zh": "客户生命周期", "en": "Customer life cycle"}, "form": "customer",
-    "schedule": NIGHTLY, "target": {"tag_group": "life_cycle"},
+    "key": "guke_customer_life_cycle", "label": {"zh": "客户生命周期", "en": "Customer life cycle"}, "form": "customer",
+    "schedule": NIGHTLY, "target": {"tag_group": "guke_life_cycle"},
     "rows": [
         {"where": {"all": [_test("order_count", "gte", 5), _days("last_paid_at", 180)]}, "then": "忠诚粉"},
         {"where": _test("order_count", "gte", 2), "then": "复购粉"},
@@ -129,8 +129,8 @@ LIFE_CYCLE_TABLE: dict[str, Any] = {
 }  # fmt: skip
 
 RFM_TABLE: dict[str, Any] = {
-    "key": "customer_rfm_tags", "label": {"zh": "RFM 八类客群打标签", "en": "Tags of the eight RFM segments"}, "form": "customer",
-    "schedule": NIGHTLY, "target": {"tag_group": "rfm_segments"},
+    "key": "guke_customer_rfm_tags", "label": {"zh": "RFM 八类客群打标签", "en": "Tags of the eight RFM segments"}, "form": "customer",
+    "schedule": NIGHTLY, "target": {"tag_group": "guke_rfm_segments"},
     "rows": [
         {"where": _test("rfm_segment", "eq", segment), "then": f"{segment}客户"}
         for segment in ("重要价值", "重要发展", "重要保持", "重要挽留", "一般价值", "一般发展", "一般保持", "一般挽留")
@@ -138,8 +138,8 @@ RFM_TABLE: dict[str, Any] = {
 }  # fmt: skip
 
 WATCH_TABLE: dict[str, Any] = {
-    "key": "watch_and_spend", "label": {"zh": "观看互动与消费", "en": "Watching, acting and spending"}, "form": "customer",
-    "schedule": NIGHTLY, "target": {"tag_group": "watch_and_spend"},
+    "key": "guke_watch_and_spend", "label": {"zh": "观看互动与消费", "en": "Watching, acting and spending"}, "form": "customer",
+    "schedule": NIGHTLY, "target": {"tag_group": "guke_watch_and_spend"},
     "rows": [
         {"where": {"all": [_test("watch_seconds", "gte", 7_200), _test("total_paid", "gte", "1000")]}, "then": "高观看高消费"},
         {"where": {"all": [_test("interaction_count", "gte", 20), _test("total_paid", "lt", "100")]}, "then": "高互动低消费"},
@@ -157,24 +157,24 @@ SPENT_THIS_MONTH: dict[str, Any] = {
 }  # fmt: skip
 
 VIP_SEGMENT: dict[str, Any] = {
-    "key": "month_vip", "label": {"zh": "本月消费满 2000 元", "en": "Spent ¥2,000 this month"}, "enabled": False,
+    "key": "guke_month_vip", "label": {"zh": "本月消费满 2000 元", "en": "Spent ¥2,000 this month"}, "enabled": False,
     "where": SPENT_THIS_MONTH,
 }  # fmt: skip
 
 VIP: dict[str, Any] = {
-    "key": "month_vip_in", "label": {"zh": "本月消费满 2000 元：设为 VIP", "en": "¥2,000 this month: VIP"}, "form": "customer",
-    "on": {"enters": "month_vip"}, "do": [{"action": "set", "values": {"level": "vip"}}],
+    "key": "guke_month_vip_in", "label": {"zh": "本月消费满 2000 元：设为 VIP", "en": "¥2,000 this month: VIP"}, "form": "customer",
+    "on": {"enters": "guke_month_vip"}, "do": [{"action": "set", "values": {"level": "vip"}}],
     "folder": "VIP",
 }  # fmt: skip
 
 NO_VIP: dict[str, Any] = {
-    "key": "month_vip_out", "label": {"zh": "不再满 2000 元（含退款）：取消 VIP", "en": "No longer ¥2,000 (refunds too): no VIP"},
-    "form": "customer", "on": {"leaves": "month_vip"}, "where": {"field": "level", "op": "eq", "value": "vip"},
+    "key": "guke_month_vip_out", "label": {"zh": "不再满 2000 元（含退款）：取消 VIP", "en": "No longer ¥2,000 (refunds too): no VIP"},
+    "form": "customer", "on": {"leaves": "guke_month_vip"}, "where": {"field": "level", "op": "eq", "value": "vip"},
     "do": [{"action": "set", "values": {"level": "normal"}}], "folder": "VIP",
 }  # fmt: skip
 
 LOSING: dict[str, Any] = {
-    "key": "losing_30_days", "label": {"zh": "30 天没有动静：预流失", "en": "Silent for 30 days: about to leave"}, "form": "customer",
+    "key": "guke_losing_30_days", "label": {"zh": "30 天没有动静：预流失", "en": "Silent for 30 days: about to leave"}, "form": "customer",
     "on": {"schedule": NIGHTLY},
     "where": {"all": [
         {"field": "order_count", "op": "gte", "value": 1},
@@ -186,7 +186,7 @@ LOSING: dict[str, Any] = {
 }  # fmt: skip
 
 BACK_AGAIN: dict[str, Any] = {
-    "key": "losing_no_more", "label": {"zh": "又有动静：取消预流失", "en": "Active again: no longer about to leave"},
+    "key": "guke_losing_no_more", "label": {"zh": "又有动静：取消预流失", "en": "Active again: no longer about to leave"},
     "form": "customer", "on": {"schedule": NIGHTLY},
     "where": {"all": [
         {"tag": "预流失"},
@@ -199,7 +199,7 @@ BACK_AGAIN: dict[str, Any] = {
 }  # fmt: skip
 
 BIRTHDAY: dict[str, Any] = {
-    "key": "birthday_week", "label": {"zh": "生日前 7 天", "en": "Birthday in 7 days"}, "form": "customer",
+    "key": "guke_birthday_week", "label": {"zh": "生日前 7 天", "en": "Birthday in 7 days"}, "form": "customer",
     "on": {"date": "birthday", "offset": {"days": -7}, "at": "09:00", "yearly": True},
     "do": [{"action": "add_tag", "tag": "快过生日"}],
 }  # fmt: skip

@@ -147,10 +147,13 @@ def _must_ask(job: Job, subject: Subject, run: RuleRun, plan: Plan) -> bool:
 def _plan(job: Job, subject: Subject) -> Plan | None:
     """What the job is about; ``None``: nobody can be meant."""
     ctx = Context(now=clock.now())
-    if "span" not in job.payload:
-        return plans.plan(subject, ctx, job.payload.get("ids"))
-    trigger = next((t for t in subject.triggers() if isinstance(t, DateReached)), None)
-    begin, end = job.payload["span"]
+    ids, trigger = job.payload.get("ids"), next((t for t in subject.triggers() if isinstance(t, DateReached)), None)
+    if "span" in job.payload:
+        begin, end = job.payload["span"]
+    elif trigger is not None and ids is None:
+        begin, end = trigger.newest(ctx.now)
+    else:
+        return plans.plan(subject, ctx, ids, extra=None if ids is not None else plans.standing(subject, ctx))
     test = trigger.due(begin, end) if trigger else None
     if trigger is None or test is None:
         return None

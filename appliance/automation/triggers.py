@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as _l
 from ..core.errors import UserError
 from ..forms import hooks
 from ..forms.catalog import Form
+from ..forms.conditions import Context
 from . import timetable
 
 
@@ -78,6 +79,10 @@ class Trigger:
     def listens(self) -> list[Wish]:
         """What it wants to hear of."""
         return []
+
+    def standing(self, ctx: Context) -> Any:
+        """A test for the records that a run by hand is about, for which it could have been set off by now; ``None``: any."""
+        return None
 
     def prepare(self, subject: str) -> None:
         """What must be there before it can work; in the transaction that switches a definition (``rule:7``) on."""

@@ -126,7 +126,7 @@ def test_the_ready_made_tables_tag_as_the_field_means_it(clock: Clock, client: C
     events += [event(lurker, n, "comment", "2026-04-01T20:00:00+08:00") for n in range(25)]
     api.post("/events", {"events": events})
     work()
-    for key in ("customer_activity", "customer_life_cycle", "customer_rfm_tags", "watch_and_spend"):
+    for key in ("guke_customer_activity", "guke_customer_life_cycle", "guke_customer_rfm_tags", "guke_watch_and_spend"):
         assert "switch" in client.get(f"/automation/tables/{key}/enable", htmx=True).text
         client.post(f"/automation/tables/{key}/switch", data={"on": "1", "run": "1"}, htmx=True)
     work()

@@ -255,6 +255,25 @@ def test_a_birthday_is_remembered_once_a_year(shop: Any, api: Api, clock: Any) -
     assert len(api.get("/messages")["messages"]) == 2
 
 
+def test_a_run_by_hand_is_about_those_whom_the_trigger_means(shop: Any, api: Api, work: Any) -> None:
+    """Somebody presses "run" on rules of a segment, of an event and of a date: customers who have nothing to do with it stay as they are."""
+    other, big, fan = (customer(api, name=n, level="gold") for n in ("甲", "乙", "丙"))
+    birthday = customer(api, name="丁", birthday="1990-06-08", phone="13900139000")
+    paid = {"number": "E1", "customer": big, "status": "paid", "amount": "2400", "paid_at": "2026-06-01T09:00:00+08:00"}
+    api.post("/forms/order/records", {"values": paid})
+    api.post("/events", {"events": [{"customer": fan, "type": "follow", "at": "2026-06-01T09:30:00+08:00"}]})
+    work()
+    for i in (big, fan):
+        api.patch(f"/forms/customer/records/{i}", {"values": {"level": "gold", "tags": []}})
+    for key in ("vip", "unvip", "fan", "birthday"):
+        api.post(f"/rules/{key}:run", {})
+    work()
+    assert [values(api, "customer", i)["level"] for i in (other, big, fan)] == ["gold", "vip", "gold"]
+    assert [values(api, "customer", i)["tags"] for i in (other, big, fan)] == [[], [], ["已关注"]]
+    assert [m["text"] for m in api.get("/messages")["messages"] if m["via"] == "sms"] == ["丁，您好"]
+    assert birthday
+
+
 def test_points_follow_payment_and_go_with_the_order(shop: Any, api: Api, work: Any) -> None:
     who = customer(api)
     order = api.post(

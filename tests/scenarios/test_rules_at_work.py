@@ -33,7 +33,7 @@ def drain(work: Work) -> None:
 def test_a_month_s_spend_of_2000_makes_a_vip_and_a_refund_takes_it_back(clock: Clock, api: Api, work: Work) -> None:
     clock.set("2026-06-10T10:00:00+08:00")
     drain(work)
-    for key in ("month_vip_in", "month_vip_out"):
+    for key in ("guke_month_vip_in", "guke_month_vip_out"):
         api.patch(f"/rules/{key}", {"enabled": True})
     ann, ben = customer(api, name="ann"), customer(api, name="ben")
     drain(work)
@@ -57,7 +57,7 @@ def test_a_month_s_spend_of_2000_makes_a_vip_and_a_refund_takes_it_back(clock: C
 def test_thirty_days_of_silence_are_noticed_and_so_is_the_end_of_them(clock: Clock, api: Api, work: Work) -> None:
     clock.set("2026-06-10T10:00:00+08:00")
     drain(work)
-    for key in ("losing_30_days", "losing_no_more"):
+    for key in ("guke_losing_30_days", "guke_losing_no_more"):
         api.patch(f"/rules/{key}", {"enabled": True})
     ann = customer(api, name="ann", douyin_id=None)
     order(api, "A1", ann, "100.00", paid_at="2026-06-10T09:00:00+08:00")

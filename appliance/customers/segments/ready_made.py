@@ -13,27 +13,27 @@ BOUGHT = {"field": "order_count", "op": "gte", "value": 1}
 
 SEGMENTS: list[dict[str, Any]] = [
     {
-        "key": "new_customers", "label": {"zh": "新客", "en": "New customers"},
+        "key": "guke_new_customers", "label": {"zh": "新客", "en": "New customers"},
         "description": {"zh": "最近 30 天第一次付款的客户", "en": "Paid for the first time within 30 days"},
         "where": {"field": "first_paid_at", "op": "within", "value": {"days": 30}},
     },
     {
-        "key": "high_value", "label": {"zh": "高价值", "en": "High value"},
+        "key": "guke_high_value", "label": {"zh": "高价值", "en": "High value"},
         "description": {"zh": "累计消费满 2,000 元", "en": "Has spent 2,000 or more"},
         "where": {"field": "total_paid", "op": "gte", "value": 2000},
     },
     {
-        "key": "repeat_buyers", "label": {"zh": "复购", "en": "Repeat buyers"},
+        "key": "guke_repeat_buyers", "label": {"zh": "复购", "en": "Repeat buyers"},
         "description": {"zh": "付过两单以上", "en": "Paid for two orders or more"},
         "where": {"field": "order_count", "op": "gte", "value": 2},
     },
     {
-        "key": "silent_30", "label": {"zh": "30 天沉默", "en": "Silent for 30 days"},
+        "key": "guke_silent_30", "label": {"zh": "30 天沉默", "en": "Silent for 30 days"},
         "description": {"zh": "买过，但最近 30 天没有付款", "en": "Has bought, but not within the last 30 days"},
         "where": {"all": [BOUGHT, {"field": "last_paid_at", "op": "not_within", "value": {"days": 30}}]},
     },
     {
-        "key": "silent_90", "label": {"zh": "90 天流失预警", "en": "Silent for 90 days"},
+        "key": "guke_silent_90", "label": {"zh": "90 天流失预警", "en": "Silent for 90 days"},
         "description": {"zh": "买过两单以上，最近 90 天没有付款", "en": "Bought twice or more, but not within the last 90 days"},
         "where": {"all": [
             {"field": "order_count", "op": "gte", "value": 2},
@@ -41,17 +41,17 @@ SEGMENTS: list[dict[str, Any]] = [
         ]},
     },
     {
-        "key": "never_bought", "label": {"zh": "还没成交", "en": "Never bought"},
+        "key": "guke_never_bought", "label": {"zh": "还没成交", "en": "Never bought"},
         "description": {"zh": "一单都没有付过", "en": "Has not paid for any order"},
         "where": {"field": "order_count", "op": "eq", "value": 0},
     },
     {
-        "key": "birthday_soon", "label": {"zh": "30 天内生日", "en": "Birthday within 30 days"},
+        "key": "guke_birthday_soon", "label": {"zh": "30 天内生日", "en": "Birthday within 30 days"},
         "description": {"zh": "从今天起 30 天内过生日", "en": "Birthday within 30 days from today"},
         "where": {"field": "birthday", "op": "anniversary_within", "value": {"days": 30}},
     },
     {
-        "key": "watching", "label": {"zh": "常看不买", "en": "Watching, not buying"},
+        "key": "guke_watching", "label": {"zh": "常看不买", "en": "Watching, not buying"},
         "description": {"zh": "最近 30 天看了半小时以上直播，没有付款", "en": "Watched half an hour or more within 30 days and paid for nothing"},
         "where": {"all": [
             {"event": ["watch"], "within": {"days": 30}, "agg": "sum", "of": "seconds", "op": "gte", "value": 1800},
@@ -59,9 +59,9 @@ SEGMENTS: list[dict[str, Any]] = [
         ]},
     },
     {
-        "key": "valued_and_silent", "label": {"zh": "高价值且沉默", "en": "High value, gone silent"},
+        "key": "guke_valued_and_silent", "label": {"zh": "高价值且沉默", "en": "High value, gone silent"},
         "description": {"zh": "最该联系的人：花得多，最近没来", "en": "Whom to call first: spent much, silent now"},
-        "set": {"all": ["high_value", "silent_30"]},
+        "set": {"all": ["guke_high_value", "guke_silent_30"]},
     },
 ]  # fmt: skip
 

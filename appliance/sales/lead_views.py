@@ -54,7 +54,7 @@ def follow_up_action(record: Record, actor: Actor) -> list[panels.Action]:
 
 # A customer's page has a box of its own (``customers.page_views``).
 panels.actions("lead")(follow_up_action)
-panels.panel("lead", "follow_up", _l("跟进"), place="side", order=5, shows=_may_follow_up)(follow_up_panel)
+panels.panel("lead", "follow_up", _l("记跟进"), place="side", order=5, shows=_may_follow_up)(follow_up_panel)
 
 
 def _record(form_key: str, record_id: int) -> Record:

@@ -178,7 +178,7 @@ def tasks_panel(record: Record, actor: Actor) -> str:
 
 
 for _key in ("lead", "customer"):
-    panels.panel(_key, "tasks", lazy_pgettext("work", "任务"), place="side", order=20, shows=_may_see)(tasks_panel)
+    panels.panel(_key, "tasks", lazy_pgettext("work", "待办"), place="side", order=20, shows=_may_see)(tasks_panel)
 
 
 @bp.get("/tasks/about/<form_key>/<int:record_id>")

@@ -463,15 +463,16 @@ def write_derived_each(
     form: Form, keys: tuple[str, ...], build: Callable[[], peewee.Query], rows: Sequence[Sequence[Any]]
 ) -> None:
     """As :func:`write_derived`, for records with values of their own each. ``build`` makes the statement, once; ``rows``: its
-    values, the last of which is the record's id."""
+    values, the last of which is the record's id. Only inside ``write()``."""
     assert all(form.fields[key].readonly for key in keys), keys
-    statement = form.statement(("derived", *keys), build)
-    with write():
-        statement.executemany(rows)
-        if filling.watched(form, set(keys)):
-            from .formula import spreading
+    form.statement(("derived", *keys), build).executemany(rows)
+    ids, names = [row[-1] for row in rows], set(keys)
+    if filling.watched(form, names):
+        from .formula import spreading
 
-            spreading.derived(form, [row[-1] for row in rows], set(keys))
+        spreading.derived(form, ids, names)
+    for effect in derived_wanted(form, names):
+        effect(form, ids, names)
 
 
 def _computed_update(form: Form, keys: tuple[str, ...]) -> Any:

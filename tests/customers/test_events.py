@@ -204,3 +204,20 @@ def test_the_timeline_and_a_sessions_page_show_what_happened(client: Any, api: A
     assert "2 分 10 秒" in client.get(f"/forms/live_session/records/{number}").text
     people = client.get(f"/forms/live_session/records/{number}/panels/people").text
     assert f"/forms/customer/records/{customer}" in people and "2 分 10 秒" in people
+
+
+def test_a_segment_over_the_figures_follows_the_events(api: Api, tell: Any, work: Callable[[], Any]) -> None:
+    api.post(
+        "/segments", {"key": "fans", "label": "铁粉", "where": {"field": "watch_seconds", "op": "gte", "value": 100}}
+    )
+    api.post("/segments", {"key": "chatty", "label": "爱聊", "where": {"event": "comment", "op": "gte", "value": 2}})
+    work()
+
+    def members(key: str) -> int:
+        work()
+        return len(next(v for v in api.get(f"/segments/{key}/members").values() if isinstance(v, list)))
+
+    tell(event(1, "watch", "2026-11-02T20:00:00+08:00", seconds=60), event(2, "comment", "2026-11-02T20:00:00+08:00"))
+    assert (members("fans"), members("chatty")) == (0, 0)
+    tell(event(3, "watch", "2026-11-01T20:00:00+08:00", seconds=60), event(4, "comment", "2026-11-01T20:00:00+08:00"))
+    assert (members("fans"), members("chatty")) == (1, 1)

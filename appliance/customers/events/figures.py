@@ -28,7 +28,7 @@ WATCHED = ("last_watch_at", "watch_seconds")
 INTERACTED = ("interaction_count", "last_interaction_at")
 BATCH = 2_000
 RECOUNT = "customers.recount_events"
-REST = 2
+REST = 5
 """Seconds that scoring rests between two runs which events asked for: a stream of events does not keep it running."""
 
 

@@ -101,6 +101,8 @@ def ingest(rows: Sequence[Any], actor: Actor, cause: Cause | None = None) -> Res
             good.append(_read(i, row, known))
         except ValueError as error:
             result.failed[i] = str(error)
+    # Read before the transaction: within one the definitions are asked for anew at each use.
+    catalog.get("customer")
     why = cause or Cause("api")
     for start in range(0, len(good), BATCH):
         with write():

@@ -97,6 +97,7 @@ PARTS = (
     "customers.segments.ready_made",
     "customers.measures.computing",
     "messaging.senders",
+    "messaging.confirming",
     "messaging.sending",
     "messaging.undoing",
     "automation.actions.making",

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
+from appliance.forms.hooks import Cause
 from appliance.messaging import senders
 from appliance.messaging.senders import Message, Outcome, Target
 from tests.support import mail_server, platforms
@@ -196,6 +197,30 @@ def test_dingtalk_is_asked_later_what_became_of_a_notice(world: World) -> None:
     assert told(unread_user_id_list=["u1"]).state == "delivered"  # type: ignore[union-attr]
     gone = told(forbidden_user_id_list=["u1"])
     assert gone is not None and gone.state == "failed" and "今天" in str(gone.error)
+
+
+def test_a_notice_that_did_not_arrive_is_a_failed_message_after_all(world: World, clock: Clock, work: Any) -> None:
+    from appliance.accounts import contacts
+    from appliance.accounts.actor import SYSTEM
+    from appliance.messaging import outbox
+    from appliance.messaging.models import Message as Row
+    from appliance.messaging.outbox import Draft
+
+    key = world.connect("dingtalk_work")
+    contacts.save(user_id("bo"), {"dingtalk_userid": "u1"}, SYSTEM)
+    outbox.send(
+        [Draft("dingtalk", Target.user(user_id("bo")), "有新订单", connection=key, key="k")], Cause("rule", 1), SYSTEM
+    )
+    work()
+    assert Row.get().state == "delivered"
+    clock.move(minutes=2)
+    work()
+    assert Row.get().state == "delivered"
+    world.outside.results = {"forbidden_user_id_list": ["u1"]}
+    clock.move(minutes=12)
+    work()
+    row = Row.get()
+    assert row.state == "failed" and "今天" in row.error
 
 
 def test_a_robot_adds_the_keyword_that_its_group_asks_for(world: World) -> None:

@@ -17,11 +17,13 @@ from flask_babel import gettext as _
 from ...connections import health
 from ...connections import store as connections
 from ...connections.kinds import Connection
-from ...core import outbound
+from ...core import clock, jobs, outbound
 from ...core.errors import UserError
 
 log = logging.getLogger(__name__)
 
+CONFIRM = "messages.confirm"
+"""The kind of the job that asks what became of a message."""
 RETRY_AFTER = 60
 """Seconds until the next try when the platform does not say."""
 
@@ -256,6 +258,11 @@ class Sender:
             # It may have happened after the platform had the request.
             log.exception("sending through %s broke", self.name)
             outcome = Outcome.unknown(_("发送时出错（%(why)s）。", why=type(error).__name__))
+        if connection and transport.confirm_after and outcome.state == "delivered" and outcome.provider_id:
+            asked = {"via": self.name, "connection": connection.key, "key": message.key, "to": message.to}
+            jobs.enqueue(
+                CONFIRM, asked | {"provider_id": outcome.provider_id}, due_at=clock.now() + transport.confirm_after
+            )
         if connection:
             health.note(
                 connection, ok=outcome.state == "delivered", error=_trouble(outcome), refused=outcome.credentials

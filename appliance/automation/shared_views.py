@@ -174,7 +174,7 @@ def restore_version(plural: str, key: str, version: int) -> Any:
     return http.go(url_for(f"automation.{plural}_edit", key=subject.key))
 
 
-@bp.post("/<any(rules, tables):plural>/arrange")
+@bp.post("/arrange/<any(rules, tables):plural>")
 @requires_room("rules")
 def arrange(plural: str) -> Any:
     """The order that somebody dragged the list into: ``key`` (many) in order, ``folder`` beside each."""

@@ -82,7 +82,7 @@ def test_a_rule_is_made_from_nothing_previewed_and_run(page: Any) -> None:
 
 def test_switching_on_shows_the_effect_first(page: Any) -> None:
     page.goto("/automation/tables")
-    page.get_by_role("switch", name=re.compile("启用")).click()
+    page.get_by_role("switch", name="启用「客户价值分层」").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_text(re.compile("位客户现在会改变")).wait_for()
     dialog.get_by_role("button", name="启用并立即运行").click()
@@ -90,10 +90,26 @@ def test_switching_on_shows_the_effect_first(page: Any) -> None:
     page.get_by_text("已启用「客户价值分层」").wait_for()
 
 
+def test_the_order_is_changed_by_keyboard_and_a_rule_is_tried_and_replayed(page: Any) -> None:
+    page.goto("/automation/rules")
+    second = page.locator("[data-card] .auto-name").nth(1).inner_text()
+    page.get_by_role("button", name=f"移动「{second}」").focus()
+    with page.expect_response(re.compile("/arrange")):
+        page.keyboard.press("ArrowUp")
+    page.reload()
+    assert page.locator("[data-card] .auto-name").first.inner_text() == second
+    page.goto("/automation/rules/birthday_week")
+    page.get_by_role("button", name="重演", exact=True).click()
+    page.get_by_text(re.compile("最近 30 天会处理")).wait_for()
+    page.get_by_role("combobox", name="选一条记录").press_sequentially("客")
+    page.locator("#try-options").get_by_role("option").first.click()
+    page.locator("#tried").get_by_text(re.compile("会处理「")).wait_for()
+
+
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE])
 @pytest.mark.parametrize(
     "url",
-    ["/automation/rules", "/automation/rules/silent_30_days", "/automation/tables/customer_value", "/automation/runs"],
+    ["/automation/rules", "/automation/rules/birthday_week", "/settings/workdays", "/automation/tables/customer_value", "/automation/runs"],
 )
 def test_nothing_runs_out_of_the_window(page: Any, url: str) -> None:
     page.goto(url)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from appliance.accounts.actor import SYSTEM
+from appliance.customers import consents
+from tests.messaging.conftest import pigeons
 from tests.support.clock import Clock
 from tests.support.http import Api
 
+__all__ = ["pigeons"]
 Work = Callable[[], dict[str, Any]]
 
 
@@ -115,3 +119,38 @@ def told() -> list[str]:
     from appliance.accounts.models import Notice
 
     return [row.text for row in Notice.select().order_by(Notice.id) if "三天没有跟进" in row.text]
+
+
+def test_a_birthday_in_seven_days_brings_a_message_with_a_coupon_once_a_year_and_not_at_night(
+    clock: Clock, api: Api, work: Work, pigeons: Any
+) -> None:
+    clock.set("2026-06-10T10:00:00+08:00")
+    drain(work)
+    text = "{{ record.name }}，生日快乐！凭券码 BDAY 减 50 元"
+    on = {"date": "birthday", "offset": {"days": -7}, "at": "22:30", "yearly": True, "lunar": True}
+    api.post("/rules", {
+        "key": "greet", "label": "生日", "form": "customer", "enabled": True, "on": on,
+        "do": [{"action": "send", "via": "pigeon", "to": "customer", "text": text, "purpose": "marketing"}],
+    }, expect=201)  # fmt: skip
+    # Both were born on the 5th of the 5th lunar month: 19 June 2026.
+    asked = customer(api, name="安安", phone="13800000001", birthday="1990-05-28")
+    customer(api, name="没有同意过", phone="13800000002", birthday="1990-05-28")
+    consents.record(asked, "marketing", list(consents.CHANNELS), "granted", "phone", SYSTEM)
+    clock.set("2026-06-12T22:30:00+08:00")
+    drain(work)
+    assert pigeons.sent == [], "nobody is woken"
+    clock.set("2026-06-13T09:30:00+08:00")
+    drain(work)
+    assert [message.text for message in pigeons.sent] == ["安安，生日快乐！凭券码 BDAY 减 50 元"]
+    clock.set("2026-06-19T22:30:00+08:00")
+    drain(work)
+    clock.set("2027-05-28T22:30:00+08:00")
+    drain(work)
+    assert len(pigeons.sent) == 1
+    # The same lunar day in 2027 is 9 June.
+    clock.set("2027-06-02T22:30:00+08:00")
+    consents.record(asked, "marketing", list(consents.CHANNELS), "granted", "phone", SYSTEM)
+    drain(work)
+    clock.move(hours=12)
+    drain(work)
+    assert len(pigeons.sent) == 2

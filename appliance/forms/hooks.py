@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,7 @@ class Batch:
     fields: set[str]
     actor: Actor
     cause: Cause
-    before: dict[int, dict[str, Any]] = field(default_factory=dict)
+    before: Mapping[int, dict[str, Any]] = field(default_factory=dict)
 
 
 class _Unset:

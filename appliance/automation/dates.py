@@ -242,7 +242,8 @@ class DateReached(Trigger):
 
     @classmethod
     def inputs(cls, doc: dict[str, Any], form: Form) -> Any:
-        given = doc.get("offset") if isinstance(doc.get("offset"), dict) else {}
+        offset = doc.get("offset")
+        given = offset if isinstance(offset, dict) else {}
         unit, amount = next(((u, n) for u, n in given.items() if u in UNITS and type(n) is int), ("days", 0))
         fields = cls.fields(form)
         lunar, late = doc.get("lunar"), doc.get("late")

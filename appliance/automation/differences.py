@@ -39,7 +39,8 @@ def _pair(name: str, was: str, now: str) -> str:
 def _lists(name: str, was: list[str], now: list[str]) -> list[str]:
     if sorted(was) == sorted(now):
         return [_("%(part)s：换了顺序", part=name)] if was != now else []
-    gone, came = [], []
+    gone: list[str] = []
+    came: list[str] = []
     for line in difflib.ndiff(was, now):
         (gone if line.startswith("- ") else came if line.startswith("+ ") else []).append(line[2:])
     told = [_("%(part)s：加上了%(what)s", part=name, what=text) for text in came]

@@ -40,7 +40,7 @@ def of(subject: Subject) -> int:
 
 
 def _outward(doc: Any) -> bool:
-    cls = ACTIONS.get(doc.get("action")) if isinstance(doc, dict) else None
+    cls = ACTIONS.get(str(doc.get("action"))) if isinstance(doc, dict) else None
     return cls is not None and cls.outward
 
 

@@ -148,7 +148,8 @@ def versions(plural: str, key: str) -> str:
     return render_template("automation/_versions.html", editions=editions, plural=plural, one=subject)
 
 
-def _verb(row: DefinitionVersion, older: DefinitionVersion | None) -> str:
+def _verb(row: Any, older: Any) -> str:
+    """What was done, where it was no change of what the definition says."""
     if row.document is None:
         return pgettext("done", "删除")
     if older is None:

@@ -109,7 +109,13 @@ def test_the_order_is_changed_by_keyboard_and_a_rule_is_tried_and_replayed(page:
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE])
 @pytest.mark.parametrize(
     "url",
-    ["/automation/rules", "/automation/rules/birthday_week", "/settings/workdays", "/automation/tables/customer_value", "/automation/runs"],
+    [
+        "/automation/rules",
+        "/automation/rules/birthday_week",
+        "/settings/workdays",
+        "/automation/tables/customer_value",
+        "/automation/runs",
+    ],
 )
 def test_nothing_runs_out_of_the_window(page: Any, url: str) -> None:
     page.goto(url)

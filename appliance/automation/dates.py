@@ -75,10 +75,6 @@ class DateReached(Trigger):
     template = "automation/triggers/date.html"
     decides = False
 
-    @classmethod
-    def suits(cls, form: Form) -> bool:
-        return True
-
     @staticmethod
     def fields(form: Form) -> list[Field]:
         """The fields that hold a date."""

@@ -50,11 +50,6 @@ def hold(
         )
 
 
-def waiting(limit: int = 100) -> list[RuleRun]:
-    """The runs that wait for a person, newest first."""
-    return log.runs(status="waiting", limit=limit)
-
-
 def approve(run_id: int, actor: Actor) -> int:
     """A person says yes: the run goes on. Returns the job's id. Raises Conflict when it waits no more."""
     with write():

@@ -175,21 +175,6 @@ def records(run: RuleRun, state: str | None = None, after: int = 0, limit: int =
         return list(query.order_by(RunRecord.record_id, RunRecord.slot).limit(limit))
 
 
-def of_record(form_key: str, record_id: int, limit: int = 20) -> list[tuple[RuleRun, RunRecord]]:
-    """The newest runs that did something to one record of a form."""
-    kinds = [
-        (RuleRun.kind == kind) & RuleRun.subject_id.in_(book.row.select(book.row.id).where(book.row.form == form_key))
-        for kind, book in BOOKS.items()
-    ]
-    query = (
-        RunRecord.select(RunRecord, RuleRun)
-        .join(RuleRun, on=(RuleRun.id == RunRecord.run_id), attr="run")
-        .where((RunRecord.record_id == record_id) & (kinds[0] | kinds[1]))
-    )
-    with read():
-        return [(row.run, row) for row in query.order_by(RunRecord.run_id.desc()).limit(limit)]
-
-
 def purge(job: Job) -> int:
     """Removes old entries and the marks of periods long gone, batch by batch. Returns how many entries."""
     before = clock.now() - settings.get("automation.keep_days") * clock.DAY

@@ -140,7 +140,7 @@ class RuleRun(Model):
     depth = pw.IntegerField(default=0)
     error = pw.TextField(null=True)
     detail: Any = JSONField(default=dict)
-    """``RunDetail``: outcomes of a table, first failures, records of a failed batch."""
+    """``log.Detail``: outcomes of a table; what the job of a run that waits was asked."""
     affects = pw.IntegerField(null=True)
     """How many records it would change, when it waits for a person."""
     decided_at = pw.IntegerField(null=True)
@@ -175,7 +175,6 @@ class RunRecord(Model):
 
 
 RunRecord.add_index(RunRecord.run_id, RunRecord.state, where=RunRecord.state != "done")
-RunRecord.add_index(RunRecord.record_id)
 
 
 class Held(Model):

@@ -132,11 +132,6 @@ def _parsed(text: str) -> list[Span]:
     return parse_hours(text)
 
 
-def company_days() -> dict[dt.date, tuple[bool, str]]:
-    """The days that the company entered: whether it works, and the note."""
-    return {dt.date.fromisoformat(day): (on, note) for day, (on, note) in settings.get("workdays.days").items()}
-
-
 def knows(year: int) -> bool:
     """Whether the national holidays of ``year`` are known."""
     return year in _NATIONAL_YEARS

@@ -720,12 +720,11 @@ class RelatedTest(Test):
 
     @staticmethod
     def _minus(doc: Condition, other: Form, of: Field | None, ctx: Context) -> Field | None:
-        if not doc.get("minus"):
+        if of is None or not doc.get("minus"):
             return None
         less = visible_field(other, doc["minus"], ctx).inner
-        if of is None or less.type != of.type or "sum" not in of.aggregates:
-            name = of.label if of else other.label
-            raise FieldError(_("「%(less)s」不能从「%(field)s」里减去。", less=less.label, field=name))
+        if less.type != of.type or "sum" not in of.aggregates:
+            raise FieldError(_("「%(less)s」不能从「%(field)s」里减去。", less=less.label, field=of.label))
         return less
 
     def _column(self, doc: Condition, other: Form, of: Field | None, rows: Any, ctx: Context) -> Any:

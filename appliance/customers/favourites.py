@@ -61,7 +61,7 @@ def items_written(batch: Batch) -> None:
         return
     item, order = batch.form, catalog.get("order")
     rows = item.table.select(item.col("order")).where(dialect.among(item.col("id"), batch.ids)).tuples().execute(db)
-    orders = {row[0] for row in rows} | {row.get("order") for row in batch.before.values()}
+    orders: set[Any] = {row[0] for row in rows} | {row.get("order") for row in batch.before.values()}
     _touch_orders(order, orders - {None})
 
 
@@ -70,7 +70,7 @@ def orders_written(batch: Batch) -> None:
     """A new order has no items yet; what changes is told by what its items belong to."""
     if batch.action == "create" or (batch.action == "update" and not batch.fields & LOOKED_AT):
         return
-    before = {row.get("customer") for row in batch.before.values()} - {None}
+    before: set[Any] = {row.get("customer") for row in batch.before.values()} - {None}
     if before:
         touch(before)
     _touch_orders(batch.form, set(batch.ids))

@@ -217,7 +217,7 @@ def show_identities(record_id: int) -> str:
     return _identities(_record(record_id))
 
 
-def _changed(record: Record, message: str, undo: dict[str, str]) -> AnyResponse:
+def _changed(record: Record, message: str, undo: dict[str, Any]) -> AnyResponse:
     url = url_for("customer_page.undo_identity", record_id=record.id, **undo)
     return http.trigger(http.toast(_identities(record), message, url), "guke:saved", "identities")
 

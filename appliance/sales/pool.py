@@ -119,22 +119,21 @@ def page(
         found = found.where({"field": "department", "op": "eq", "value": department})
     wanted = columns(form, actor)
     result = found.page(limit, cursor, wanted)
-    for record in result.records:
-        veil(record, actor)
+    _veil(form, result.records, actor, wanted)
     return result
 
 
-def veil(record: Record, actor: Actor) -> None:
-    """Masks what tells how somebody is reached, and what the person sees masked anyway; the rest of the record goes."""
-    form = record.form
-    shown = set(columns(form, actor)) | ({form.title_field} if form.title_field else set())
-    clear = query.clear(form, actor)
-    for key in list(record.values):
-        f, value = form.fields[key], record.values[key]
-        if key not in shown or key not in query.readable(form, actor):
-            del record.values[key]
-        elif value is not None and (_is_contact(f) or key not in clear):
-            record.values[key] = Masked(f.format(value)) if f.column else None
+def _veil(form: Form, found: list[Record], actor: Actor, wanted: list[str]) -> None:
+    """Masks what tells how somebody is reached, and what the person sees masked anyway; the rest of the records goes."""
+    clear, readable = query.clear(form, actor), query.readable(form, actor)
+    shown = {key for key in (*wanted, form.title_field) if key in readable}
+    masked = {key for key in shown if key and (_is_contact(form.fields[key]) or key not in clear)}
+    for record in found:
+        record.values = {key: value for key, value in record.values.items() if key in shown}
+        for key in masked:
+            f, value = form.fields[str(key)], record.values.get(str(key))
+            if value is not None:
+                record.values[f.key] = Masked(f.format(value)) if f.column else None
 
 
 def _is_contact(f: Field) -> bool:

@@ -25,7 +25,7 @@ from .builtin import OPEN_STATUSES
 REPEAT = "repeat"
 history.KINDS[REPEAT] = _l("重复的任务")
 
-SHOWN = 100
+SHOWN = 50
 AHEAD = 7
 """Days that "upcoming" looks ahead."""
 

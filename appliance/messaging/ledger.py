@@ -244,10 +244,11 @@ def _entry(row: Message, names: dict[int, str], readable: bool) -> Entry:
 
 
 def counts(actor: Actor) -> dict[str, int]:
-    """State → how many, of what the actor may see."""
+    """State → how many, of what the actor may see; only of the states that somebody may have to look at, which stay few."""
     mine = visible(actor)
+    asked = Message.state.in_((*outbox.WAITING, outbox.SENDING, outbox.UNKNOWN, outbox.FAILED))
     with read():
-        rows = Message.select(Message.state, fn.COUNT(Message.id)).group_by(Message.state)
+        rows = Message.select(Message.state, fn.COUNT(Message.id)).where(asked).group_by(Message.state)
         return dict((rows.where(mine) if mine is not None else rows).tuples())
 
 

@@ -26,6 +26,7 @@ from ..customers.segments import ready_made
 from ..forms import catalog, query, records
 from ..forms.hooks import Cause
 from ..loyalty import sample as loyalty_sample
+from ..messaging import sample as message_sample
 from ..sales import sample
 from . import demo_people
 
@@ -153,6 +154,7 @@ class _Shop:
         self._go_live([c for c, person in zip(ids, people, strict=True) if person["channel"] == "douyin"], products)
         sample.fill(random.Random(618), ids, self._write)
         loyalty_sample.fill(random.Random(77), ids, self._write)
+        message_sample.fill(ids)
         return Loaded(len(ids), len(products), len(order_ids), len(self.items))
 
     def _write(self, form_key: str, rows: Sequence[dict[str, Any]]) -> list[int]:

@@ -184,14 +184,14 @@ class _Work:
 def _deliver(cases: list[Case]) -> Counter[str]:
     by_lane: dict[str, deque[Case]] = defaultdict(deque)
     for case in cases:
-        by_lane[case.row.lane].append(case)
+        if case.connection is not None:
+            by_lane[case.row.lane].append(case)
     work = _Work(deque(by_lane.values()), Counter(), threading.Lock())
+    _inside([case for case in cases if case.connection is None], work)
     locale = i18n.current()
-    # Notices inside the app are rows of our own: threads would only stand in line for the write lock.
-    many = sum(any(case.connection for case in lane) for lane in work.lanes)
     threads = [
         threading.Thread(target=_thread, args=(work, locale), name=f"messages-{n}")
-        for n in range(min(THREADS, many) - 1)
+        for n in range(min(THREADS, len(work.lanes)) - 1)
     ]
     for thread in threads:
         thread.start()
@@ -211,8 +211,8 @@ def _thread(work: _Work, locale: str) -> None:
 
 
 def _go(work: _Work) -> None:
+    last: tuple[Case, Outcome] | None = None
     while not jobs.stop_asked.is_set() and (lane := work.lane()) is not None:
-        last: tuple[Case, Outcome] | None = None
         for case in lane:
             if jobs.stop_asked.is_set():
                 break
@@ -227,9 +227,17 @@ def _go(work: _Work) -> None:
                 if outcome.state in ("retry", "unknown"):
                     # What comes after it for the same receiver waits its turn.
                     break
-        if last is not None:
-            with write():
-                _finish(*last, work)
+    if last is not None:
+        with write():
+            _finish(*last, work)
+
+
+def _inside(cases: list[Case], work: _Work) -> None:
+    """What stays in the house is rows of our own: told and written down in one transaction, so nothing can be unknown."""
+    with write():
+        for case in cases:
+            if _begin(case):
+                _finish(case, _ask(case), work)
 
 
 def _ask(case: Case) -> Outcome:

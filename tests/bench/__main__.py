@@ -8,10 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-from . import events, figures, forms, make, rules, segments
+from . import events, figures, forms, make, outbox, rules, segments
 from .figure import MEASURES, Figure, Place, table
 
-del events, figures, forms, rules, segments  # imported for their registrations
+del events, figures, forms, outbox, rules, segments  # imported for their registrations
 
 
 def main() -> int:

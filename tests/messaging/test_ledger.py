@@ -10,6 +10,7 @@ from appliance.accounts.actor import SYSTEM
 from appliance.accounts.models import Notice
 from appliance.core import jobs
 from appliance.core.db import write
+from appliance.core.models import JobRow
 from appliance.messaging import outbox, reasons, sending
 from appliance.messaging.models import Message, MessageAttempt, MessageSpend
 from appliance.messaging.outbox import Draft
@@ -125,7 +126,7 @@ def test_no_key_reaches_the_provider_twice_wherever_the_process_dies(pigeons, cl
     with write():
         Message.delete().execute()
         MessageAttempt.delete().execute()
-    pigeons.sent.clear()
+    clock.set(NOON)
     monkeypatch.setattr(sending, "THREADS", 1)
     outcomes = {
         "delivered": Outcome.delivered(1),
@@ -164,8 +165,6 @@ def test_no_key_reaches_the_provider_twice_wherever_the_process_dies(pigeons, cl
             jobs.work_on(job_id)
         except Died:
             with write():
-                from appliance.core.models import JobRow
-
                 JobRow.update(status="cancelled", owner=None, lease_until=None).where(JobRow.id == job_id).execute()
             jobs.owner.left(job_id)
         clock.move(minutes=31)

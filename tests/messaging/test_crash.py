@@ -19,7 +19,7 @@ from appliance.connections import store
 from appliance.core import settings
 from appliance.core.db import write
 from appliance.forms.hooks import Cause
-from appliance.messaging import outbox, policy
+from appliance.messaging import outbox, policy, sending
 from appliance.messaging.outbox import Draft
 from appliance.messaging.policy import Policy
 from appliance.messaging.senders import Target
@@ -103,5 +103,8 @@ def test_kill_9_between_reservation_and_answer_sends_nothing_twice(data: Path, p
         until(lambda: "reserved" not in states(data) and "sending" not in states(data))
     finally:
         second.stop()
-    assert len(provider.numbers) == len(set(provider.numbers)) == COUNT, "every number was asked for exactly once"
-    assert states(data) == {"unknown": begun, "delivered": COUNT - begun}, "what was begun waits for a person"
+    assert len(provider.numbers) == len(set(provider.numbers)), "no number was asked for twice"
+    # What was written down as begun may have died before the provider heard of it: nobody can know, so it is unknown, too.
+    found = states(data)
+    assert found["delivered"] + found["unknown"] == COUNT and begun <= found["unknown"] <= sending.THREADS
+    assert len(provider.numbers) >= found["delivered"] + begun, "all the others went out"

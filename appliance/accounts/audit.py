@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,6 +147,7 @@ WORDS = {
     "contact": _l("联系方式"),
     "event_type": _l("互动类型"),
     "label": _l("名称"),
+    "version": _l("版本"),
 }
 """What the log calls the keys of ``detail``; settings show their own label."""
 
@@ -342,9 +343,18 @@ def _who(row: AuditEntry, names: dict[int, str]) -> str:
     return names.get(row.actor_id, "")
 
 
+_said: dict[str, Callable[[], dict[Any, str]]] = {}
+
+
+def says(key: str, said: Callable[[], dict[Any, str]]) -> None:
+    """What people call the values of one key of ``detail``; a room names its own things."""
+    _said[key] = said
+
+
 def _words(row: AuditEntry, names: dict[int, str], roles: dict[str, str]) -> str:
     labels = {d.key: i18n.label(d.label) for d in settings.declared()} | {key: str(text) for key, text in WORDS.items()}
     shown: dict[str, dict[Any, str]] = {"user": names, "head": names, "deputy": names, "role": roles}
+    shown |= {key: said() for key, said in _said.items() if key in row.detail}
     parts = []
     for key, value in row.detail.items():
         if value is None or value is False:

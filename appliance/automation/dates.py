@@ -137,7 +137,9 @@ class DateReached(Trigger):
     # -- in words -----------------------------------------------------------------------------------------------
 
     def words(self) -> str:
-        name = _("农历「%(field)s」", field=self.field.label) if self.lunar else f"「{self.field.label}」"
+        name = (
+            _("农历「%(field)s」", field=self.field.label) if self.lunar else _("「%(name)s」", name=self.field.label)
+        )
         if self.exact:
             minutes = abs(self.offset) // 60
             span = _span_words(minutes)

@@ -71,4 +71,4 @@ def _parts(subject: Rule | DecisionTable) -> dict[str, Any]:
 
 
 def _quoted(text: str) -> str:
-    return f"「{text}」" if text else ""
+    return _("「%(name)s」", name=text) if text else ""

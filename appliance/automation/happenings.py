@@ -195,7 +195,7 @@ class Happened(Trigger):
         return conditions.compile(doc, self.form, ctx)
 
     def words(self) -> str:
-        what = _("、").join(f"「{kinds.label_of(one)}」" for one in self.types)
+        what = _("、").join(_("「%(name)s」", name=kinds.label_of(one)) for one in self.types)
         if self.connection:
             name = _connection_name(self.connection)
             return _("客户在「%(connection)s」有互动%(what)s时", connection=name, what=what)

@@ -285,6 +285,9 @@ def all() -> list[Form]:
     return list(all_forms().values())
 
 
+audit.says("form", lambda: {key: form.label for key, form in all_forms().items()})
+
+
 def get(key: str) -> Form:
     """Raises :class:`NotFound`."""
     form = all_forms().get(key)

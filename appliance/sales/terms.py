@@ -181,7 +181,7 @@ def _changed(form_key: str) -> None:
 
 
 def _note(form: Form, department_id: int, what: dict[str, Any], actor: Actor) -> None:
-    detail = {"form": form.key, "department": departments.name(department_id)} if department_id else {"form": form.key}
+    detail = {"form": form.label} | ({"department": departments.name(department_id)} if department_id else {})
     audit.note("pool.changed", detail | what, actor)
 
 

@@ -98,7 +98,7 @@ def test_the_order_is_changed_by_keyboard_and_a_rule_is_tried_and_replayed(page:
         page.keyboard.press("ArrowUp")
     page.reload()
     assert page.locator("[data-card] .auto-name").first.inner_text() == second
-    page.goto("/automation/rules/birthday_week")
+    page.goto("/automation/rules/guke_birthday_week")
     page.get_by_role("button", name="重演", exact=True).click()
     page.get_by_text(re.compile("最近 30 天会处理")).wait_for()
     page.get_by_role("combobox", name="选一条记录").press_sequentially("客")
@@ -111,7 +111,7 @@ def test_the_order_is_changed_by_keyboard_and_a_rule_is_tried_and_replayed(page:
     "url",
     [
         "/automation/rules",
-        "/automation/rules/birthday_week",
+        "/automation/rules/guke_birthday_week",
         "/settings/workdays",
         "/automation/tables/customer_value",
         "/automation/runs",

@@ -241,7 +241,8 @@ def begin_history() -> None:
     for form_key in terms.FORMS:
         # Whom somebody has to follow up stands in one index.
         dialect.create_index(db, f"x_{form_key}__next", f"f_{form_key}", ["owner", "next_follow_up_at"])
-        jobs.enqueue("sales.begin", {"form": form_key}, unique=f"sales.begin:{form_key}")
+        if _upper(catalog.get(form_key), 0) is not None:
+            jobs.enqueue("sales.begin", {"form": form_key}, unique=f"sales.begin:{form_key}")
 
 
 @jobs.handler("sales.begin", label=_l("整理负责人历史"))

@@ -59,7 +59,7 @@ def test_tags_are_given_and_taken_back_where_they_stand(customer: int, page: Any
     page.get_by_text("所有已付款且未取消订单的实付金额减退款").wait_for()
     page.get_by_role("button", name="订单", exact=True).click()
     page.locator("[data-source=orders]").first.wait_for()
-    assert "timeline=orders" in page.url
+    page.wait_for_url("**timeline=orders**")
     # Nothing is wider than the window.
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 

@@ -309,7 +309,7 @@ def ready(app: Any, clock: Clock) -> Clock:
 
 
 @settings(
-    max_examples=6, deadline=None, derandomize=False, phases=(Phase.explicit, Phase.generate),
+    max_examples=6, deadline=None, phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(seed=st.integers(0, 10**9))

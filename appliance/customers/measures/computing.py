@@ -42,7 +42,8 @@ class Figure(Subject):
         customer = form.col("id", source)
         found = (
             source.select(customer.alias("id"), self.measure.value(form, source, ctx).alias("value"))
-            .where(part.tie(customer))
+            # Who is in the recycle bin is asked again on coming back.
+            .where(part.tie(customer), form.col("deleted_at", source).is_null())
             .alias("found")
         )
         value = peewee.Column(found, "value")

@@ -234,6 +234,7 @@ class World:
                 source = form.table.alias("w")
                 value = subject.measure.value(form, source, Context())  # type: ignore[attr-defined]
                 rows = source.select(form.col("id", source), form.col(subject.measure.key, source), value)  # type: ignore[attr-defined]
+                rows = rows.where(form.col("deleted_at", source).is_null())
                 wrong = [r for r in rows.tuples().execute(db) if r[1] != r[2]]
                 assert not wrong, f"{subject.label} {wrong}\n{history}"
         self.check_moves(history)

@@ -194,7 +194,7 @@ EVENT_TYPES = [
 ]
 
 EVENT: FormDoc = {
-    "key": "event", "label": {"zh": "互动登记", "en": "Event entries"}, "icon": "activity", "title_field": None,
+    "key": "event_entry", "label": {"zh": "互动登记", "en": "Event entries"}, "icon": "activity", "title_field": None,
     "system": True, "position": 60, "group": {"zh": "客户", "en": "Customers"}, "search": ["number", "product", "content"],
     "columns": ["customer", "at", "type", "watched", "comments", "likes", "gift_value", "product", "live_session"],
     "fields": [

@@ -208,5 +208,5 @@ def test_the_builder_offers_events_with_the_props_they_have(client: Any, watched
     meta = client.get("/forms/customer/conditions/meta").get_json()
     entries = {e["id"]: e for e in meta["forms"]["customer"]["tests"] if e["test"] == "event"}
     assert set(entries) == {"event:count", "event:sum", "event:last"}
-    fields = {f["key"]: f for f in meta["forms"]["event"]["fields"]}
+    fields = {f["key"]: f for f in meta["forms"]["_event"]["fields"]}
     assert {"seconds", "live_session", "props.name", "props.worth"} <= set(fields)

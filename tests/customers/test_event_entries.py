@@ -12,7 +12,7 @@ from appliance.core.db import read
 from appliance.customers.events.models import Event
 from tests.support.http import Api
 
-ENTRIES = "/forms/event/records"
+ENTRIES = "/forms/event_entry/records"
 FIGURES = ("watch_seconds", "interaction_count", "last_watch_at", "last_interaction_at")
 
 
@@ -33,7 +33,7 @@ def test_a_live_rooms_export_becomes_events_and_can_be_taken_back(
         {"customer": {"douyin_id": "dy100002"}, "type": "watch", "at": "2026-09-01T10:00:00+08:00", "seconds": 5}
     ]})  # fmt: skip
     assert told["accepted"] == 1
-    done = cli("import", "event", samples / "live_room.xlsx", "--json").ok().json
+    done = cli("import", "event_entry", samples / "live_room.xlsx", "--json").ok().json
     assert (done["created"], done["failed"], done["blank"], done["summary"]) == (1483, 17, 1, 1), done
     # Seventeen viewers have no number: nobody can tell who they were.
     found = api.get("/forms/customer/records", where=json.dumps({"field": "identities", "value": "dy100002"}))
@@ -97,9 +97,9 @@ def test_a_plain_file_of_events_needs_no_mapping(cli: Callable[..., Any], api: A
         "u2,跳舞,2026-11-02,,,a3",
     ]
     file.write_text("\n".join(lines), encoding="utf-8")
-    done = cli("import", "event", file, "--json", "--key", "number").json
+    done = cli("import", "event_entry", file, "--json", "--key", "number").json
     assert (done["created"], done["failed"]) == (2, 1), done
-    again = cli("import", "event", file, "--json", "--key", "number", "--on-duplicate", "skip").json
+    again = cli("import", "event_entry", file, "--json", "--key", "number", "--on-duplicate", "skip").json
     assert (again["created"], again["skipped"]) == (0, 2), again
     assert counts() == {"like": 1, "add_to_cart": 1}
 

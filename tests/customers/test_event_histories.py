@@ -71,15 +71,15 @@ class World:
 
     def entry(self, who: int, hour: int, likes: int, gifts: int) -> None:
         values = {"customer": self._who(who), "at": BEGIN + hour * HOUR, "watched": 5, "likes": likes, "gifts": gifts}
-        self.entries.append(records.create(catalog.get("event"), values, SYSTEM))
+        self.entries.append(records.create(catalog.get("event_entry"), values, SYSTEM))
 
     def edit(self, place: int, who: int, hour: int, likes: int) -> None:
         if place < len(self.entries):
             values = {"customer": self._who(who), "at": BEGIN + hour * HOUR, "likes": likes, "channel": "douyin"}
-            records.update_many(catalog.get("event"), {self.entries[place]: values}, SYSTEM)
+            records.update_many(catalog.get("event_entry"), {self.entries[place]: values}, SYSTEM)
 
     def bin(self, place: int) -> None:
-        form = catalog.get("event")
+        form = catalog.get("event_entry")
         if place < len(self.entries) and not records.delete_many(form, [self.entries[place]], SYSTEM):
             records.restore_many(form, [self.entries[place]], SYSTEM)
 
@@ -177,7 +177,7 @@ def fresh() -> Iterator[World]:
         with write():
             Event.delete().execute()
             EventMove.delete().execute()
-            for key in ("order_item", "order", "event", "live_session", "customer"):
+            for key in ("order_item", "order", "event_entry", "live_session", "customer"):
                 db.execute_sql(f"DELETE FROM f_{key}")  # nosec B608: a test's own tables
         yield World()
 

@@ -211,7 +211,7 @@ class EventTest(Test):
         return {VIRTUAL: {"label": _("互动"), "fields": offered, "tests": []}}
 
 
-VIRTUAL = "event"
+VIRTUAL = "_event"
 
 
 def _session_forms(where: Any) -> set[str]:

@@ -29,7 +29,7 @@ TELLING = ("watched", *COUNTED, "gifts", "gift_value", "followed", "fan_club", "
 """Any of these says that something happened."""
 
 
-@before_write("event")
+@before_write("event_entry")
 def make_sense(draft: Draft) -> None:
     """An entry tells of something, of a kind that there is."""
     known = kinds.every()
@@ -47,7 +47,7 @@ def _said(value: Any) -> bool:
     return value is not None and value != 0 and value is not False
 
 
-@after_write("event")
+@after_write("event_entry")
 def entries_written(batch: Batch) -> None:
     """After entries were written: their events are as they say."""
     if batch.action == "update" and not batch.fields & TOLD:

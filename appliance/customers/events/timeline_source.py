@@ -14,7 +14,7 @@ from . import kinds, listing
 from .models import Event
 
 
-@timeline.source("events", _l("互动"), "activity", 20, colour="purple", forms=("event",))
+@timeline.source("events", _l("互动"), "activity", 20, colour="purple", forms=("event_entry",))
 def events(customer: Record, actor: Actor, before: Mark, limit: int) -> list[Item]:
     mine = Event.select().where(Event.customer_id == customer.id, before.below(Event.at, Event.id))
     rows = list(mine.order_by(Event.at.desc(), Event.id.desc()).limit(limit))

@@ -83,7 +83,7 @@ EVENT: dict[str, str] = {
     "number": "互动编号 事件id event_id external_id",
 }
 BY_FORM: dict[str, dict[str, str]] = {
-    "event": EVENT,
+    "event_entry": EVENT,
     "customer": CUSTOMER | IDENTITIES,
     "order": ORDER,
     "order_item": ITEM,

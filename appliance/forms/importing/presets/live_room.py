@@ -44,7 +44,7 @@ def bare(name: str) -> str:
 class LiveRoom(Preset):
     name = "live_room"
     label = _l("直播间观众明细")
-    form = "event"
+    form = "event_entry"
     signature: ClassVar = frozenset()
     columns: ClassVar = {}
     constants: ClassVar = {"channel": "douyin", "customer.channel": "douyin"}

@@ -116,7 +116,7 @@ def show(key: str) -> Response:
     return _show(_connection(key))
 
 
-def _show(connection: Connection, token: str = "", status: int = 200) -> Response:
+def _show(connection: Connection, token: str = "", status: int = 200) -> Response:  # nosec B107: no token in the path
     state, before = request.args.get("state", ""), request.args.get("before", "")
     rows = calls.page(connection.id, state, int(before) if before.isdecimal() else None, PAGE + 1)
     wanted = _mapping(connection)

@@ -6,14 +6,19 @@ They are switched off. Nothing changes behind anybody's back: a person looks at 
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from ..accounts.actor import SYSTEM
 from ..core import schema
+from ..core.db import write
+from ..core.errors import UserError
 from ..customers import tags
 from ..customers.segments import store as segments
 from . import rules, tables
 from .definitions import Book
+
+log = logging.getLogger(__name__)
 
 Groups = dict[str, dict[str, Any]]
 """Key of a tag group → its definition."""
@@ -218,9 +223,15 @@ def install() -> None:
 
 
 def plant(book: Book[Any], doc: dict[str, Any], group: str | None = None) -> None:
-    """Saves a definition that was never there, switched off, with the tags that it gives."""
+    """Saves a definition that was never there, switched off, with the tags that it gives. Where the company has its own use for
+    one of these (a tag in another group, a changed field) it is left out: an upgrade never stops at it."""
     keys = {key.partition("~")[0] for (key,) in book.row.select(book.row.key).tuples()}
-    if doc["key"] not in keys:
-        if group is not None:
-            tags.install_group(TAG_GROUPS[group])
-        book.save(doc, SYSTEM, enabled=False, system=True)
+    if doc["key"] in keys:
+        return
+    try:
+        with write():
+            if group is not None:
+                tags.install_group(TAG_GROUPS[group])
+            book.save(doc, SYSTEM, enabled=False, system=True)
+    except UserError as error:
+        log.info("the ready-made %s is left out: %s", doc["key"], error.message)

@@ -882,10 +882,13 @@ def forget(row: FormRow) -> None:
 
 
 def install(docs: list[dict[str, Any]]) -> None:
-    """Makes the forms and fields that are not there yet and leaves what the company changed alone."""
+    """Makes the forms and fields that are not there yet and leaves what the company changed alone. A form of the company's own
+    under the same key, also one in the recycle bin, becomes the built-in one and keeps all it has."""
     known = all_forms()
     for doc in docs:
-        if doc["key"] not in known:
+        if doc["key"] not in known and hidden(doc["key"]):
+            restore_form(doc["key"])
+        elif doc["key"] not in known:
             create_form(doc)
             continue
         form = get(doc["key"])

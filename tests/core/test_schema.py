@@ -120,3 +120,27 @@ def test_a_database_of_the_first_release_becomes_one_of_this(folder: Path, tmp_p
         records.update(catalog.get("ticket"), 1, {"stars": 4}, SYSTEM)
     finally:
         open_database(folder)
+
+
+def test_an_upgrade_gets_along_with_what_the_company_has_under_the_same_names(folder: Path) -> None:
+    """Its own tag in its own group, its own form, and one in the recycle bin, where a release brings the like."""
+    from appliance.automation.models import DecisionTableRow
+    from appliance.customers import tags
+    from appliance.customers.segments.models import SegmentRow
+    from appliance.forms.models import FormRow
+
+    forms = ("coupon", "event_entry")
+    for key in forms:
+        form = catalog.get(key)
+        FormRow.update(system=False).where(FormRow.key == key).execute()
+        catalog.touch()
+        catalog.delete_form(catalog.get(form.key))
+    DecisionTableRow.delete().where(DecisionTableRow.key == "guke_customer_life_cycle").execute()
+    SegmentRow.delete().where(SegmentRow.key == "guke_new_customers").execute()
+    tags.create_group("粉丝", key="fans")
+    tags.update(tags.get("新粉").id, group="fans")
+    schema.prepare(reseed=True)
+    assert tags.get("新粉").group.key == "fans"
+    assert not DecisionTableRow.select().where(DecisionTableRow.key == "guke_customer_life_cycle").exists()
+    assert SegmentRow.select().where(SegmentRow.key == "guke_new_customers").exists()
+    assert all(catalog.get(key).fields for key in forms)

@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Any
 
 import peewee
-from borax.calendars.lunardate import LCalendars, LunarDate
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext, ngettext
@@ -212,7 +211,7 @@ class DateReached(Trigger):
         date = dt.date.fromordinal(day - self.offset)
         if not self.yearly:
             return Occurrence(date, date.isoformat())
-        return Occurrence(date, str(LunarDate.from_solar_date(*_ymd(date)).year if self.lunar else date.year))
+        return Occurrence(date, str(_lunar().LunarDate.from_solar_date(*_ymd(date)).year if self.lunar else date.year))
 
     def newest(self, now: int) -> tuple[int, int]:
         """The span of :meth:`missed` that has come last."""
@@ -294,6 +293,13 @@ def _span_words(minutes: int) -> str:
     return ngettext("%(num)d 分钟", "%(num)d 分钟", minutes)
 
 
+def _lunar() -> Any:
+    """The lunar calendar's tables; they are loaded for the first rule that asks, not at start."""
+    from borax.calendars import lunardate
+
+    return lunardate
+
+
 def _ymd(date: dt.date) -> tuple[int, int, int]:
     return date.year, date.month, date.day
 
@@ -326,11 +332,11 @@ def _lunar_days(date: dt.date, lunar: str) -> list[str]:
 
     A birthday in a leap month is kept in the month itself; one on the 30th on the 29th, when the month has no more.
     """
-    day = LunarDate.from_solar_date(*_ymd(date))
+    day = _lunar().LunarDate.from_solar_date(*_ymd(date))
     if day.leap:
         return []
     wanted = [day.day]
-    if day.day == 29 and LCalendars.ndays(day.year, day.month, 0) == 29:
+    if day.day == 29 and _lunar().LCalendars.ndays(day.year, day.month, 0) == 29:
         wanted.append(30)
     if lunar == "written":
         return [f"{year}-{day.month:02d}-{n:02d}" for year in range(FIRST_YEAR, date.year + 1) for n in wanted]
@@ -344,7 +350,7 @@ def _solar_days(month: int, day: int) -> tuple[str, ...]:
     for year in range(FIRST_YEAR, LAST_YEAR + 1):
         for leap in (0, 1):
             try:
-                found.append(LunarDate(year, month, day, leap).to_solar_date().isoformat())
+                found.append(_lunar().LunarDate(year, month, day, leap).to_solar_date().isoformat())
             except ValueError:
                 continue
     return tuple(found)

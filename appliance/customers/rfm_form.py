@@ -7,13 +7,14 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from werkzeug.datastructures import MultiDict
 
 from ..core.errors import UserError
 from ..forms.parsing import parse_number
 from .rfm import LETTERS, Config, state
 
-UNITS = {"r": _l("天内"), "f": _l("单"), "m": _l("元"), "i": _l("次"), "w": _l("秒")}
+UNITS = {"r": _l("天内"), "f": _l("单"), "m": _l("元"), "i": lazy_pgettext("unit", "次"), "w": _l("秒")}
 FEN = 2
 """Digits of M: typed in yuan, kept in fen."""
 

@@ -172,7 +172,7 @@ def test_two_records_are_merged_and_taken_apart(page, customer):
     other = records.create(catalog.get("customer"), {"name": "王晓明", "city": "杭州", "wechat": "wx"}, SYSTEM)
     page.goto(f"/forms/customer/records/{customer}")
     page.locator(".record-head details.menu summary").click()
-    page.get_by_role("button", name="合并").click()
+    page.locator("#record-header").get_by_role("button", name="合并").click()
     page.locator("#merge-with").fill("王晓明")
     page.locator("#merge-with-options [role=option]").first.click()
     page.get_by_role("button", name="下一步").click()

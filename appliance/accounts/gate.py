@@ -54,7 +54,7 @@ def enter() -> AnyResponse | None:
         raise RuntimeError(f"the view {request.endpoint} carries no guard (appliance/accounts/guards.py)")
     if g.actor is None and guard.kind != "public":
         return _ask_to_sign_in(api)
-    if request.method not in SAFE and not api:
+    if request.method not in SAFE and not api and not guard.by_program():
         _check_origin()
     if g.actor is not None:
         # Somebody who looks as another person is asked for their own.

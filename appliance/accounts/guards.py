@@ -34,6 +34,12 @@ class Guard:
     kind: str
     verb: str = ""
     form: str | None = None
+    program: tuple[str, str] | None = None
+    """A field and its value by which a program that never saw a page may write, in place of the page's token."""
+
+    def by_program(self) -> bool:
+        """Whether a program sent this request in the words that its view was marked with."""
+        return self.program is not None and request.form.get(self.program[0]) == self.program[1]
 
     def check(self, actor: Actor) -> None:
         """Raises :class:`Forbidden` when ``actor`` may not open the view of this request."""
@@ -91,6 +97,12 @@ def requires_room(room: str) -> Callable[[View], View]:
 
 public = _mark(Guard("public"))
 """Anybody, signed in or not."""
+
+def public_link(field: str, value: str) -> Callable[[View], View]:
+    """Anybody who has the link: the view checks the signature in its URL and asks for no cookie, so that a program that sends
+    ``field=value`` needs no token of a page either."""
+    return _mark(Guard("public", program=(field, value)))
+
 
 requires_login = _mark(Guard("login"))
 """Everybody who is signed in; the view itself asks for more where records are touched."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import render_template
 from flask_babel import gettext as _
 
-from ..accounts.guards import public
+from ..accounts.guards import public, public_link
 from ..core import settings
 from . import unsubscribing
 from .blueprint import bp
@@ -20,8 +20,9 @@ def unsubscribe(token: str) -> str:
 
 
 @bp.post("/u/<token>")
-@public
+@public_link("List-Unsubscribe", "One-Click")
 def unsubscribed(token: str) -> str:
+    """The button, or a mail program by itself (RFC 8058): it has the link from the letter's head and no page of ours."""
     row = unsubscribing.open_link(token)
     unsubscribing.unsubscribe(row, "other", _("点击退订链接（消息 %(id)d）", id=row.id))
     return render_template("messages/unsubscribe.html", company=settings.get("company.name"), done=True)

@@ -199,6 +199,12 @@ def test_who_unsubscribes_gets_no_more_advertising(client, anon, pigeons, work):
     link = unsubscribing.path(row("ad").id)
     assert "不再接收" in anon.get(link).text and not MessageBlock.select().exists()
     assert anon.get(link[:-1] + "0x").status_code == 404
+    # A mail program has no page and no cookie (RFC 8058); whoever guesses has no link, and other words need the page's token.
+    for wrong, said, status in ((link, {"a": "b"}, 400), (link[:-1] + "0x", {"List-Unsubscribe": "One-Click"}, 404)):
+        assert anon.post(wrong, data=said, csrf=False).status_code == status and not MessageBlock.select().exists()
+    program = {"Origin": "https://mail.example.com", "Sec-Fetch-Site": "cross-site"}
+    done = anon.post(link, data={"List-Unsubscribe": "One-Click"}, csrf=False, headers=program)
+    assert done.status_code == 200 and MessageBlock.get().why == "unsubscribed"
     assert "已退订" in anon.post(link).text
     reserve(to(one, "再促", key="ad2", purpose="marketing"), to(one, "已发货", key="ok"))
     work()

@@ -98,6 +98,7 @@ def requires_room(room: str) -> Callable[[View], View]:
 public = _mark(Guard("public"))
 """Anybody, signed in or not."""
 
+
 def public_link(field: str, value: str) -> Callable[[View], View]:
     """Anybody who has the link: the view checks the signature in its URL and asks for no cookie, so that a program that sends
     ``field=value`` needs no token of a page either."""

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import threading
 import time
 from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, jsonify, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..accounts import audit
 from ..accounts.actor import current_actor
 from ..accounts.guards import public, requires_admin
-from ..connections import health, store
+from ..connections import health, inbound, kinds, store
 from ..connections.kinds import Connection
 from ..core import http
 from ..core.db import db
@@ -35,7 +36,10 @@ PAGE = 30
 @bp.post("/hooks/<key>")
 @public
 def receive(key: str) -> AnyResponse:
-    """Takes a call: who is it, is it whole, is it new; then it is kept and answered. What it becomes is decided later."""
+    """Takes a call: who is it, is it whole, is it new; then it is kept and answered. What it becomes is decided later.
+
+    What a platform reports of messages that we sent through it is no record of anybody: it is written down at once.
+    """
     if (request.content_length or 0) > calls.SIZE:
         return http.problem(413, _("内容太大，最多 %(size)d KB。", size=calls.SIZE // 1024))
     raw = request.get_data(cache=True)
@@ -45,6 +49,8 @@ def receive(key: str) -> AnyResponse:
         connection = store.get(key)
     except UserError:
         connection = None
+    if connection is not None and (take := inbound.report(connection)):
+        return _reported(connection, take, raw)
     if connection is None or connection.kind != webhook_in.KEY:
         return http.problem(401, _("地址或令牌不对。"))
     why = webhook_in.admits(connection, dict(request.headers), _token(), raw)
@@ -63,6 +69,23 @@ def receive(key: str) -> AnyResponse:
         return http.problem(400, error.message)
     calls.take(connection, doc, raw, request.headers.get("Idempotency-Key", ""), request.remote_addr or "")
     return Response(connection.config.get("answer") or "{}", mimetype="application/json")
+
+
+def _reported(connection: Connection, take: inbound.Report, raw: bytes) -> AnyResponse:
+    """A platform tells what became of messages. It signs nothing: the token of its address says who it is. That somebody wants
+    no more is heard on a connection that is switched off, too."""
+    token = connection.config.get(kinds.get(connection.kind).listens or "") or ""
+    if not token or not hmac.compare_digest(token.encode(), _token().encode()):
+        _refused(connection, _("令牌不对。") if token else _("连接还没有设置令牌或签名密钥。"))
+        return http.problem(401, _("地址或令牌不对。"))
+    if wait := _too_fast(connection):
+        response = http.problem(429, _("调用太频繁，请稍后再试。"))
+        response.headers["Retry-After"] = str(wait)
+        return response
+    try:
+        return jsonify(take(connection, calls.parse(raw)))
+    except UserError as error:
+        return http.problem(400, error.message)
 
 
 def _token() -> str:

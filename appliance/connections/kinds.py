@@ -43,6 +43,11 @@ class Kind:
     costs: ClassVar[Any] = ""
     """What the test button does that people should know before (it posts a message into the group)."""
 
+    listens: ClassVar[str | None] = None
+    """The secret param by which the platform is known when it calls us back at ``/hooks/{key}``; ``None``: it never does."""
+    hears: ClassVar[Any] = ""
+    """What it tells us then, for people."""
+
     page: ClassVar[str | None] = None
     """The endpoint that goes on after one was added (it gets ``key``); ``None``: its own page of settings."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from flask import Blueprint, flash, request, url_for
@@ -13,7 +14,7 @@ from ..accounts import audit
 from ..accounts.actor import current_actor
 from ..accounts.guards import requires_admin
 from ..core import http, nav
-from ..core.errors import UserError
+from ..core.errors import NotFound, UserError
 from . import kinds, store, uses
 from .kinds import Kind
 from .store import Shown
@@ -130,6 +131,19 @@ def restore(key: str) -> Response:
     return http.go(url_for(".index"))
 
 
+@bp.post("/<key>/hook")
+@requires_admin
+def renew_hook(key: str) -> Response:
+    """A new address for what the platform reports; it is shown this once and the old one is over."""
+    found = store.shown(key)
+    if not found.kind.listens:
+        raise NotFound()
+    token = secrets.token_urlsafe(24)
+    store.update(key, {"params": {found.kind.listens: token}}, current_actor())
+    found = store.shown(key)
+    return _page(found.kind, found, _kept(found), {}, hook_token=token)
+
+
 # -- the form ---------------------------------------------------------------------------------------------------------
 
 
@@ -175,9 +189,11 @@ def _tried(kind: Kind, found: Shown | None, given: dict[str, Any]) -> Response:
     return _page(kind, store.shown(found.key) if found else None, given, {}, said)
 
 
-def _page(kind: Kind, found: Shown | None, values: dict[str, Any], errors: dict[str, str], said: str = "") -> Response:
+def _page(kind: Kind, found: Shown | None, values: dict[str, Any], errors: dict[str, str], said: str = "",
+          hook_token: str = "") -> Response:  # fmt: skip
     return http.render(
         "connections/edit.html", kind=kind, found=found, values=values, errors=errors, said=said,
-        used=uses.of(found.key) if found else [],
+        used=uses.of(found.key) if found else [], hook_token=hook_token,  # nosec B106: shown to who made it
+        hook=request.url_root.rstrip("/") + url_for("webhooks.receive", key=found.key) if found else "",
         unfolded=any(p.advanced and f"params.{p.key}" in errors for p in kind.params), status=422 if errors else 200,
     )  # fmt: skip

@@ -77,7 +77,8 @@ def show(message_id: int) -> str:
     return render_template(
         "messages/show.html", entry=entry, row=row, about=about, states=outbox.STATES, colours=ledger.COLOURS,
         yuan=ledger.yuan, may=permissions.has_room(actor, ledger.ROOM), answers=ledger.ANSWERS,
-        tries={"arrived": _("核实：已送到"), "lost": _("核实：没有送到"), "left": _("不再处理"), "retry": _("没有成功")},
+        tries={"arrived": _("核实：已送到"), "lost": _("核实：没有送到"), "left": _("不再处理"), "retry": _("没有成功"),
+               "received": _("已送到（平台回执）"), "not_received": _("没有送到（平台回执）")},
         template=_template(row.template or ""),
     )  # fmt: skip
 

@@ -74,6 +74,10 @@ class Message(Model):
 
 
 Message.add_index(Message.index(Message.template, name="message_by_template"))
+Message.add_index(
+    Message.index(Message.provider_id, name="message_by_provider", where=Message.provider_id.is_null(False))
+)
+Message.add_index(Message.index(Message.address, name="message_by_address", where=Message.address != ""))
 
 
 class MessageAttempt(Model):

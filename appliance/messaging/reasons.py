@@ -84,6 +84,8 @@ REASONS: dict[str, Words] = {
     "told_instead": lambda row, d: _("还没有「%(via)s」的连接：没有发出，已改用站内通知告诉接收人。", via=_via(row)),
     "no_address_told": lambda row, d: _("没有对方的%(via)s账号：没有发出，已改用站内通知告诉接收人。", via=_via(row)),
     "delivered": lambda row, d: _("%(at)s 由「%(connection)s」发出，对方平台已接收。", at=_at(row.ended_at), connection=_connection(row)),
+    "received": lambda row, d: _("%(at)s 由「%(connection)s」发出，平台回执：已送到对方手里。", at=_at(row.ended_at), connection=_connection(row)),
+    "not_received": lambda row, d: _("%(at)s 由「%(connection)s」发出，平台回执：没有送到。%(why)s", at=_at(row.ended_at), connection=_connection(row), why=row.error or ""),
     "refused": lambda row, d: _("平台没有接收：%(why)s", why=row.error or ""),
     "gave_up": lambda row, d: _("试了 %(n)d 次都没有成功，不再尝试。最后一次：%(why)s", n=row.attempts, why=row.error or ""),
     "no_answer": lambda row, d: _("发出后没有等到平台的回答，可能已经送到；请核实后处理，固客不会自己再发。"),

@@ -285,6 +285,24 @@ def test_a_host_of_the_own_network_is_not_called_unless_it_is_allowed(world: Wor
     assert world.outside.calls == [] and world.mail.letters == []
 
 
+def test_a_letter_to_an_address_that_no_server_knows_is_refused_not_unknown(world: World) -> None:
+    outcome = world.send("smtp", world.connect("smtp"), to="张三＠@example.com")
+    assert outcome.state == "failed" and "全角" in str(outcome.error) and not world.mail.letters
+
+
+def test_a_fault_inside_a_platform_that_charges_is_unknown_whatever_it_is_called(world: World) -> None:
+    from appliance.core.outbound import Answer
+    from appliance.messaging.senders import sms_aliyun, sms_tencent
+
+    assert sms_tencent._said("InternalError.SendAndRecvFail", "x").state == "unknown"
+    answer = Answer(500, {}, json.dumps({"Code": "InternalError", "Message": "x"}).encode(), "")
+    connection = senders.get("sms").connection_for(Target.address("13800138000"), world.connect("sms_aliyun"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sms_aliyun.outbound, "fetch", lambda *args, **more: answer)
+        outcome = sms_aliyun._call(connection, "SendSms", {})
+    assert isinstance(outcome, Outcome) and outcome.state == "unknown"
+
+
 def test_a_letter_carries_what_mail_servers_and_readers_need(world: World) -> None:
     key = world.connect("smtp", reply_to="kefu@example.com")
     for _try in range(2):

@@ -105,6 +105,28 @@ class Outcome:
         return cls("unknown", error=str(error))
 
 
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a message on its way from the platform to the receiver. ``provider_id``: as :class:`Outcome` had it;
+    ``mark``: what we gave along with it (empty: the platform does not say). ``error``: why it did not arrive, in words."""
+
+    provider_id: str
+    address: str
+    arrived: bool
+    error: str = ""
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What somebody answered to a message. ``id``: the platform's own, the same when it tells again. ``at``: UTC seconds."""
+
+    address: str
+    text: str
+    id: str
+    at: int | None = None
+
+
 class Rejected(UserError):
     """A call that comes before the sending (for a token) was turned down; ``outcome`` says how the try ended."""
 
@@ -138,6 +160,9 @@ class Transport:
     by_template: ClassVar[bool] = False
     """The platform takes only its own reviewed templates (``template_code``)."""
 
+    thanks: ClassVar[Mapping[str, Any]] = {}
+    """What the platform wants to hear when it reports something."""
+
     def addresses(self, targets: Iterable[Target]) -> dict[Target, str]:
         """Where each is reached; who cannot be is left out. Reads the database once for all."""
         return {t: t.text for t in targets if t.kind == "address" and "address" in self.reaches and t.text}
@@ -161,6 +186,10 @@ class Transport:
     def confirm(self, message: Message, provider_id: str, connection: Connection | None) -> Outcome | None:
         """What became of a message that the platform took, where it tells only later; ``None``: nothing new yet."""
         return None
+
+    def heard(self, doc: Any) -> list[Receipt | Reply]:
+        """What the platform tells when it calls us. Raises :class:`UserError` for what is none of its reports."""
+        raise UserError(_("这个平台不会推送回执。"))
 
 
 class Sender:

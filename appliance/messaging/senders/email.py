@@ -97,6 +97,8 @@ class Email(Transport):
     def refusal(self, message: Message, connection: Connection | None) -> str | None:
         if len(message.text.encode()) > TEXT_BYTES:
             return _("邮件正文最多 1 MB，请写短一些。")
+        if not message.to.isascii():
+            return _("邮箱地址里有全角字符或汉字，邮件服务器不认识，请核对。")
         return None
 
     def deliver(self, message: Message, connection: Connection | None) -> Outcome:

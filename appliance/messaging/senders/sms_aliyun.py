@@ -11,7 +11,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
 from flask_babel import gettext as _
@@ -21,9 +21,10 @@ from ...connections import kinds
 from ...connections.kinds import Connection, Kind
 from ...connections.params import Base, Param, Secret
 from ...core import clock, outbound
-from .base import Limit, Message, Outcome, Rejected
+from ...core.errors import UserError
+from .base import Limit, Message, Outcome, Receipt, Rejected, Reply
 from .saying import HOUR, MINUTE, Said, document, failed, http_trouble, judge, later, refused, strange
-from .sms import PRICE, TEMPLATE, Sms
+from .sms import HEARS, HOOK, PRICE, TEMPLATE, Sms, mark_of, moment, number, said
 
 NAME = _l("阿里云短信")
 VERSION = "2017-05-25"
@@ -65,6 +66,7 @@ class AliyunSms(Kind):
     label = NAME
     icon = "device-mobile"
     order = 40
+    listens, hears = HOOK.key, HEARS
     about = _l("用阿里云的短信服务给客户发短信，按条收费。")
     params = (
         Param("access_key_id", "AccessKey ID", _l("阿里云 RAM 用户的，只授予短信权限。"), required=True, most=64),
@@ -76,6 +78,7 @@ class AliyunSms(Kind):
             "text_param", _l("默认模板的变量"), _l("默认模板里放全文的变量名，例如 content。"), advanced=True, most=40
         ),
         Base("base", _l("接口地址"), _l("经代理访问时才改。"), default="https://dysmsapi.aliyuncs.com"),
+        HOOK,
     )
 
     def test(self, connection: Connection) -> str:
@@ -90,6 +93,7 @@ kinds.register(AliyunSms())
 
 class AliyunTransport(Sms):
     kind = AliyunSms.key
+    thanks: ClassVar[Mapping[str, Any]] = {"code": 0, "msg": "接收成功"}
 
     def limits(self, connection: Connection | None) -> tuple[Limit, ...]:
         return (Limit(50, clock.DAY, "address"), Limit(5_000, 1))
@@ -101,12 +105,24 @@ class AliyunTransport(Sms):
             "PhoneNumbers": message.to.removeprefix("+86"),
             "SignName": connection.config["sign"],
             "TemplateCode": code,
-            "OutId": hashlib.sha256(message.key.encode()).hexdigest()[:32],
+            "OutId": mark_of(message.key),
         }
         if params:
             query["TemplateParam"] = json.dumps(params, ensure_ascii=False, separators=(",", ":"))
         doc = _call(connection, "SendSms", query)
         return doc if isinstance(doc, Outcome) else Outcome.delivered(doc.get("BizId"))
+
+    def reported(self, row: dict[str, Any]) -> Receipt | Reply:
+        """SmsReport and SmsUp of the HTTP push; both may come to one address."""
+        address = number(row, "phone_number")
+        if said(row, "biz_id", "out_id"):
+            arrived = row.get("success") is True or str(row.get("success")).lower() == "true"
+            why = _("%(words)s（%(code)s）", words=said(row, "err_msg"), code=said(row, "err_code"))
+            return Receipt(said(row, "biz_id"), address, arrived, "" if arrived else why, said(row, "out_id"))
+        if "content" in row:
+            at = moment(row, "send_time")
+            return Reply(address, said(row, "content"), said(row, "sequence_id") or f"{address}:{at}", at)
+        raise UserError(_("看不懂这条回执：没有 biz_id，也没有 content。"))
 
 
 def _call(connection: Connection, action: str, query: Mapping[str, str]) -> dict[str, Any] | Outcome:
@@ -126,6 +142,9 @@ def _call(connection: Connection, action: str, query: Mapping[str, str]) -> dict
     answer = outbound.fetch(url, method="POST", headers=headers, body=b"", limit=256 * 1024)
     doc = document(answer)
     if doc is not None and doc.get("Code", "OK") != "OK":
+        if answer.status >= 500 and doc["Code"] not in CODES:
+            # A fault inside the platform: the message may be on its way, and is paid for then.
+            return Outcome.unknown(judge(CODES, doc["Code"], NAME, str(doc.get("Message") or "")).error)
         return _said(str(doc["Code"]), str(doc.get("Message") or ""))
     if trouble := http_trouble(answer, NAME, paid=True):
         return trouble

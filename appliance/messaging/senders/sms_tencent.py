@@ -9,7 +9,8 @@ import datetime as dt
 import hashlib
 import hmac
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from flask_babel import gettext as _
@@ -19,9 +20,10 @@ from ...connections import kinds
 from ...connections.kinds import Connection, Kind
 from ...connections.params import Base, Param, Secret
 from ...core import clock, outbound
-from .base import Limit, Message, Outcome, Rejected
+from ...core.errors import UserError
+from .base import Limit, Message, Outcome, Receipt, Rejected, Reply
 from .saying import HOUR, Said, document, failed, http_trouble, judge, later, refused, strange
-from .sms import PRICE, TEMPLATE, Sms
+from .sms import HEARS, HOOK, PRICE, TEMPLATE, Sms, mark_of, moment, number, said
 
 NAME = _l("腾讯云短信")
 VERSION = "2021-01-11"
@@ -62,6 +64,7 @@ class TencentSms(Kind):
     label = NAME
     icon = "device-mobile"
     order = 41
+    listens, hears = HOOK.key, HEARS
     about = _l("用腾讯云的短信服务给客户发短信，按条收费。")
     params = (
         Param("secret_id", "SecretId", _l("腾讯云访问管理里子用户的密钥，只授予短信权限。"), required=True, most=64),
@@ -72,6 +75,7 @@ class TencentSms(Kind):
         TEMPLATE,
         Param("region", _l("地域"), default="ap-guangzhou", advanced=True, most=30),
         Base("base", _l("接口地址"), _l("经代理访问时才改。"), default="https://sms.tencentcloudapi.com"),
+        HOOK,
     )
 
     def test(self, connection: Connection) -> str:
@@ -86,6 +90,7 @@ kinds.register(TencentSms())
 
 class TencentTransport(Sms):
     kind = TencentSms.key
+    thanks: ClassVar[Mapping[str, Any]] = {"result": 0, "errmsg": "OK"}
 
     def limits(self, connection: Connection | None) -> tuple[Limit, ...]:
         return (Limit(1, 30, "address"), Limit(3_000, 1))
@@ -103,21 +108,33 @@ class TencentTransport(Sms):
                 "SignName": config["sign"],
                 "TemplateId": code,
                 "TemplateParamSet": list(params.values()),
-                "SessionContext": hashlib.sha256(message.key.encode()).hexdigest()[:32],
+                "SessionContext": mark_of(message.key),
             },
         )
         if isinstance(doc, Outcome):
             return doc
-        said = (doc.get("SendStatusSet") or [{}])[0]
-        if said.get("Code") == "Ok":
-            return Outcome.delivered(said.get("SerialNo"))
-        return _said(str(said.get("Code") or "?"), str(said.get("Message") or ""))
+        status = (doc.get("SendStatusSet") or [{}])[0]
+        if status.get("Code") == "Ok":
+            return Outcome.delivered(status.get("SerialNo"))
+        return _said(str(status.get("Code") or "?"), str(status.get("Message") or ""))
+
+    def reported(self, row: dict[str, Any]) -> Receipt | Reply:
+        """The status callback (document 382/43547) and the reply callback (382/43548)."""
+        address = number(row, "mobile")
+        if sid := said(row, "sid"):
+            arrived = said(row, "report_status") == "SUCCESS"
+            why = _("%(words)s（%(code)s）", words=said(row, "description"), code=said(row, "errmsg"))
+            return Receipt(sid, address, arrived, "" if arrived else why)
+        if "text" in row:
+            at = moment(row, "time")
+            return Reply(address, said(row, "text"), f"{address}:{said(row, 'time')}", at)
+        raise UserError(_("看不懂这条回执：没有 sid，也没有 text。"))
 
 
 def _said(code: str, message: str) -> Outcome:
     outcome = judge(CODES, code, NAME, message)
-    known = CODES.get(code)
-    return Outcome.unknown(outcome.error) if known and known.state == "unknown" else outcome
+    # A fault inside the platform, whichever it names: the message may be on its way, and is paid for then.
+    return Outcome.unknown(outcome.error) if code.startswith("InternalError") else outcome
 
 
 def _call(connection: Connection, action: str, doc: dict[str, Any]) -> dict[str, Any] | Outcome:
@@ -135,12 +152,12 @@ def _call(connection: Connection, action: str, doc: dict[str, Any]) -> dict[str,
         "Authorization": authorization(config["secret_id"], config["secret_key"], host, payload, now),
     }
     answer = outbound.fetch(f"{config['base']}/", method="POST", headers=headers, body=payload, limit=256 * 1024)
-    said = (document(answer) or {}).get("Response")
-    if isinstance(said, dict) and (error := said.get("Error")):
+    response = (document(answer) or {}).get("Response")
+    if isinstance(response, dict) and (error := response.get("Error")):
         return _said(str(error.get("Code")), str(error.get("Message") or ""))
     if trouble := http_trouble(answer, NAME, paid=True):
         return trouble
-    return said if isinstance(said, dict) else strange(NAME)
+    return response if isinstance(response, dict) else strange(NAME)
 
 
 def canonical_request(payload: bytes, headers: dict[str, str]) -> str:

@@ -5,7 +5,7 @@ Which records passed is known from the Changes in hand; the test then becomes "o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from flask_babel import gettext as _
@@ -27,6 +27,8 @@ class Changed(conditions.Test):
 
     def compile(self, doc: Condition, form: Form, source: Any, ctx: Context) -> Any:
         if doc.get("_checked"):
+            if unknown := sorted(set(doc) - {"changed", "from", "to", "_checked", "_passed"}):
+                raise ConditionError(_("「changed」没有「%(name)s」这一项，可写 from 和 to。", name=unknown[0][:40]))
             self._values(doc, form, "from")
             self._values(doc, form, "to")
             return form.col("id", source).in_(doc["_passed"])
@@ -78,6 +80,17 @@ def resolve(where: Any, form: Form, changes: Iterable[tuple[int, Delta]]) -> Any
     test = conditions.TESTS["changed"]
     assert isinstance(test, Changed)
     return _rewrite(where, lambda doc: sorted({i for i, delta in held if test.passed(doc, form, delta)}))
+
+
+def telling(where: Any, form: Form, deltas: Sequence[Delta]) -> int:
+    """Which of several Changes of one record, in order, the condition asks about: the last that one of these tests passes;
+    without such a test the first."""
+    test = conditions.TESTS["changed"]
+    assert isinstance(test, Changed)
+    asked: list[Condition] = []
+    _rewrite(where, lambda doc: asked.append(doc) or [])  # type: ignore[func-returns-value]
+    passed = [n for n, delta in enumerate(deltas) if any(test.passed(doc, form, delta) for doc in asked)]
+    return passed[-1] if passed else 0
 
 
 def _rewrite(doc: Any, answer: Callable[[Condition], list[int]]) -> Any:

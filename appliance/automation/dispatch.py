@@ -23,7 +23,7 @@ from ..forms import hooks
 from ..forms.catalog import Form
 from ..forms.conditions import Context
 from ..forms.hooks import Batch
-from . import definitions, holding, limits, log, plans, retrying, streams
+from . import changed, definitions, holding, limits, log, plans, retrying, streams
 from .actions import Work
 from .definitions import Subject
 from .models import Listener, RuleRun, StreamCursor
@@ -296,11 +296,30 @@ class Turn:
         work = Work(
             plan.form, log.cause(run), clock.now(),
             cycles={} if plan_period(plan) is not None else {i: last[i].cycle for i in plan.ids},
-            origin={i: last[i].origin for i in plan.ids if last[i].origin},
+            origin=self._origins(set(plan.ids)),
         )  # fmt: skip
         done = plan.apply(0, len(plan.ids), work)
         log.add(run, done, work, time.monotonic() - started)
         retrying.after(run, self.subject, done)
+
+    def _origins(self, ids: set[int]) -> dict[int, dict[str, Any]]:
+        """What texts may say of the trigger, by record. Of several changes read together the one that the condition asks
+        about says what was before, then the others in their order."""
+        by_record: dict[int, list[Signal]] = defaultdict(list)
+        for signal in self.signals:
+            if signal.record_id in ids:
+                by_record[signal.record_id].append(signal)
+        found = {}
+        for i, some in by_record.items():
+            origin = some[-1].origin
+            if len(some) > 1 and any("old" in signal.origin for signal in some):
+                where = getattr(self.subject, "where", None)
+                first = changed.telling(where, self.subject.form, [signal.delta for signal in some])
+                olds = [signal.origin.get("old", {}) for signal in [*reversed(some), some[first]]]
+                origin = origin | {"old": {key: value for old in olds for key, value in old.items()}}
+            if origin:
+                found[i] = origin
+        return found
 
     def _report(self, why: str) -> None:
         """The batch is kept, so that it can be tried again."""

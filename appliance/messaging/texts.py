@@ -598,7 +598,7 @@ def _needs(paths: Iterable[Path], form: Form) -> _Needs:
 def _load(paths: frozenset[Path], form: Form, ids: list[int], actor: Actor) -> dict[str, dict[int, Value]]:
     """Root → record → value."""
     needs = _needs(paths, form)
-    records = Query(form, actor).get_many(ids, sorted(needs.own))
+    records = query.told_of(form, ids, actor, sorted(needs.own))
     below = {key: _related(form.fields[key], keys, records, key, actor) for key, keys in needs.below.items()}
     whole = {record.id: of_record(record, below) for record in records}
     found = {RECORD: whole}

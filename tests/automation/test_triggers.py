@@ -111,6 +111,34 @@ def test_what_went_to_the_bin_is_told_of(shop: Shop, work: Work, call: type[Call
     assert [i for i, _key in call.calls] == [ann]
 
 
+def test_what_is_said_of_a_deleted_record_names_it(api: Api, work: Work) -> None:
+    task = {"action": "create_task", "title": "{{ record.name }} 被删除了", "assignee": "bo"}
+    note = {"action": "create_record", "form": "follow_up", "values": {"content": "删除 {{ record.name }}"}}
+    rule = {"key": "gone", "label": "删除", "form": "customer", "on": {"deleted": True}, "do": [task, note]}
+    api.post("/rules", rule, expect=201)
+    ann = api.post("/forms/customer/records", {"values": {"name": "安安"}}, expect=201)["id"]
+    work()
+    api.call("DELETE", f"/forms/customer/records/{ann}")
+    work()
+    told = api.get("/forms/task/records")["records"][0]["values"]
+    assert (told["title"], told["customer"], told["record"]) == ("安安 被删除了", None, ann)
+    assert api.get("/forms/follow_up/records")["records"][0]["values"]["content"] == "删除 安安"
+
+
+def test_a_text_says_what_was_before_the_change_that_the_rule_asks_about(api: Api, work: Work) -> None:
+    api.post("/rules", {
+        "key": "won", "label": "成交", "form": "customer", "on": {"updated": ["stage", "city"]},
+        "where": {"changed": "stage", "from": ["following"], "to": ["customer"]},
+        "do": [{"action": "create_task", "title": "{{ old.stage }} {{ old.city }}", "assignee": "bo"}],
+    }, expect=201)  # fmt: skip
+    ann = api.post("/forms/customer/records", {"values": {"name": "安安", "stage": "new", "city": "杭州"}})["id"]
+    work()
+    for values in ({"stage": "following"}, {"stage": "customer"}, {"stage": "lost", "city": "上海"}):
+        api.patch(f"/forms/customer/records/{ann}", {"values": values})
+    work()
+    assert [t["values"]["title"] for t in api.get("/forms/task/records")["records"]] == ["跟进中 杭州"]
+
+
 def test_a_decision_table_decides_when_an_event_comes(shop: Shop, work: Work, api: Api) -> None:
     doc = {
         "key": "warm", "label": "热度", "form": "customer", "on": {"event": "gift"}, "target": {"field": "level"},

@@ -27,7 +27,6 @@ LIFE = 3 * clock.DAY
 LONGEST = 20_000
 MOST_TEXTS = 100
 DEPTH = 10
-PARAMS = frozenset({"action", "connection", "body"})
 
 
 class CallWebhook(Action):
@@ -44,6 +43,7 @@ class CallWebhook(Action):
     undoable = False
     outward = True
     template = "automation/actions/call_webhook.html"
+    params = frozenset({"connection", "body"})
 
     @classmethod
     def of_form(cls, values: Any, slot: str, form: Form) -> dict[str, Any]:
@@ -76,8 +76,6 @@ class CallWebhook(Action):
     # -- checking ---------------------------------------------------------------------------------------------------
 
     def check(self) -> None:
-        if unknown := sorted(set(self.doc) - PARAMS):
-            raise ActionError(_("「调用网址」没有「%(name)s」这一项。", name=unknown[0][:40]), unknown[0])
         known = self.connections
         if self.doc.get("connection") not in known:
             said = _("、").join(known.values())
@@ -135,7 +133,7 @@ class CallWebhook(Action):
         """The JSON for each record that may be seen; some queries for all of them together."""
         body = self.doc.get("body")
         if body is None:
-            found = query.Query(self.form, work.actor).get_many(ids)
+            found = query.told_of(self.form, ids, work.actor)
             return {r.id: _dumped({"form": self.form.key, **r.document()}) for r in found}
         written = list(_texts(body))
         # A body of fixed words goes out for those records that are there all the same.

@@ -32,6 +32,7 @@ class CreateTask(Action):
     label = _l("建任务")
     icon = "checkbox"
     template = "automation/actions/create_task.html"
+    params = frozenset({"title", "assignee", "due", "priority", "content"})
 
     @classmethod
     def suits(cls, form: Form) -> bool:
@@ -138,6 +139,15 @@ class CreateTask(Action):
             for i, value in rows.tuples().execute(db):
                 if value is not None:
                     out[i][key] = value
+        for key in {key for links in out.values() for key in links}:
+            # A task about what was just deleted stands without the relation.
+            target = catalog.get(task.columns[key].options["form"])
+            named = {links[key] for links in out.values() if key in links}
+            rows = target.table.select(target.col("id")).where(
+                dialect.among(target.col("id"), list(named)), target.col("deleted_at").is_null()
+            )
+            there = {i for (i,) in rows.tuples().execute(db)}
+            out = {i: {k: v for k, v in links.items() if k != key or v in there} for i, links in out.items()}
         return out
 
     # -- for the template ---------------------------------------------------------------------------------------

@@ -164,12 +164,14 @@ class _Installer:
 
 @contextmanager
 def _about(item: Item) -> Iterator[None]:
-    """Says which object a sentence is about."""
+    """Says which object a sentence is about, and which place in it."""
     noun = KINDS[item.kind].noun
     try:
         yield
     except UserError as error:
-        raise UserError(_("%(what)s「%(key)s」：%(why)s", what=noun, key=item.key, why=error.message)) from error
+        places = [_("%(place)s：%(why)s", place=place, why=why) for place, why in error.errors.items()]
+        why = _("；").join(places) or error.message
+        raise UserError(_("%(what)s「%(key)s」：%(why)s", what=noun, key=item.key, why=why)) from error
     except (TypeError, ValueError, AttributeError, LookupError) as error:
         log.debug("a package's object of a wrong shape", exc_info=True)
         raise UserError(

@@ -12,6 +12,8 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from ..automation.rules import Rule
+from ..automation.tables import DecisionTable
 from ..core.errors import UserError
 from ..customers.segments import sets
 from ..forms import catalog
@@ -30,15 +32,13 @@ SECTIONS: dict[str, frozenset[str]] = {
         "tag_groups": "exclusive color tags",
         "metrics": "form event via agg of where on window indexed",
         "segments": "form description where set static enabled",
-        "decision_tables": "form schedule on target rows default enabled",
         "message_templates": "form via purpose subject text fallbacks codes enabled",
-        "rules": "form on where once_per do enabled",
         "reports": "form where dimensions measures chart sort limit rest compare time range shared analysis with",
         "dashboards": "tiles",
         "roles": "admin forms",
         "connections": "kind enabled params",
     }.items()
-}
+} | {"decision_tables": DecisionTable.keys, "rules": Rule.keys}
 """Section → the keys of its objects."""
 
 LATER = {
@@ -189,7 +189,7 @@ def _check_object(section: str, doc: Doc, where: str) -> None:
         raise UserError(_("%(where)s：这一版还不支持分析报表（analysis）。", where=where))
     if not is_label(doc.get("label")) or not (doc.get("label") or "extends" in doc):
         raise UserError(_('%(where)s：要有「label」，写成文字，或 {"zh": …, "en": …}。', where=where))
-    for key in ("enabled", "shared", "exclusive", "admin"):
+    for key in ("enabled", "shared", "exclusive", "admin", "stop"):
         if not isinstance(doc.get(key, False), bool):
             raise UserError(_("%(where)s：「%(key)s」只能是 true 或 false。", where=where, key=key))
     if section == "forms":

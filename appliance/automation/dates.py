@@ -72,6 +72,7 @@ class DateReached(Trigger):
     label = _l("到了某个日期")
     icon = "cake"
     template = "automation/triggers/date.html"
+    params = frozenset({"offset", "at", "yearly", "lunar", "late"})
     decides = False
 
     @staticmethod

@@ -35,6 +35,8 @@ class Subject:
 
     kind: ClassVar[str]
     noun: ClassVar[Any]
+    keys: ClassVar[frozenset[str]]
+    """What its JSON may hold."""
 
     key: str
     label_doc: Any
@@ -227,6 +229,7 @@ class Book(Generic[S]):
             old = self.get(key) if key else None
             if old is not None and version is not None and version != old.version:
                 raise Conflict(_("别人刚改过这条%(noun)s，请看过最新内容后再保存。", noun=self.cls.noun))
+            self._check_shape(doc)
             doc = {"key": key} | doc if key else {"key": self._free_key()} | doc
             subject: S = self.cls.read(doc)
             subject.must_be_sound()
@@ -235,6 +238,17 @@ class Book(Generic[S]):
             subject.enabled = self._wanted(doc, enabled, old)
             self._store(subject, old, actor, system)
             return self.by_id(subject.id)
+
+    def _check_shape(self, doc: dict[str, Any]) -> None:
+        """Raises FieldErrors for what reading would pass over in silence."""
+        wrong = {name: _("不认识「%(key)s」，请检查拼写。", key=str(name)[:40]) for name in set(doc) - self.cls.keys}
+        wrong |= {
+            name: _("「%(name)s」只能是 true 或 false。", name=name)
+            for name in ("enabled", "stop")
+            if not isinstance(doc.get(name, False), bool)
+        }
+        if wrong:
+            raise FieldErrors(dict(sorted(wrong.items())))
 
     @staticmethod
     def _wanted(doc: dict[str, Any], enabled: bool | None, old: Subject | None) -> bool:

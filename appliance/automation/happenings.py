@@ -169,6 +169,7 @@ class Happened(Trigger):
     label = _l("发生互动时")
     icon = "activity"
     template = "automation/triggers/event.html"
+    params = frozenset({"connection"})
 
     @classmethod
     def suits(cls, form: Form) -> bool:

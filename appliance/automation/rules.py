@@ -42,6 +42,9 @@ class Rule(Subject):
 
     kind = "rule"
     noun = lazy_pgettext("one", "规则")
+    keys = frozenset(
+        ("key", "label", "form", "on", "where", "once_per", "do", "stop", "working_hours", "folder", "enabled")
+    )
 
     on: dict[str, Any] = field(default_factory=dict)
     where: dict[str, Any] = field(default_factory=dict)
@@ -125,7 +128,10 @@ class Rule(Subject):
         return found | self._check_actions(form)
 
     def _check_actions(self, form: Form) -> dict[str, str]:
-        if not isinstance(self.do, list) or not self.do:
+        given: Any = self.do
+        if not isinstance(given, list):
+            return {"do": _("动作要写成一列。")}
+        if not given:
             return {"do": _("请至少添加一个动作。")}
         if len(self.do) > LIMIT:
             return {"do": _("动作太多了，最多 %(max)d 个。", max=LIMIT)}

@@ -30,6 +30,7 @@ class DecisionTable(Subject):
 
     kind = "decision_table"
     noun = lazy_pgettext("one", "决策表")
+    keys = frozenset(("key", "label", "form", "schedule", "on", "target", "rows", "default", "folder", "enabled"))
 
     target_doc: dict[str, Any] = field(default_factory=dict)
     rows: list[Any] = field(default_factory=list)

@@ -49,6 +49,8 @@ class Trigger:
     icon: ClassVar[str] = "bolt"
     template: ClassVar[str | None] = None
     """The partial with this trigger's inputs in the editor; it gets ``t``, what :meth:`inputs` says."""
+    params: ClassVar[frozenset[str]] = frozenset()
+    """The keys that its JSON may hold beside the one that marks it."""
     gone: ClassVar[bool] = False
     """Whether the records it is about are in the recycle bin."""
     decides: ClassVar[bool] = True
@@ -117,10 +119,17 @@ def build(doc: Any, form: Form) -> Trigger:
     if not isinstance(doc, dict) or not doc:
         raise TriggerError(_("请选择触发方式，可用：%(known)s。", known=known))
     found = [cls for key, cls in TRIGGERS.items() if key in doc]
-    if len(found) != 1:
+    if len(found) > 1:
+        both = _("、").join(cls.key for cls in found)
+        raise TriggerError(_("只能写一种触发方式，这里写了 %(both)s。", both=both))
+    if not found:
         raise TriggerError(_("不认识这个触发方式，可用：%(known)s。", known=known))
     if not found[0].suits(form):
         raise TriggerError(_("「%(trigger)s」不能用于%(form)s。", trigger=found[0].label, form=form.many))
+    if unknown := sorted(set(doc) - found[0].params - {found[0].key}):
+        raise TriggerError(
+            _("触发方式「%(trigger)s」没有「%(name)s」这一项。", trigger=found[0].label, name=unknown[0][:40])
+        )
     return found[0](doc, form)
 
 

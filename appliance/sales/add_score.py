@@ -25,6 +25,7 @@ class AddScore(Action):
     label = _l("加线索分")
     icon = "gauge"
     template = "automation/actions/add_score.html"
+    params = frozenset({"points", "reason", "decay"})
 
     @classmethod
     def suits(cls, form: Form) -> bool:

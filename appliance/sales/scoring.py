@@ -22,6 +22,7 @@ from ..customers import erasing
 from ..forms import catalog, hooks, keeping, merging, purging, reversing
 from ..forms.catalog import Form
 from ..forms.hooks import Cause
+from . import builtin as builtin  # the form is planted before the fields that this module adds to it
 from .models import ScoreDue, ScoreEntry
 
 LEAD, SCORE, GRADE = "lead", "score", "grade"

@@ -45,7 +45,8 @@ REPAIRS: dict[str, Any] = {
     "rules": [
         {
             "key": "repair_done", "label": "没有费用就是完成", "form": "repair", "on": {"created": True},
-            "where": {"field": "cost", "op": "empty"}, "do": [{"action": "set", "values": {"status": "完成"}}],
+            "where": {"field": "cost", "op": "empty"}, "stop": True, "folder": "维修",
+            "do": [{"action": "set", "values": {"status": "完成"}}],
         },
     ],
     "reports": [
@@ -163,6 +164,19 @@ def test_a_broken_package_is_refused_in_one_sentence_and_leaves_nothing(cli, api
     cli("app", "install", file(REPAIRS)).ok()
 
 
+def test_what_is_wrong_in_a_rule_is_said_with_its_place(cli, file):
+    rule, assign = REPAIRS["rules"][0], {"action": "assign", "by": "city", "map": {"杭州": "nobody"}}
+    for wrong, place in (
+        ({"form": "customer", "where": {}, "do": [{"action": "add_tag", "tag": "x"}, assign]}, "do.1.map.杭州"),
+        ({"do": [{"action": "set", "values": {"status": "完成"}, "when": "now"}]}, "do.0.when"),
+        ({"on": {"created": True, "where": {}}}, "on"),
+        ({"on": {"updated": ["cost"]}, "where": {"changed": "cost", "form": "1"}}, "where"),
+        ({"stop": "yes"}, "stop"),
+    ):
+        refused = cli("app", "install", file(broken(rules=[rule | wrong])))
+        assert refused.status == 1 and place in refused.err, refused.err
+
+
 def test_a_section_of_a_later_release_is_named(cli, file):
     assert "segments" in cli("app", "install", file(broken(segments=[{"key": "vip"}]))).err
 
@@ -203,7 +217,7 @@ def test_sample_data_comes_once(cli, api, file):
 
 
 def test_what_was_exported_installs_the_same_in_another_company(cli, data, file, tmp_path, template):
-    cli("app", "install", file(REPAIRS)).ok()
+    cli("app", "install", file(broken(rules=[REPAIRS["rules"][0] | {"working_hours": "wait"}]))).ok()
     first, second = tmp_path / "first.json", tmp_path / "second.json"
     cli("app", "export", first, "--app", "ours").ok()
     other = tmp_path / "other"

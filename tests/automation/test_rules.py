@@ -201,6 +201,7 @@ def test_a_trigger_that_makes_no_sense_is_refused_with_a_sentence(shop: Shop) ->
         ({"telepathy": True}, "不认识"), ({"updated": ["total_paid"]}, "请改用定时"), ({"date": "name"}, "日期字段"),
         ({"date": "birthday", "offset": {"hours": 2}}, "整数"), ({"date": "birthday", "lunar": True}, "农历"),
         ({"created": "yes"}, "true"), ({"date": "birthday", "at": "9 o'clock"}, "24 小时"),
+        ({"created": True, "updated": []}, "created、updated"), ({"date": "birthday", "ofset": {"days": -7}}, "ofset"),
     ):  # fmt: skip
         with pytest.raises(FieldErrors) as caught:
             rules.save(doc | {"on": trigger}, SYSTEM)

@@ -36,6 +36,7 @@ class Call(Action):
     undoable = False
     outward = True
     template = "automation/actions/tag.html"
+    params = frozenset[str]()
     calls: ClassVar[list[tuple[int, str]]] = []
     failing: ClassVar[set[int]] = set()
     breaks: ClassVar[int] = 0

@@ -43,7 +43,9 @@ def open_action(doc: Any, form: Form) -> Action:
     cls = ACTIONS.get(name) if isinstance(name, str) else None
     if cls is None:
         known = _("、").join(ACTIONS)
-        raise ActionError(_("没有「%(name)s」这个动作，可用：%(known)s。", name=name or "", known=known), "action")
+        if not name:
+            raise ActionError(_("请在 action 里写明做什么，可用：%(known)s。", known=known), "action")
+        raise ActionError(_("没有「%(name)s」这个动作，可用：%(known)s。", name=str(name)[:40], known=known), "action")
     return cls(doc, form)
 
 
@@ -52,6 +54,13 @@ def build(doc: Any, form: Form) -> Action:
     action = open_action(doc, form)
     if not action.suits(form):
         raise ActionError(_("「%(action)s」不能用于%(form)s。", action=action.label, form=form.many), "action")
+    if unknown := sorted(doc.keys() - action.params - {"action"}):
+        name = str(unknown[0])[:40]
+        known = _("、").join(sorted(action.params))
+        raise ActionError(
+            _("「%(action)s」没有「%(name)s」这一项，可写：%(known)s。", action=action.label, name=name, known=known),
+            name,
+        )
     action.check()
     return action
 

@@ -47,6 +47,7 @@ class Assign(Action):
     label = _l("分配负责人")
     icon = "user-check"
     template = "automation/actions/assign.html"
+    params = frozenset({*WAYS, "map", "else", "except", "when_absent"})
     ways = WAYS
 
     @classmethod

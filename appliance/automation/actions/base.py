@@ -75,6 +75,8 @@ class Action:
     icon: ClassVar[str] = "bolt"
     undoable: ClassVar[bool] = True
     outward: ClassVar[bool] = False
+    params: ClassVar[frozenset[str]]
+    """The keys that its JSON may hold beside ``action``; another one is a slip of the pen and refused."""
     room: ClassVar[str] = ""
     """The room (``permissions.ROOMS``) of those who may do it by hand to records of a list; empty: who may edit these."""
     template: ClassVar[str]

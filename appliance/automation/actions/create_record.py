@@ -25,6 +25,7 @@ class CreateRecord(Action):
     label = _l("建记录")
     icon = "circle-plus"
     template = "automation/actions/create_record.html"
+    params = frozenset({"form", "values"})
 
     @staticmethod
     def targets() -> list[tuple[str, str]]:

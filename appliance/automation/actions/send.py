@@ -34,7 +34,6 @@ TO = {OWNER: _l("负责人"), MANAGER: _l("负责人的上级"), CUSTOMER: _l("�
 LONGEST = 2000
 MOST = 10_000
 """Records that are looked at before anything is sent."""
-PARAMS = frozenset({"action", "via", "to", "text", "template", "subject", "purpose", "connection", "expires"})
 
 
 @dataclass
@@ -59,6 +58,7 @@ class Send(Action):
     outward = True
     room = ledger.ROOM
     template = "automation/actions/send.html"
+    params = frozenset({"via", "to", "text", "template", "subject", "purpose", "connection", "expires"})
     choices = TO
 
     # -- parameters -------------------------------------------------------------------------------------------------
@@ -136,8 +136,6 @@ class Send(Action):
     # -- checking ---------------------------------------------------------------------------------------------------
 
     def check(self) -> None:
-        if unknown := sorted(set(self.doc) - PARAMS):
-            raise ActionError(_("「发送消息」没有「%(name)s」这一项。", name=unknown[0][:40]), unknown[0])
         via = self.doc.get("via")
         if not isinstance(via, str) or via not in senders.SENDERS:
             known = _("、").join(f"{s.label}（{s.name}）" for s in self.ways())

@@ -29,6 +29,7 @@ class Set(Action):
     label = _l("修改字段")
     icon = "edit"
     template = "automation/actions/set.html"
+    params = frozenset({"values"})
 
     @classmethod
     def of_form(cls, given: Any, slot: str, form: Form) -> dict[str, Any]:

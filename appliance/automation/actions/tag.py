@@ -19,6 +19,7 @@ from .base import Action, ActionError, Effect, Work
 
 class _TagAction(Action):
     template = "automation/actions/tag.html"
+    params = frozenset({"tag"})
 
     @classmethod
     def suits(cls, form: Form) -> bool:

@@ -35,6 +35,7 @@ class UpdateRelated(Action):
     label = _l("修改相关记录")
     icon = "relation-one-to-many"
     template = "automation/actions/update_related.html"
+    params = frozenset({"relation", "form", "via", "where", "values"})
 
     @classmethod
     def suits(cls, form: Form) -> bool:

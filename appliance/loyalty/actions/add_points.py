@@ -29,6 +29,7 @@ class AddPoints(Action):
     label = _l("加积分")
     icon = "coin"
     template = "automation/actions/add_points.html"
+    params = frozenset({"points", "reason"})
 
     @classmethod
     def suits(cls, form: Form) -> bool:

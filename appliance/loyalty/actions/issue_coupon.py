@@ -22,6 +22,7 @@ class IssueCoupon(Action):
     label = _l("发优惠券")
     icon = "ticket"
     template = "automation/actions/issue_coupon.html"
+    params = frozenset({"coupon"})
 
     @classmethod
     def suits(cls, form: Form) -> bool:

@@ -25,6 +25,7 @@ class SetLevel(Action):
     label = _l("设置等级")
     icon = "crown"
     template = "automation/actions/set_level.html"
+    params = frozenset({"level", "days", "after"})
 
     @classmethod
     def suits(cls, form: Form) -> bool:

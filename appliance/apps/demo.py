@@ -103,7 +103,6 @@ def load(scale: str = "small") -> Loaded:
     _demand_empty()
     customers, orders = SCALES[scale]
     made = _Shop(random.Random(2026)).fill(customers, orders)
-    settings.set("company.name", COMPANY)
     jobs.work()
     demo_people.tell()
     _tag()
@@ -154,6 +153,8 @@ class _Shop:
         self._go_live([c for c, person in zip(ids, people, strict=True) if person["channel"] == "douyin"], products)
         sample.fill(random.Random(618), ids, self._write)
         loyalty_sample.fill(random.Random(77), ids, self._write)
+        # The messages speak in the company's name.
+        settings.set("company.name", COMPANY)
         message_sample.fill(ids)
         return Loaded(len(ids), len(products), len(order_ids), len(self.items))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from appliance.accounts import audit
 from tests.support import world
 from tests.support.people import BO
 from tests.support.server import guke
@@ -202,6 +204,16 @@ def test_exports_are_logged(client: Any, api: Any, cli: Any, tmp_path: Path) -> 
     cli("export", "customer", tmp_path / "c.csv").ok()
     page = client.get("/settings/log?subject=form").text
     assert page.count("导出记录") >= 3 and "c.csv" in page
+
+
+def test_every_action_of_the_log_has_its_words() -> None:
+    said = {
+        action
+        for file in Path(audit.__file__).parents[1].rglob("*.py")
+        for action in re.findall(r'audit\.note\(\s*"([a-z_.]+)"', file.read_text("utf-8"))
+    }
+    assert len(said) > 40
+    assert said - audit.ACTIONS.keys() == set()
 
 
 def test_staff_see_nothing_of_the_log(staff_client: Any) -> None:

@@ -5,7 +5,6 @@ Two statements for a customer, however many orders: the latest thousand orders, 
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -247,11 +246,3 @@ def stage(orders: list[Bought]) -> Stage:
     if usual is None:
         return Stage(steps, at, "", "")
     return Stage(steps, at, ngettext("通常 %(num)d 天买一次", "通常 %(num)d 天买一次", usual), "green")
-
-
-def due_on(orders: list[Bought]) -> dt.date | None:
-    """The day by which the customer would have bought again, by their usual cycle."""
-    usual = cycle([one.paid_at for one in orders])
-    if usual is None:
-        return None
-    return clock.local(orders[0].paid_at, settings.tz()).date() + dt.timedelta(days=usual)

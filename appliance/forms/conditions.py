@@ -27,7 +27,7 @@ from . import catalog
 from .catalog import Form
 from .fields.base import NEGATIVE, OPERATOR_WORDS, Field, FieldError, Spec
 from .fields.link import LinkField
-from .fields.moment import span_seconds, span_words
+from .fields.moment import span_words
 from .fields.number import Decimal, Integer
 from .fields.relation import Relation
 from .fields.relations import Relations
@@ -876,8 +876,3 @@ class RelatedTest(Test):
         from .builder import related_entries
 
         return related_entries(form, actor)
-
-
-def seconds_of(span: Any) -> int:
-    """``{"days": 30}`` → seconds; for tests of higher rooms."""
-    return span_seconds(span)

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from ..accounts import permissions
 from ..accounts.actor import Actor
 from ..core.errors import NotFound, UserError
-from . import catalog, conditions, query, saved_views
+from . import conditions, query, saved_views
 from .boards.settings import PLAIN, SHOWN, Settings
 from .catalog import SYSTEM_FIELDS, Form
 from .fields.base import Field
@@ -362,7 +362,3 @@ def has_totals(state: State) -> bool:
 def rights(form: Form, actor: Actor) -> dict[str, bool]:
     """What the person may do with the form's records, for the buttons."""
     return {verb: permissions.can(actor, verb, form.key) for verb in permissions.VERBS}
-
-
-def visible_forms(actor: Actor) -> list[Form]:
-    return [f for f in catalog.all() if permissions.can(actor, "see", f.key)]

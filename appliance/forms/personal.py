@@ -38,7 +38,6 @@ NAMED = re.compile(
     re.IGNORECASE,
 )
 BATCH = 50
-CAUSES = ("erasure", "retention")
 
 history.KINDS.update({"erasure": _l("删除个人信息"), "retention": _l("保存期限")})
 

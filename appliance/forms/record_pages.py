@@ -241,7 +241,6 @@ class Input:
     error: str = ""
     title: str = ""
     theirs: str | None = None
-    theirs_title: str = ""
     stored: Any = None
     computed: bool = False
     hidden: bool = False

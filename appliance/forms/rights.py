@@ -15,9 +15,6 @@ from ..core.errors import FieldErrors
 from . import catalog, conditions
 from .catalog import Form
 
-SCOPES = ("all", *WHOSE, "condition")
-"""How far a role sees; ``condition``: records that meet one."""
-
 
 def scope_of(word: str, condition: dict[str, Any]) -> dict[str, Any]:
     """The stored scope of a choice on the screen."""

@@ -7,7 +7,6 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from peewee import fn
 
 from ..accounts.actor import Actor
 from ..core import clock, dialect, settings
@@ -156,12 +155,6 @@ def document(entry: PointsEntry) -> dict[str, Any]:
         "record": entry.record_id,
         "reverses": entry.of,
     }
-
-
-def waived_of(customer_id: int) -> int:
-    """Points that should have been taken back and were not there any more."""
-    mine = PointsEntry.customer_id == customer_id
-    return int(PointsEntry.select(fn.SUM(PointsEntry.waived)).where(mine).scalar() or 0)
 
 
 def words(entry: PointsEntry) -> str:

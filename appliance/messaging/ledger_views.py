@@ -18,11 +18,6 @@ from ..forms import catalog, query
 from . import ledger, outbox, senders, templates
 from .blueprint import bp
 
-TABS = {
-    "": None, "waiting": "waiting", "delivered": outbox.DELIVERED, "unknown": outbox.UNKNOWN, "failed": outbox.FAILED,
-    "suppressed": outbox.SUPPRESSED, "test": outbox.TEST,
-}  # fmt: skip
-
 
 def wanted() -> ledger.Filter:
     args = request.args

@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 from ..accounts import notices, users
 from ..accounts.actor import SYSTEM
 from ..core import clock, i18n, settings
-from ..core.db import PARAM, Statement, read, write
+from ..core.db import read, write
 from ..core.errors import FieldErrors, UserError
 from ..forms import history
 from ..forms.hooks import Cause
@@ -43,9 +43,6 @@ class Choice:
         known = {f.name for f in fields(cls)}
         found = {key: value for key, value in doc.items() if key in known}
         return cls(**found | {"via": tuple(found.get("via", ()))})
-
-
-_ONE = Statement(ReminderChoice.select(ReminderChoice.doc).where(ReminderChoice.user_id == PARAM))
 
 
 def choice(user_id: int) -> Choice:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...core import dialect
-from ...core.db import PARAM, Statement, db, read, write
+from ...core.db import PARAM, Statement, db, read
 from ...core.errors import UserError
 from ...core.models import Setting
 from ...forms import catalog
@@ -153,9 +153,3 @@ def _ordered(found: list[Subject], looks: dict[int, list[Look]]) -> list[Subject
     for subject in found:
         put(subject)
     return out
-
-
-def announce() -> None:
-    """The same as :func:`changed`, in a transaction of its own."""
-    with write():
-        changed()

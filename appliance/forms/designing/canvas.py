@@ -44,14 +44,6 @@ GROUPS = {
 TYPED = ("sub_form", "attachments", "images", "signature", "auto_number")
 """Types whose value nobody can give in advance, besides the computed ones."""
 
-RULE_WORDS = {
-    "min": _l("最小"),
-    "max": _l("最大"),
-    "min_length": _l("最少字数"),
-    "max_length": _l("最多字数"),
-    "pattern": _l("格式（正则表达式）"),
-}
-
 ICONS = tuple(
     [
         "table",

@@ -25,7 +25,6 @@ from . import reaching
 from .base import Limit, Message, Outcome, Rejected, Target, Transport
 from .saying import MINUTE
 
-NAME = _l("邮件服务器")
 TIMEOUT = 20.0
 SECURITY = {
     "ssl": _l("SSL/TLS（通常 465 端口）"),

@@ -16,15 +16,10 @@ from ..accounts.guards import requires_admin, requires_login
 from ..accounts.invitations import Shown
 from ..core import clock, settings
 from ..core.errors import NotFound, UserError
-from . import body
+from . import answers, body
 from .limits import idempotent
 from .organisation import _person
 from .views import bp
-
-
-def _iso(seconds: int) -> str:
-    return clock.iso(seconds, settings.tz())
-
 
 # -- invitations --------------------------------------------------------------------------------------------------
 
@@ -33,7 +28,7 @@ def _invitation(shown: Shown) -> dict[str, Any]:
     row = shown.row
     return {
         "id": row.id, "name": row.name, "login": row.login, "roles": row.roles, "department": row.department_id,
-        "state": shown.state, "created_at": _iso(row.created_at), "expires_at": _iso(row.expires_at),
+        "state": shown.state, "created_at": answers.when(row.created_at), "expires_at": answers.when(row.expires_at),
         "user": people.login(row.user_id) if row.user_id else None,
     }  # fmt: skip
 
@@ -58,9 +53,7 @@ def create_invitation() -> Response:
         body.text(doc, "name") or "", roles, current_actor(), login=body.text(doc, "login") or "",
         department=body.whole(doc, "department"), days=invitations.DAYS if days is None else days,
     )  # fmt: skip
-    response = jsonify(_invitation(invitations.everything(1)[0]) | {"link": request.host_url.rstrip("/") + link})
-    response.status_code = 201
-    return response
+    return answers.made(_invitation(invitations.everything(1)[0]) | {"link": request.host_url.rstrip("/") + link})
 
 
 @bp.delete("/invitations/<int(max=9007199254740991):invitation_id>")
@@ -103,9 +96,7 @@ def name_deputy() -> Response:
         int(user or 0), _person(doc.get("deputy"), "deputy"), days["since"], days["until"], body.text(doc, "note") or "",
         actor,
     )  # fmt: skip
-    response = jsonify(next(_standing(one) for one in deputies.listed(actor) if one.id == number))
-    response.status_code = 201
-    return response
+    return answers.made(next(_standing(one) for one in deputies.listed(actor) if one.id == number))
 
 
 def _day(doc: dict[str, Any], key: str) -> str:

@@ -14,10 +14,10 @@ from ..accounts.guards import requires_room
 from ..automation import differences, explain, holding, log, rehearsal, retrying, rules, tables, trying, undo
 from ..automation.definitions import Book
 from ..automation.models import RuleRun
-from ..core import clock, jobs, settings
+from ..core import jobs
 from ..core.errors import NotFound, UserError
 from ..forms import query
-from . import body
+from . import answers, body
 from .limits import idempotent
 from .views import bp
 
@@ -25,17 +25,6 @@ RULES = requires_room("rules")
 BIG = 2**53
 SMALL = 20_000
 """Records of a form up to which a rehearsal is answered at once."""
-
-
-def _when(seconds: int | None) -> str | None:
-    return None if seconds is None else clock.iso(seconds, settings.tz())
-
-
-def _job(job_id: int) -> Response:
-    response = jsonify({"job": job_id})
-    response.status_code = 202
-    response.headers["Location"] = f"/api/v1/jobs/{job_id}"
-    return response
 
 
 def _id(raw: Any, name: str) -> int:
@@ -64,10 +53,7 @@ def _book_routes(path: str, name: str, book: Book[Any]) -> None:
     def create() -> Response:
         """Switched on unless the document says otherwise, as what an app brings."""
         subject = book.save({"enabled": True} | _definition(), current_actor())
-        response = jsonify(document(subject))
-        response.status_code = 201
-        response.headers["Location"] = f"/api/v1/{path}/{subject.key}"
-        return response
+        return answers.made(document(subject), f"/{path}/{subject.key}")
 
     def update(key: str) -> Response:
         doc = _definition()
@@ -84,14 +70,14 @@ def _book_routes(path: str, name: str, book: Book[Any]) -> None:
         ids = doc.get("ids")
         if ids is not None and not (isinstance(ids, list) and all(type(i) is int and 0 < i < BIG for i in ids)):
             raise UserError(_("「ids」要是一列记录编号。"), "ids")
-        return _job(book.run(key, current_actor(), ids))
+        return answers.job(book.run(key, current_actor(), ids))
 
     def versions(key: str) -> Response:
         subject = book.get(key)
         rows = book.versions(subject)
         found = [
             {
-                "version": row.version, "at": _when(row.at), "by": people.login(row.actor_id) if row.actor_id else None,
+                "version": row.version, "at": answers.when(row.at), "by": people.login(row.actor_id) if row.actor_id else None,
                 "enabled": row.enabled, "definition": row.document,
                 "changes": differences.between(book.cls, older.document, row.document) if older else [],
             }
@@ -157,10 +143,10 @@ def _book_routes(path: str, name: str, book: Book[Any]) -> None:
         )
 
     def undo_run(key: str, run_id: int) -> Response:
-        return _job(undo.ask(run_of(key, run_id).id, current_actor()))
+        return answers.job(undo.ask(run_of(key, run_id).id, current_actor()))
 
     def approve_run(key: str, run_id: int) -> Response:
-        return _job(holding.approve(run_of(key, run_id).id, current_actor()))
+        return answers.job(holding.approve(run_of(key, run_id).id, current_actor()))
 
     def dismiss_run(key: str, run_id: int) -> Response:
         holding.dismiss(run_of(key, run_id).id, current_actor())
@@ -170,7 +156,7 @@ def _book_routes(path: str, name: str, book: Book[Any]) -> None:
         asked = retrying.again(run_of(key, run_id).id, current_actor().id)
         if asked is None:
             raise UserError(_("没有未成功的记录。"))
-        return _job(asked)
+        return answers.job(asked)
 
     def try_on(key: str) -> Response:
         """One record, test by test; nothing is done."""
@@ -209,9 +195,9 @@ def _definition() -> dict[str, Any]:
 def _run_document(run: RuleRun) -> dict[str, Any]:
     return {
         "id": run.id, "trigger": run.trigger, "status": run.status, "version": run.version,
-        "started_at": _when(run.started_at), "finished_at": _when(run.finished_at), "matched": run.matched,
+        "started_at": answers.when(run.started_at), "finished_at": answers.when(run.finished_at), "matched": run.matched,
         "changed": run.changed, "skipped": run.skipped, "failed": run.failed, "affects": run.affects,
-        "error": run.error, "undone_at": _when(run.undone_at),
+        "error": run.error, "undone_at": answers.when(run.undone_at),
     }  # fmt: skip
 
 
@@ -230,7 +216,7 @@ def rules_rehearse(key: str) -> Response:
     job = jobs.get(job_id)
     if job.result and "rehearsal" in job.result:
         return jsonify(job.result["rehearsal"])
-    return _job(job_id)
+    return answers.job(job_id)
 
 
 _book_routes("rules", "rules", rules.book)

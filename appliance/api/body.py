@@ -14,6 +14,8 @@ from ..core.errors import UserError
 LIMIT = 16 * 1024 * 1024
 DEPTH = 40
 MAX_LIMIT = 500
+BIG = 2**53
+"""Ids and whole numbers are smaller, so that JavaScript reads them right."""
 
 
 def _refuse_constant(name: str) -> Any:
@@ -100,9 +102,29 @@ def text(doc: dict[str, Any], key: str) -> str | None:
 
 def whole(doc: dict[str, Any], key: str) -> int | None:
     value = doc.get(key)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**53):
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or abs(value) >= BIG):
         raise UserError(_("「%(key)s」要是整数。", key=key), key)
     return value
+
+
+def ids(doc: dict[str, Any], most: int) -> list[int]:
+    """``ids``: ids of records, at most ``most``."""
+    found = doc.get("ids")
+    if not isinstance(found, list) or not all(type(i) is int and 0 < i < BIG for i in found):
+        raise UserError(_("「ids」要是一列记录编号。"), "ids")
+    if len(found) > most:
+        raise UserError(_("「%(key)s」一次最多 %(max)d 个，请分几次发送。", key="ids", max=most), "ids")
+    return found
+
+
+def row_cursor() -> int | None:
+    """``cursor`` of a URL whose pages follow the ids of rows: the id to go on from, ``None`` on the first page."""
+    text = request.args.get("cursor", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 16):
+        raise UserError(_("翻页位置无效，请从第一页重新开始。"), "cursor")
+    return int(text)
 
 
 def flag(doc: dict[str, Any], key: str) -> bool | None:

@@ -6,11 +6,11 @@ from typing import Any
 
 from ..accounts import people
 from ..accounts.actor import Actor
-from ..core import clock, settings
 from ..forms.catalog import Form
 from ..forms.fields.base import Field
 from ..forms.models import Change
 from ..forms.query import clear
+from . import answers
 
 Doc = dict[str, Any]
 
@@ -27,7 +27,7 @@ def documents(form: Form, record_id: int, actor: Actor, before: int | None, limi
 def _document(form: Form, row: Any, seen: dict[str, Field]) -> Doc:
     return {
         "id": row.id,
-        "at": clock.iso(row.at, settings.tz()),
+        "at": answers.when(row.at),
         "action": row.action,
         "actor": people.login(row.actor_id) if row.actor_id is not None else None,
         "cause": {"kind": row.cause_kind, "id": row.cause_id},

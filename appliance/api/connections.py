@@ -10,16 +10,11 @@ from ..accounts.actor import current_actor
 from ..accounts.guards import requires_admin
 from ..connections import kinds, store
 from ..connections.store import Shown
-from ..core import clock, settings
-from . import body
+from . import answers, body
 from .limits import idempotent
 from .views import bp
 
 KEYS = ("label", "enabled", "params")
-
-
-def _when(seconds: int | None) -> str | None:
-    return None if seconds is None else clock.iso(seconds, settings.tz())
 
 
 def _document(found: Shown) -> dict[str, Any]:
@@ -27,9 +22,9 @@ def _document(found: Shown) -> dict[str, Any]:
     return found.document() | {
         "secrets": {key: {"set": key in found.hints, "ends": found.hints.get(key, "")} for key in secrets},
         "state": found.state,
-        "last_ok_at": _when(found.last_ok_at),
+        "last_ok_at": answers.when(found.last_ok_at),
         "last_error": found.last_error,
-        "last_error_at": _when(found.last_error_at),
+        "last_error_at": answers.when(found.last_error_at),
         "today": {"ok": found.today[0], "failed": found.today[1]},
         "version": found.version,
     }
@@ -82,10 +77,7 @@ def list_connections() -> Response:
 @idempotent
 def create_connection() -> Response:
     key = store.create(_read("key", "kind"), current_actor())
-    response = jsonify(_document(store.shown(key)))
-    response.status_code = 201
-    response.headers["Location"] = f"/api/v1/connections/{key}"
-    return response
+    return answers.made(_document(store.shown(key)), f"/connections/{key}")
 
 
 @bp.get("/connections/<key>")

@@ -10,7 +10,6 @@ from flask_babel import gettext as _
 from ..accounts import people, permissions
 from ..accounts.actor import Actor, current_actor
 from ..accounts.guards import requires_login
-from ..core import clock, settings
 from ..core.errors import NotFound, UserError
 from ..forms import catalog, options
 from ..forms.catalog import Form
@@ -18,7 +17,7 @@ from ..forms.designing import bin as recycle_bin
 from ..forms.designing import conversion, publishing
 from ..forms.fields.base import Field
 from ..forms.query import readable
-from . import body
+from . import answers, body
 from .limits import idempotent
 from .views import bp
 
@@ -62,7 +61,7 @@ def _deleted_form(found: recycle_bin.DeletedForm) -> Doc:
 
 def _deleted(found: recycle_bin.DeletedForm | recycle_bin.DeletedField) -> Doc:
     return {
-        "deleted_at": clock.iso(found.deleted_at, settings.tz()),
+        "deleted_at": answers.when(found.deleted_at),
         "deleted_by": people.login(found.deleted_by) if found.deleted_by is not None else None,
     }
 
@@ -85,10 +84,7 @@ def create_form() -> Response:
         _refuse_own(field_doc)
     permissions.demand(actor, "design", doc["key"] if isinstance(doc.get("key"), str) else None)
     form = catalog.create_form(doc, actor)
-    response = jsonify(form.document())
-    response.status_code = 201
-    response.headers["Location"] = f"/api/v1/forms/{form.key}"
-    return response
+    return answers.made(form.document(), f"/forms/{form.key}")
 
 
 @bp.patch("/forms/<form_key>")
@@ -138,9 +134,7 @@ def create_field(form_key: str) -> Response:
     form = _seen(form_key, current_actor())
     actor = _designing(form_key)
     field = catalog.add_field(form, _refuse_own(body.read()), actor)
-    response = jsonify(field.spec.document())
-    response.status_code = 201
-    return response
+    return answers.made(field.spec.document())
 
 
 @bp.patch("/forms/<form_key>/fields/<field_key>")

@@ -12,7 +12,7 @@ from ..accounts.guards import requires, requires_login, requires_room
 from ..core.errors import UserError
 from ..customers.events import ingest, kinds, listing
 from ..forms import catalog, query
-from . import body
+from . import answers, body
 from .limits import idempotent
 from .views import bp
 
@@ -68,10 +68,7 @@ def _definition(*more: str) -> dict[str, Any]:
 @idempotent
 def create_event_type() -> Response:
     kind = kinds.save(_definition("key"), current_actor())
-    response = jsonify(kind.document())
-    response.status_code = 201
-    response.headers["Location"] = f"/api/v1/event-types/{kind.key}"
-    return response
+    return answers.made(kind.document(), f"/event-types/{kind.key}")
 
 
 @bp.patch("/event-types/<key>")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, jsonify, request
+from flask import Response, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -11,6 +11,7 @@ from ..accounts.actor import current_actor
 from ..accounts.guards import requires_login
 from ..core.errors import Forbidden, UserError
 from ..forms import catalog, file_views, query, uploads
+from . import answers
 from .records import ID
 from .views import bp
 
@@ -32,9 +33,7 @@ def create_file() -> Response:
     if sent is None or not sent.filename:
         raise UserError(_("请选择一个文件。"), "file")
     file = uploads.hold(sent.stream, sent.filename, actor)
-    response = jsonify({"id": file.id, "name": file.name, "size": file.size, "type": file.mime})
-    response.status_code = 201
-    return response
+    return answers.made({"id": file.id, "name": file.name, "size": file.size, "type": file.mime})
 
 
 @bp.get(f"/forms/<form_key>/records/{ID}/files/<int(max=9007199254740991):file_id>")

@@ -20,9 +20,8 @@ from ..messaging import ledger, outbox, templates, texts
 from ..messaging.ledger import ROOM
 from ..messaging.outbox import Draft
 from ..messaging.senders import Target
-from . import body
+from . import answers, body
 from .limits import idempotent
-from .rooms import _made
 from .views import bp
 
 LONGEST = 5000
@@ -48,11 +47,8 @@ def _filter() -> ledger.Filter:
 @requires_login
 def list_messages() -> Response:
     """Newest first; who lacks the right to send sees those to themselves and to customers they may see."""
-    cursor = request.args.get("cursor")
-    if cursor is not None and not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 16):
-        raise UserError(_("翻页位置无效，请从第一页重新开始。"), "cursor")
-    limit = body.limit(request.args.get("limit"))
-    entries, after = ledger.page(current_actor(), _filter(), int(cursor) if cursor else None, limit)
+    before, limit = body.row_cursor(), body.limit(request.args.get("limit"))
+    entries, after = ledger.page(current_actor(), _filter(), before, limit)
     return jsonify({"messages": [e.document() for e in entries], "next_cursor": str(after) if after else None})
 
 
@@ -74,7 +70,7 @@ def create_message() -> Response:
     draft = _draft(doc)
     with write():
         reserved = outbox.send([draft], Cause("api"), actor)[0]
-    return _made(ledger.get(reserved.id, actor).document(), f"/messages/{reserved.id}")
+    return answers.made(ledger.get(reserved.id, actor).document(), f"/messages/{reserved.id}")
 
 
 def _draft(doc: dict[str, Any]) -> Draft:
@@ -215,7 +211,7 @@ def list_message_templates() -> Response:
 @idempotent
 def create_message_template() -> Response:
     made = templates.save(body.read(), current_actor())
-    return _made(_document(made), f"/message-templates/{made.key}")
+    return answers.made(_document(made), f"/message-templates/{made.key}")
 
 
 @bp.get("/message-templates/<key>")

@@ -13,7 +13,7 @@ from ..accounts.departments import Node
 from ..accounts.guards import requires, requires_login, requires_room
 from ..core.errors import UserError
 from ..forms import catalog, revealing
-from . import body
+from . import answers, body
 from .limits import idempotent
 from .views import bp
 
@@ -85,10 +85,7 @@ def create_department() -> Response:
         head=_person(doc.get("head"), "head"),
     )
     departments.set_members(made, members, current_actor())
-    response = jsonify(_document(departments.get(made)))
-    response.status_code = 201
-    response.headers["Location"] = f"/api/v1/departments/{made}"
-    return response
+    return answers.made(_document(departments.get(made)), f"/departments/{made}")
 
 
 @bp.get("/departments/<int:department_id>")

@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 
 from ..accounts.actor import current_actor
 from ..accounts.guards import requires, requires_room
-from ..core.errors import Forbidden, NotFound, UserError
+from ..core.errors import Forbidden, NotFound
 from ..forms import catalog, query
 from ..forms.query import Record
 from ..loyalty import earned, points
@@ -40,10 +40,8 @@ def _document(record: Record, limit: int, before: int | None) -> Response:
 @requires("see", form="customer")
 def get_points(customer_id: int) -> Response:
     """The balance and its lines, newest first."""
-    record, cursor = _customer(customer_id), request.args.get("cursor")
-    if cursor is not None and not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 16):
-        raise UserError(_("翻页位置无效，请从第一页重新开始。"), "cursor")
-    return _document(record, body.limit(request.args.get("limit")), int(cursor) if cursor else None)
+    record, before = _customer(customer_id), body.row_cursor()
+    return _document(record, body.limit(request.args.get("limit")), before)
 
 
 @bp.post("/customers/<int(max=9007199254740991):customer_id>/points")

@@ -13,7 +13,7 @@ from ..core import http
 from ..core.errors import Conflict, FieldErrors, UserError
 from ..forms import catalog, records
 from ..forms.query import Aggregation, Query, Record
-from . import body, changes
+from . import answers, body, changes
 from .limits import idempotent
 from .views import bp
 
@@ -37,12 +37,8 @@ def _answer(record: Record, status: int = 200) -> Response:
 @requires_login
 def list_records(form_key: str) -> Response:
     args = request.args
-    return _page(
-        _query(form_key).where(body.condition_argument()).search(args.get("q")).sort(args.get("sort")),
-        body.limit(args.get("limit")),
-        args.get("cursor"),
-        args["fields"].split(",") if args.get("fields") else None,
-        args.get("count") == "1",
+    return answers.records_by_url(
+        _query(form_key).where(body.condition_argument()).search(args.get("q")).sort(args.get("sort"))
     )
 
 
@@ -54,32 +50,13 @@ def query_records(form_key: str) -> Response:
     if fields is not None and not (isinstance(fields, list) and all(isinstance(f, str) for f in fields)):
         raise UserError(_("「fields」要是一列字段键名。"), "fields")
     query = _query(form_key).where(body.object_(doc, "where")).search(body.text(doc, "search"))
-    return _page(
+    return answers.records(
         query.sort(body.text(doc, "sort")),
         body.limit(doc.get("limit")),
         body.text(doc, "cursor"),
         fields,
         doc.get("count") in (True, 1),
     )
-
-
-def _page(query: Query, limit: int, cursor: str | None, fields: list[str] | None, count: bool) -> Response:
-    _known_fields(query, fields)
-    page = query.page(limit, cursor, fields)
-    documents = [record.document() for record in page.records]
-    if fields is not None:
-        for document in documents:
-            document["values"] = {k: v for k, v in document["values"].items() if k in fields}
-    answer: dict[str, Any] = {"records": documents, "next_cursor": page.next_cursor}
-    if count:
-        answer["total"] = query.count()
-    return jsonify(answer)
-
-
-def _known_fields(query: Query, fields: list[str] | None) -> None:
-    for key in fields or []:
-        if query.form.field(key) is None:
-            raise UserError(_("「%(form)s」没有字段「%(key)s」。", form=query.form.label, key=key), "fields")
 
 
 @bp.get(f"/forms/<form_key>/records/{ID}")

@@ -14,7 +14,7 @@ from ..accounts.permissions import ADMIN, Rights
 from ..core.db import write
 from ..core.errors import UserError
 from ..forms import rights
-from . import body
+from . import answers, body
 from .limits import idempotent
 from .views import bp
 
@@ -68,10 +68,7 @@ def create_role() -> Response:
         if "people" in doc:
             roles.set_people(made, _people(doc), current_actor())
     rights.prepare(given)
-    response = jsonify(_document(roles.get(made)))
-    response.status_code = 201
-    response.headers["Location"] = f"/api/v1/roles/{made}"
-    return response
+    return answers.made(_document(roles.get(made)), f"/roles/{made}")
 
 
 @bp.get("/roles/<key>")

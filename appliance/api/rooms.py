@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Response, jsonify, request
 
 from ..accounts.actor import current_actor
 from ..accounts.guards import requires_admin, requires_login
-from ..core import clock, jobs, settings
+from ..core import jobs
 from ..core.errors import NotFound
 from ..customers import tags
 from ..reports import data as figures
 from ..reports import ranges, saved
-from . import body
+from . import answers, body
 from .limits import idempotent
 from .views import bp
-
-
-def _made(document: dict[str, Any], location: str) -> Response:
-    response = jsonify(document)
-    response.status_code = 201
-    response.headers["Location"] = f"/api/v1{location}"
-    return response
-
-
-def _when(seconds: int | None) -> str | None:
-    return None if seconds is None else clock.iso(seconds, settings.tz())
-
 
 # -- tags ---------------------------------------------------------------------------------------------------------
 
@@ -45,7 +31,7 @@ def list_tags() -> Response:
 def create_tag_group() -> Response:
     doc = body.allow(body.read(), "key", "label", "exclusive", "color", "tags")
     group = tags.install_group(doc)
-    return _made(next(g.document() for g in tags.groups() if g.key == group.key), "/tags")
+    return answers.made(next(g.document() for g in tags.groups() if g.key == group.key), "/tags")
 
 
 # -- reports and dashboards ---------------------------------------------------------------------------------------
@@ -62,7 +48,7 @@ def list_reports() -> Response:
 @idempotent
 def create_report() -> Response:
     report = saved.create(body.read(), current_actor())
-    return _made(report.document(), f"/reports/{report.key}")
+    return answers.made(report.document(), f"/reports/{report.key}")
 
 
 @bp.get("/reports/<key>")
@@ -104,7 +90,7 @@ def list_dashboards() -> Response:
 @idempotent
 def create_dashboard() -> Response:
     dashboard = saved.create_dashboard(body.read(), current_actor())
-    return _made(dashboard.document(), f"/dashboards/{dashboard.key}")
+    return answers.made(dashboard.document(), f"/dashboards/{dashboard.key}")
 
 
 @bp.get("/dashboards/<key>")
@@ -145,7 +131,7 @@ def get_job(job_id: int) -> Response:
             "note": job.note,
             "result": job.result,
             "error": job.error,
-            "created_at": _when(job.created_at),
-            "finished_at": _when(job.finished_at),
+            "created_at": answers.when(job.created_at),
+            "finished_at": answers.when(job.finished_at),
         }
     )

@@ -10,7 +10,6 @@ from flask_babel import gettext as _
 from ..accounts import permissions
 from ..accounts.actor import current_actor
 from ..accounts.guards import requires, requires_room
-from ..core import clock, settings
 from ..core.errors import UserError
 from ..customers import tags
 from ..customers.measures import store as measures
@@ -18,23 +17,15 @@ from ..customers.measures.definition import Measure
 from ..customers.segments import dynamic_tags, figures, lists, store
 from ..customers.segments.store import Segment
 from ..forms import catalog, query
-from . import body
+from . import answers, body
 from .limits import idempotent
-from .records import _page
+from .records import ID
 from .views import bp
 
 MAY = requires_room("segments")
 SEE = requires("see", form="customer")
 MOST = 10_000
 """Customers put into a list, or taken out, by one call."""
-ID = "<int(max=9007199254740991):record_id>"
-
-
-def _made(document: dict[str, Any], location: str) -> Response:
-    response = jsonify(document)
-    response.status_code = 201
-    response.headers["Location"] = f"/api/v1{location}"
-    return response
 
 
 def _segment(segment: Segment) -> dict[str, Any]:
@@ -62,7 +53,7 @@ def list_segments() -> Response:
 def create_segment() -> Response:
     doc, _version = _definition()
     segment = store.save(doc, current_actor())
-    return _made(_segment(segment), f"/segments/{segment.key}")
+    return answers.made(_segment(segment), f"/segments/{segment.key}")
 
 
 @bp.get("/segments/<key>")
@@ -88,19 +79,11 @@ def delete_segment(key: str) -> Response:
 @bp.get("/segments/<key>/members")
 @SEE
 def segment_members(key: str) -> Response:
-    args = request.args
-    found = figures.members(store.get(key), current_actor()).sort(args.get("sort"))
-    fields = args["fields"].split(",") if args.get("fields") else None
-    return _page(found, body.limit(args.get("limit")), args.get("cursor"), fields, args.get("count") == "1")
+    return answers.records_by_url(figures.members(store.get(key), current_actor()).sort(request.args.get("sort")))
 
 
 def _ids() -> list[int]:
-    ids = body.allow(body.read(), "ids").get("ids")
-    if not isinstance(ids, list) or not all(type(i) is int and 0 < i < 2**53 for i in ids):
-        raise UserError(_("「ids」要是一列记录编号。"), "ids")
-    if len(ids) > MOST:
-        raise UserError(_("「%(key)s」一次最多 %(max)d 个，请分几次发送。", key="ids", max=MOST), "ids")
-    return ids
+    return body.ids(body.allow(body.read(), "ids"), MOST)
 
 
 @bp.post("/segments/<key>/members:add")
@@ -120,14 +103,10 @@ def remove_members(key: str) -> Response:
 @bp.get("/segments/<key>/moves")
 @SEE
 def segment_moves(key: str) -> Response:
-    cursor = request.args.get("cursor", "")
-    if cursor and not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 16):
-        raise UserError(_("翻页位置无效，请从第一页重新开始。"), "cursor")
-    limit = body.limit(request.args.get("limit"))
-    found, following = figures.moves(store.get(key), current_actor(), int(cursor) if cursor else None, limit)
-    zone = settings.tz()
+    before, limit = body.row_cursor(), body.limit(request.args.get("limit"))
+    found, following = figures.moves(store.get(key), current_actor(), before, limit)
     moves = [
-        {"customer": m.record.id, "at": clock.iso(m.at, zone), "move": "joined" if m.joined else "left"} for m in found
+        {"customer": m.record.id, "at": answers.when(m.at), "move": "joined" if m.joined else "left"} for m in found
     ]
     return jsonify({"moves": moves, "next_cursor": str(following) if following else None})
 
@@ -142,7 +121,7 @@ def explain_member(key: str, record_id: int) -> Response:
     return jsonify(
         {
             "member": since is not None,
-            "since": clock.iso(since, settings.tz()) if since else None,
+            "since": answers.when(since),
             "why": told.document(),
         }
     )
@@ -173,7 +152,7 @@ def list_metrics() -> Response:
 def create_metric() -> Response:
     doc, _version = _definition()
     measure = measures.save(doc, current_actor())
-    return _made(_metric(measure), f"/metrics/{measure.key}")
+    return answers.made(_metric(measure), f"/metrics/{measure.key}")
 
 
 @bp.get("/metrics/<key>")

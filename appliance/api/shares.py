@@ -11,10 +11,9 @@ from ..accounts import departments, people, sharing
 from ..accounts.actor import current_actor
 from ..accounts.guards import requires
 from ..accounts.models import Share
-from ..core import clock, settings
 from ..core.errors import UserError
 from ..forms import catalog, query, sharing_views
-from . import body
+from . import answers, body
 from .limits import idempotent
 from .views import bp
 
@@ -27,7 +26,7 @@ def _document(share: Share) -> dict[str, Any]:
         "person": people.login(share.user_id) if share.user_id else None,
         "department": departments.path(share.department_id) if share.department_id else None,
         "edit": share.may_edit,
-        "until": None if share.expires_at is None else clock.iso(share.expires_at, settings.tz()),
+        "until": answers.when(share.expires_at),
         "by": people.login(share.created_by) if share.created_by else None,
     }
 
@@ -59,9 +58,7 @@ def share_record(form_key: str, record_id: int) -> Response:
         may_edit=_edit(doc.get("edit", False)), expires_at=_until(doc.get("until")),
     )  # fmt: skip
     shared = next(one for one in sharing.of(record.form.key, record.id) if one.id == made)
-    response = jsonify(_document(shared))
-    response.status_code = 201
-    return response
+    return answers.made(_document(shared))
 
 
 def _found(value: Any, find: Any, field: str) -> int | None:

@@ -14,9 +14,9 @@ from ..core import clock
 from ..core.db import read
 from ..core.errors import UserError
 from ..core.i18n import label as i18n_label
-from ..customers import causes, tag_test
+from ..customers import tag_test
 from ..customers.models import CustomerTag, Tag
-from ..forms import conditions
+from ..forms import causes, conditions
 from ..forms.conditions import Context, Explained
 from . import log, rules, tables
 from .changed import blank

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from flask import render_template, url_for
-from flask_babel import gettext as _
 
 from ..accounts import permissions
 from ..accounts.actor import Actor
-from ..forms import history, panels
+from ..forms import causes, panels
 from ..forms.query import Record
-from . import bulk_views, explain, log, rule_views, run_views, shared_views, table_views
+from . import bulk_views, explain, rule_views, run_views, shared_views, table_views
 from . import rules as verbs
 from .blueprint import bp
-from .explain import name_of_run
 from .rules import book as rules
 from .tables import book as tables
 
 __all__ = ["bp", "bulk_views", "rule_views", "run_views", "shared_views", "table_views"]
 
 
-def _cause(run_id: int) -> tuple[str, str | None]:
-    """What the history of a record says of a run, with the way to the log."""
-    run = log.get(run_id)
-    words = _("%(kind)s「%(name)s」", kind=log.BOOKS[run.kind].cls.noun, name=name_of_run(run.kind, run_id))
-    return words, url_for("automation.runs_show", run_id=run_id)
-
-
-history.cause(rules.kind)(_cause)
-history.cause(tables.kind)(_cause)
+@causes.links(rules.kind)
+@causes.links(tables.kind)
+def _run(run_id: int) -> str:
+    return url_for("automation.runs_show", run_id=run_id)
 
 
 @panels.panel(

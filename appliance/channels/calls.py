@@ -18,8 +18,8 @@ from ..connections.models import ConnectionRow, HookCall, WebhookCall
 from ..core import clock, incidents, jobs, schema, settings
 from ..core.db import read, write
 from ..core.errors import NotFound, UserError
-from ..customers import causes, erasing, personal_data
-from ..forms import history, merging
+from ..customers import erasing, personal_data
+from ..forms import causes, merging
 from ..forms.catalog import Form
 from ..forms.hooks import Cause
 from ..forms.query import Record
@@ -335,22 +335,14 @@ def _is_moment(text: str) -> bool:
 # -- neighbours -------------------------------------------------------------------------------------------------------
 
 
+causes.label(CAUSE, _l("推送"))
+
+
 @causes.names(CAUSE)
-def _cause_name(call_id: int) -> str | None:
-    return _connection_of(call_id)
-
-
-@history.cause(CAUSE)
-def _cause_words(call_id: int) -> tuple[str, str | None]:
-    name = _connection_of(call_id)
-    return (_("推送「%(name)s」", name=name) if name else _("推送")), None
-
-
-def _connection_of(call_id: int) -> str | None:
+def _connection_of(call_id: int) -> str:
     query = ConnectionRow.select(ConnectionRow.label).join(HookCall, on=(HookCall.connection_id == ConnectionRow.id))
     with read():
-        found: str | None = query.where(HookCall.id == call_id).scalar()
-    return found
+        return query.where(HookCall.id == call_id).scalar() or ""
 
 
 @personal_data.part("webhook_calls", _l("收到的推送"))

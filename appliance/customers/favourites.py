@@ -18,7 +18,7 @@ from ..accounts.actor import SYSTEM
 from ..core import clock, dialect, jobs, schema, settings
 from ..core.db import PARAM, db, executemany, read, write
 from ..core.jobs import Job
-from ..forms import catalog, history, records
+from ..forms import catalog, causes, records
 from ..forms.hooks import Batch, Cause, after_write
 from . import metrics, tagging, tags
 from .models import FavouriteTouched, Tag, TagGroup
@@ -36,7 +36,7 @@ SETTING = "customers.favourite_tags"
 CAUSE = Cause("favourite")
 
 settings.declare(SETTING, False, _l("按购买类目自动打偏好标签"), "boolean")
-history.KINDS["favourite"] = _l("偏好类目")
+causes.label(CAUSE.kind, _l("偏好类目"))
 
 LOOKED_AT = frozenset({"customer", "paid_at", "status"})
 ITEM_LOOKED_AT = frozenset({"order", "category", "product", "amount"})

@@ -9,10 +9,10 @@ from flask_babel import gettext as _
 from ..accounts import permissions
 from ..accounts.actor import Actor
 from ..core.errors import UserError
-from ..forms import record_pages
+from ..forms import causes, record_pages
 from ..forms.fields.base import FieldError
 from ..forms.query import Record, clear
-from . import causes, identities
+from . import identities
 from .identities import FIELD, Key
 from .kinds import CONTACTS, Kind
 from .models import Identity

@@ -26,7 +26,7 @@ from ..accounts.actor import SYSTEM, Actor
 from ..core import clock, files, i18n, jobs, settings
 from ..core.db import read
 from ..core.errors import Forbidden, NotFound, UserError
-from ..forms import catalog, comments, history, query
+from ..forms import catalog, causes, comments, history, query
 from ..forms.file_models import RecordFile
 from ..forms.models import Change
 from ..forms.query import Masked, Query, Record
@@ -115,7 +115,7 @@ def _history(record: Record, actor: Actor) -> list[dict[str, Any]]:
         change.cause_kind = "user"
     return [
         {
-            "at": _time(entry.at), "by": entry.who, "what": entry.words, "through": str(history.KINDS.get(kind, "")),
+            "at": _time(entry.at), "by": entry.who, "what": entry.words, "through": causes.label_of(kind),
             "fields": [{"label": line.label, "old": line.whole_old, "new": line.whole_new} for line in entry.lines],
         }
         for entry, kind in zip(history.entries(record.form, changes, actor), kinds, strict=True)

@@ -8,11 +8,11 @@ from flask_babel import gettext as _
 
 from ..accounts.actor import Actor
 from ..core import clock, settings
-from ..forms import query
+from ..forms import causes, query
 from ..forms.catalog import Form
 from ..forms.conditions import Condition, Context, Test, test, visible_field
 from ..forms.fields.base import FieldError
-from . import causes, tags
+from . import tags
 from .models import CustomerTag, Tag
 from .tag_field import holders
 

@@ -11,7 +11,7 @@ from ..accounts.actor import Actor, current_actor
 from ..accounts.guards import requires
 from ..core import http, jobs
 from ..core.errors import NotFound, UserError
-from . import duplicates, history, live, merging, pairing, panels, query
+from . import causes, duplicates, live, merging, pairing, panels, query
 from .blueprint import bp, open_form, open_record
 from .query import Record
 
@@ -225,7 +225,4 @@ def undo_merge(form_key: str, merge_id: int) -> AnyResponse:
     return http.go(url_for("forms.show_merge", form_key=form_key, merge_id=merge_id))
 
 
-@history.cause("merge")
-def merge_cause(cause_id: int) -> tuple[str, str | None]:
-    """In the history of every record that the merge touched."""
-    return _("合并 #%(id)d", id=cause_id), merging.url_of(cause_id)
+causes.links("merge")(merging.url_of)

@@ -18,7 +18,7 @@ from ..core import jobs
 from ..core.db import read, write
 from ..core.errors import Conflict, NotFound, UserError
 from ..core.models import JobRow
-from . import catalog, history, records, reversing
+from . import catalog, causes, records, reversing
 from .bulk_actions import BATCH
 from .catalog import Form
 from .fields.base import Field
@@ -30,7 +30,7 @@ KIND = "handover"
 TOLD = 20
 """Refusals that a result keeps word for word."""
 
-history.KINDS[KIND] = _l("交接")
+causes.label(KIND, _l("交接"))
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,8 @@
-"""What happened to a record, in words: its Changes as their reader may see them.
-
-Higher rooms say what their causes are::
-
-    @history.cause("import")
-    def import_cause(cause_id: int) -> tuple[str, str | None]:
-        return _("导入 #%(id)d", id=cause_id), url_for("imports.show", import_id=cause_id)
-"""
+"""What happened to a record, in words: its Changes as their reader may see them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -20,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 from ..accounts import people, permissions
 from ..accounts.actor import Actor
 from ..core.errors import Conflict, FieldErrors, NotFound
-from . import catalog, query, records
+from . import catalog, causes, query, records
 from .catalog import Form
 from .designing import conversion
 from .fields.base import Field
@@ -30,24 +22,8 @@ from .query import Record
 
 PAGE = 20
 LONG = 200
-
-CauseWords = Callable[[int], tuple[str, str | None]]
-
-_causes: dict[str, CauseWords] = {}
-
-KINDS = {
-    "import": _l("导入"),
-    "api": _l("接口"),
-    "rule": _l("规则"),
-    "decision_table": _l("决策表"),
-    "flow": _l("流程"),
-    "undo": _l("撤销"),
-    "bulk": _l("批量操作"),
-    "merge": _l("合并"),
-    "restore": _l("恢复旧值"),
-    "app": _l("应用模板"),
-}
-"""What a cause is called when its room says nothing more of it."""
+BY_HAND = ("user", "system")
+"""Causes that need no word: who it was is all there is to say."""
 
 ACTIONS = {
     "create": _l("新建了记录"),
@@ -55,18 +31,6 @@ ACTIONS = {
     "delete": _l("移到了回收站"),
     "restore": _l("从回收站恢复"),
 }
-
-
-def cause(kind: str) -> Callable[[CauseWords], CauseWords]:
-    """Registers the words (and the link) of a kind of cause. Raises when the kind has them already."""
-    if kind in _causes:
-        raise ValueError(f"causes of kind {kind!r} have their words already")
-
-    def add(fn: CauseWords) -> CauseWords:
-        _causes[kind] = fn
-        return fn
-
-    return add
 
 
 @dataclass(frozen=True)
@@ -195,17 +159,8 @@ def _entry(
     who = people.name(change.actor_id) if change.actor_id else _("固客")
     words = ACTIONS.get(change.action, ACTIONS["update"])
     merged = change.cause_kind == "merge"
-    return Entry(change.id, change.at, who, change.action, str(words), _cause(change), lines, merged)
-
-
-def _cause(change: Any) -> tuple[str, str | None] | None:
-    kind, number = change.cause_kind, change.cause_id
-    if kind in ("user", "system"):
-        return None
-    if kind in _causes and number:
-        return _causes[kind](number)
-    name = str(KINDS.get(kind, kind))
-    return (f"{name} #{number}" if number else name), None
+    cause = None if change.cause_kind in BY_HAND else causes.told(change.cause_kind, change.cause_id)
+    return Entry(change.id, change.at, who, change.action, str(words), cause, lines, merged)
 
 
 def _sides(action: str, f: Field, value: Any, titles: dict[tuple[str, int], str]) -> tuple[str, str]:

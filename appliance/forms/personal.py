@@ -16,7 +16,7 @@ from flask_babel import lazy_gettext as _l
 from ..accounts.actor import Actor
 from ..core import clock, compacting, dialect
 from ..core.db import db, in_write, write
-from . import catalog, comments, duplicates, history, hooks, records, sealing, search, uploads
+from . import catalog, causes, comments, duplicates, hooks, records, sealing, search, uploads
 from .catalog import SYSTEM_FIELDS, Form
 from .fields.base import Field
 from .file_models import RecordFile
@@ -39,7 +39,8 @@ NAMED = re.compile(
 )
 BATCH = 50
 
-history.KINDS.update({"erasure": _l("删除个人信息"), "retention": _l("保存期限")})
+causes.label("erasure", _l("删除个人信息"))
+causes.label("retention", _l("保存期限"))
 
 
 def by_nature(form_key: str, f: Field) -> bool:

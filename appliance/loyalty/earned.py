@@ -11,8 +11,8 @@ from flask_babel import lazy_gettext as _l
 from ..accounts.actor import Actor
 from ..core import clock, dialect, settings
 from ..core.db import db
-from ..customers import causes, erasing, metrics, personal_data
-from ..forms import catalog, merging, purging, reversing
+from ..customers import erasing, metrics, personal_data
+from ..forms import catalog, causes, merging, purging, reversing
 from ..forms.catalog import Form
 from ..forms.hooks import ANY, Batch, Cause, after_write
 from ..forms.query import Record

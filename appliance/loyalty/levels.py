@@ -12,8 +12,8 @@ from ..accounts.actor import SYSTEM, Actor
 from ..core import clock, dialect, jobs, schema, settings
 from ..core.db import db, insert_rows, read, write
 from ..core.jobs import Job
-from ..customers import causes, personal_data
-from ..forms import catalog, merging, purging, query, records
+from ..customers import personal_data
+from ..forms import catalog, causes, merging, purging, query, records
 from ..forms.catalog import Form
 from ..forms.fields.base import Field
 from ..forms.hooks import Batch, Cause, after_write

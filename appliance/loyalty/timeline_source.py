@@ -7,9 +7,9 @@ from flask_babel import lazy_gettext as _l
 
 from ..accounts import people
 from ..accounts.actor import Actor
-from ..customers import causes, timeline
+from ..customers import timeline
 from ..customers.timeline import Item, Mark
-from ..forms import query
+from ..forms import causes, query
 from ..forms.query import Record
 from . import earned, levels
 from .models import LevelMove, PointsEntry

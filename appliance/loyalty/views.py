@@ -15,8 +15,7 @@ from ..accounts.guards import requires, requires_room
 from ..core import clock, http, nav, settings
 from ..core.db import write
 from ..core.errors import FieldErrors, NotFound, UserError
-from ..customers import causes
-from ..forms import catalog, panels, query
+from ..forms import catalog, causes, panels, query
 from ..forms.query import Record
 from . import earned, levels, points
 

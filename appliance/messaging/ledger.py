@@ -15,8 +15,7 @@ from ..accounts.actor import SYSTEM, Actor
 from ..core import attention, clock, dialect, settings
 from ..core.db import read, write
 from ..core.errors import Conflict, NotFound, UserError
-from ..customers import causes
-from ..forms import catalog, query
+from ..forms import catalog, causes, query
 from ..forms.query import Query
 from . import deciding, outbox, reasons, senders, texts
 from .models import Message, MessageAttempt, MessageSpend

@@ -15,12 +15,12 @@ from ..core.errors import Forbidden, UserError
 from ..customers import identities
 from ..customers.identities import Key
 from ..customers.kinds import CONTACTS
-from ..forms import catalog, conditions, history, query, records
+from ..forms import catalog, causes, conditions, query, records
 from ..forms.hooks import Cause
 from ..forms.query import Query, Record
 
 CONVERT = "convert"
-history.KINDS[CONVERT] = _l("转客户")
+causes.label(CONVERT, _l("转客户"))
 
 COPIED = ("name", "phone", "email", "wechat", "province", "city", "channel", "source", "owner", "department", "remark")
 """What a new customer takes from the lead."""

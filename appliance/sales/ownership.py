@@ -16,7 +16,7 @@ from peewee import fn
 from ..accounts import people
 from ..core import clock, dialect, jobs, schema
 from ..core.db import PARAM, Statement, db, read, write
-from ..forms import catalog, history
+from ..forms import catalog, causes
 from ..forms.catalog import Form
 from ..forms.hooks import Batch, after_write
 from . import builtin as builtin  # its seed makes the forms before the one here looks at them
@@ -24,7 +24,7 @@ from . import terms
 from .models import Ownership
 
 CAUSE = "pool"
-history.KINDS[CAUSE] = _l("公海")
+causes.label(CAUSE, _l("公海"))
 
 HOW = {
     "created": _l("新建"),

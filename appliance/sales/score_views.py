@@ -13,8 +13,7 @@ from ..accounts.guards import requires_room
 from ..core import http, nav, settings
 from ..core.db import write
 from ..core.errors import FieldErrors, UserError
-from ..customers import causes
-from ..forms import panels, query
+from ..forms import causes, panels, query
 from ..forms.query import Record
 from . import scoring
 from .blueprint import bp

@@ -15,7 +15,7 @@ from ..accounts.actor import SYSTEM, Actor
 from ..core import clock, dialect, settings
 from ..core.db import db, write
 from ..core.errors import NotFound, UserError
-from ..forms import catalog, conditions, history, query, records
+from ..forms import catalog, causes, conditions, query, records
 from ..forms.catalog import Form
 from ..forms.hooks import UNSET, Batch, Cause, Draft, after_write, before_write
 from ..forms.models import Change
@@ -23,7 +23,7 @@ from ..forms.query import Query, Record
 from .builtin import OPEN_STATUSES
 
 REPEAT = "repeat"
-history.KINDS[REPEAT] = _l("重复的任务")
+causes.label(REPEAT, _l("重复的任务"))
 
 SHOWN = 50
 AHEAD = 7

@@ -14,7 +14,7 @@ from ..accounts.actor import SYSTEM
 from ..core import clock, i18n, settings
 from ..core.db import read, write
 from ..core.errors import FieldErrors, UserError
-from ..forms import history
+from ..forms import causes
 from ..forms.hooks import Cause
 from ..messaging import outbox
 from ..messaging.senders import SENDERS, Sender, Target
@@ -22,7 +22,7 @@ from .models import ReminderChoice
 
 BELL = "in_app"
 CAUSE = Cause("reminder")
-history.KINDS[CAUSE.kind] = _l("提醒")
+causes.label(CAUSE.kind, _l("提醒"))
 
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 EARLY = (0, 5, 15, 30, 60, 120, 1440)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from appliance.core import settings
 from tests.support.clock import Clock
 from tests.support.http import Client
 
@@ -86,7 +87,7 @@ def test_a_table_can_decide_when_a_record_is_made(shop: Shop, pages: Pages, work
 
 
 def test_it_says_which_row_decided_and_why_each_earlier_one_did_not(
-    shop: Shop, pages: Pages, work: Work, client: Client
+    clock: Clock, shop: Shop, pages: Pages, work: Work, runs: Runs, client: Client
 ) -> None:
     shop.add(mid=(800, 2, 1))
     key = pages.table(rows=ROWS, label="分层")
@@ -97,6 +98,13 @@ def test_it_says_which_row_decided_and_why_each_earlier_one_did_not(
     assert "第 1 行「高价值核心粉」不满足" in why and "实际 ¥800.00" in why
     panel = client.get(f"/forms/customer/records/{shop.ids['mid']}/panels/tag_reasons").text
     assert "决策表「分层」" in panel and "第 2 行最先满足" in panel
+    history = f"/forms/customer/records/{shop.ids['mid']}/history"
+    assert f'href="/automation/runs/{runs()[0].id}"' in client.get(history, htmx=True).text
+    settings.set("automation.keep_days", 7)
+    clock.move(days=9)
+    work()
+    later = client.get(history, htmx=True)
+    assert later.status_code == 200 and "决策表 #" in later.text, "the log of the run is not kept that long"
 
 
 def test_the_ready_made_table_is_there_switched_off_and_is_switched_on_after_its_preview(

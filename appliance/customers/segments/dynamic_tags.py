@@ -17,8 +17,9 @@ from ...core import dialect, incidents, jobs
 from ...core.db import read, write
 from ...core.errors import NotFound, UserError
 from ...core.jobs import Job
+from ...forms import causes
 from ...forms.hooks import Cause
-from .. import causes, tagging, tags
+from .. import tagging, tags
 from ..models import CustomerTag, Tag
 from . import store
 from .models import DynamicTag, SegmentMember, SegmentRow

@@ -16,8 +16,7 @@ from ...accounts.actor import Actor, current_actor
 from ...accounts.guards import requires, requires_login
 from ...core import clock, files, http, i18n, jobs, nav
 from ...core.errors import NotFound, UserError
-from .. import catalog, listing
-from .. import history as forms_history
+from .. import catalog, causes, listing
 from . import export as exporting
 from . import imports, mapping, saved_presets, sheets, template, undo, wizard
 from . import plan as plans
@@ -36,10 +35,9 @@ nav.action(_l("导入客户"), "imports.start", "file-import", right=("import", 
 nav.add("settings", _l("导入记录"), "imports.history", "file-import", right="import", order=60)
 
 
-@forms_history.cause("import")
-def _cause(import_id: int) -> tuple[str, str | None]:
-    """What a record's history calls an import."""
-    return _("导入 #%(id)d", id=import_id), url_for("imports.show", import_id=import_id)
+@causes.links("import")
+def _link(import_id: int) -> str:
+    return url_for("imports.show", import_id=import_id)
 
 
 def _own(import_id: int) -> Import:

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request, url_for
 from flask_babel import gettext as _
+from flask_babel import lazy_pgettext
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -16,7 +17,7 @@ from ...accounts.actor import current_actor
 from ...accounts.guards import public, requires
 from ...core import http
 from ...core.errors import FieldErrors, UserError
-from .. import catalog, history
+from .. import catalog, causes
 from ..catalog import SYSTEM_FIELDS, Form
 from . import answering, pages
 from .answering import Closed, TooMany
@@ -29,12 +30,13 @@ MAX_BODY = 256 * 1024
 _YEAR = 365 * 86_400
 
 
-@history.cause("public")
-def _cause(page_id: int) -> tuple[str, str | None]:
-    """What a record's history calls an answer."""
+causes.label("public", lazy_pgettext("one", "公开表单"))
+
+
+@causes.names("public")
+def _name(page_id: int) -> str:
     page = PublicPage.get_or_none(PublicPage.id == page_id)
-    name = page.title if page else ""
-    return _("公开表单「%(title)s」", title=name) if name else _("公开表单"), None
+    return page.title if page else ""
 
 
 # -- the company's side -----------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ copied for each test, so a test starts in milliseconds and shares nothing.
 from __future__ import annotations
 
 import json
+import os
 import runpy
 import shutil
 import subprocess
@@ -35,6 +36,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         hook = runpy.run_path(str(ROOT / "packaging" / "compile_translations.py"))
         hook["compile_all"](ROOT)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Templates are compiled once a run, not once a test: all workers and all servers share what was compiled."""
+    base = tmp_path_factory.getbasetemp()
+    os.environ["GUKE_CACHE"] = str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache")
 
 
 @pytest.fixture(scope="session")

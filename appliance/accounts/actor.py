@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask import g, has_request_context
+from msgspec import Struct
 
 
-@dataclass(frozen=True)
-class Actor:
+class Actor(Struct, frozen=True):
     """A person (or the appliance itself). ``id`` is the user's id; ``None`` for the appliance."""
 
     id: int | None
@@ -19,7 +18,7 @@ class Actor:
     role_ids: tuple[int, ...] = ()
     locale: str | None = None
     theme: str = "auto"
-    rights: tuple[Any, ...] | None = field(default=None, compare=False)
+    rights: tuple[Any, ...] | None = None
     """What an API token leaves of the person's rights (``permissions.Rights``); ``None``: all that the roles give."""
     limit: Any = None
     """The :class:`tokens.Scope` of the API token that asks, when it is narrower than the person."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from flask import has_request_context, request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from ..core import clock, dialect, i18n, settings
 from ..core.db import read, write
@@ -228,8 +228,7 @@ def _about(action: str, detail: dict[str, Any]) -> str | None:
     return kind if kind in SUBJECTS else None
 
 
-@dataclass(frozen=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """Which lines of the log; what is empty does not matter.
 
     ``person``: a user's id, ``0`` the appliance. ``subject``: a kind of :data:`SUBJECTS`. ``about``: one thing.
@@ -315,8 +314,7 @@ def entries(wanted: Filter, limit: int, before: int | None = None) -> list[Audit
         return list(query.where(AuditEntry.id < before) if before else query)
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line in words."""
 
     id: int

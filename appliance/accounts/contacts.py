@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from ..core import clock
 from ..core.db import read, write
@@ -21,8 +21,7 @@ from .actor import Actor
 from .models import UserContact
 
 
-@dataclass(frozen=True)
-class ContactKind:
+class ContactKind(Struct, frozen=True):
     """``read`` gives the value in its one spelling, or raises :class:`ValueError` with a sentence. ``personal``: people may
     change it themselves. ``input``: the type of its input."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 from peewee import fn
 
 from ..core import clock
@@ -28,8 +28,7 @@ SEPARATOR = " / "
 _PARTS = re.compile(r"\s*[/／>＞\\]\s*")
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Struct, frozen=True):
     """A department in the tree. ``members``: the active people in it, those whose primary department it is first."""
 
     id: int
@@ -42,8 +41,7 @@ class Node:
     children: tuple[Node, ...] = ()
 
 
-@dataclass
-class _Company:
+class _Company(Struct):
     roots: list[Node] = field(default_factory=list)
     nodes: dict[int, Node] = field(default_factory=dict)
     """The living departments, in the tree's order."""

@@ -7,10 +7,10 @@ the deputy may do stays with the deputy's own roles. It does not pass on: a depu
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from ..core import clock, jobs, schema, settings
 from ..core.db import read, write
@@ -25,8 +25,7 @@ LONGEST = 366
 NOTE = 200
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """One person standing in for another, from ``starts_at`` until just before ``ends_at`` (UTC seconds)."""
 
     id: int

@@ -10,11 +10,11 @@ The mark stands next to the function, under the route::
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from flask import request
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ..core.errors import Forbidden
 from . import permissions, users
@@ -26,8 +26,7 @@ _MARK = "guke_guard"
 _FORM_ARGUMENTS = ("form_key", "form")
 
 
-@dataclass(frozen=True)
-class Guard:
+class Guard(Struct, frozen=True):
     """``public``: anybody; ``login``: who is signed in; ``admin``; ``verb``: who has the right on the form; ``room``: who may
     work in the room of ``permissions.ROOMS`` that ``verb`` names."""
 

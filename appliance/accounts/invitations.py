@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import secrets as random
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ..core import clock
 from ..core.db import read, write
@@ -20,8 +20,7 @@ DAYS = 7
 MOST_DAYS = 60
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """An invitation as the list shows it. ``state``: open, used, revoked or over."""
 
     row: Invitation

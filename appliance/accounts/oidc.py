@@ -10,11 +10,11 @@ import hmac
 import json
 import logging
 import secrets as random
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ..core import clock, outbound, secrets
 from ..core.errors import UserError
@@ -33,8 +33,7 @@ LEEWAY = 60
 TIMEOUT = 8.0
 
 
-@dataclass(frozen=True)
-class Start:
+class Start(Struct, frozen=True):
     """Where to send the browser, and the cookie that it must bring back."""
 
     url: str

@@ -6,12 +6,12 @@ Everything that shows or changes records asks here: :func:`can`, :func:`scope`, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
 
 from ..core.errors import Forbidden
 from . import sharing
@@ -52,8 +52,7 @@ def _known(words: Set[str], there_are: tuple[str, ...]) -> None:
         raise ValueError(f"no such right: {', '.join(sorted(unknown))}; there are {', '.join(there_are)}")
 
 
-@dataclass(frozen=True)
-class FormRights:
+class FormRights(Struct, frozen=True):
     """A role's rights on one form: verbs, the condition that visible records meet, exceptions for single fields.
 
     ``deny``: a condition; who has the role never sees a record that meets it, whatever other roles allow.
@@ -76,8 +75,7 @@ class FormRights:
         return found | ({"deny": dict(self.deny)} if self.deny else {})
 
 
-@dataclass(frozen=True)
-class Rights:
+class Rights(Struct, frozen=True):
     """A role's rights. ``admin`` allows everything; ``forms``: form key, or ``*``, to :class:`FormRights`; ``rooms``: some of
     :data:`ROOMS`."""
 

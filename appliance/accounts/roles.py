@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import secrets as random
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..core import i18n
 from ..core.db import read, write
@@ -23,8 +24,7 @@ LABEL = 40
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
-@dataclass(frozen=True)
-class Described:
+class Described(Struct, frozen=True):
     """A role as the screen shows it. ``people``: ``(id, name)`` of those who hold it and can sign in."""
 
     id: int

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets as random
-from dataclasses import dataclass
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ..core import clock
 from ..core.db import read, write
@@ -26,8 +26,7 @@ SEEN_EVERY = 60
 """``last_seen_at`` is written at most this often (seconds): a click is not worth a write."""
 
 
-@dataclass(frozen=True)
-class Browser:
+class Browser(Struct, frozen=True):
     """One signed-in browser, as the person's own list shows it."""
 
     key: str

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec.structs import asdict
 from werkzeug.exceptions import NotFound as NoSuchPage
 from werkzeug.wrappers import Response
 
@@ -82,7 +82,7 @@ def _page(**context: Any) -> str:
 def _values(source: sources.Source, typed: Any) -> dict[str, Any]:
     if typed is not None:
         return {**typed.to_dict(), "create": typed.get("create"), "link": typed.get("link")}
-    found = {f.name: getattr(source.options, f.name) for f in fields(source.options)}
+    found = asdict(source.options)
     return found | {"enabled": source.enabled}
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from ..core import clock, settings
 from ..core.db import read, write
@@ -37,8 +38,7 @@ settings.declare(
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Common:
+class Common(Struct, frozen=True):
     """What both kinds have. ``groups``: lines ``group => role key``."""
 
     name_from: str = "name"
@@ -57,8 +57,7 @@ class Common:
         return [(pair[0].casefold(), pair[1]) for pair in pairs if len(pair) == 2]
 
 
-@dataclass(frozen=True)
-class Ldap(Common):
+class Ldap(Common, frozen=True):
     """A directory. ``security``: tls (ldaps), starttls or none. ``certificate``: PEM of its own authority."""
 
     host: str = ""
@@ -74,8 +73,7 @@ class Ldap(Common):
     groups_from: str = "memberOf"
 
 
-@dataclass(frozen=True)
-class Oidc(Common):
+class Oidc(Common, frozen=True):
     """A provider. ``label``: what the button says. ``domains``: the only e-mail domains that may come in; empty: any."""
 
     issuer: str = ""
@@ -97,8 +95,7 @@ KINDS: dict[str, type[Common]] = {"ldap": Ldap, "oidc": Oidc}
 SECURITY = {"tls": _l("LDAPS（加密）"), "starttls": _l("StartTLS（加密）"), "none": _l("不加密，只用于测试")}
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True):
     """How one kind is set. The secret is read only where it is used: :func:`secret`."""
 
     kind: str
@@ -107,8 +104,7 @@ class Source:
     has_secret: bool = False
 
 
-@dataclass(frozen=True)
-class Vouched:
+class Vouched(Struct, frozen=True):
     """Somebody a source knows. ``subject`` never changes there; the rest may."""
 
     subject: str
@@ -133,7 +129,7 @@ def _load(kind: str) -> Source:
     cls = KINDS[kind]
     if row is None:
         return Source(kind, False, cls())
-    known = {f.name for f in fields(cls)}
+    known = cls.__struct_fields__
     return Source(kind, bool(row[0]), cls(**{k: v for k, v in row[1].items() if k in known}), bool(row[2]))
 
 
@@ -152,14 +148,14 @@ def read_options(kind: str, given: Mapping[str, str]) -> Any:
     """The options that a form says, checked. Raises :class:`FieldErrors`."""
     cls = KINDS[kind]
     typed: dict[str, Any] = {}
-    for f in fields(cls):
-        raw = given.get(f.name, "").strip()
-        if f.name in ("create", "link"):
-            typed[f.name] = bool(raw)
-        elif f.name == "port":
-            typed[f.name] = int(raw) if raw.isdecimal() and len(raw) < 6 else 0
+    for name in cls.__struct_fields__:
+        raw = given.get(name, "").strip()
+        if name in ("create", "link"):
+            typed[name] = bool(raw)
+        elif name == "port":
+            typed[name] = int(raw) if raw.isdecimal() and len(raw) < 6 else 0
         else:
-            typed[f.name] = raw
+            typed[name] = raw
     options = cls(**typed)
     errors = _common_errors(options)
     if isinstance(options, Ldap):
@@ -225,7 +221,7 @@ def _oidc_errors(options: Oidc) -> dict[str, str]:
 def save(kind: str, enabled: bool, options: Any, new_secret: str, actor: Actor) -> None:
     """Keeps it; an empty ``new_secret`` leaves the one there is."""
     before = get(kind)
-    row = {"kind": kind, "enabled": enabled, "options": {f.name: getattr(options, f.name) for f in fields(options)}}
+    row = {"kind": kind, "enabled": enabled, "options": asdict(options)}
     preserved = [SignInSource.enabled, SignInSource.options]
     if new_secret:
         row["secret"] = new_secret
@@ -234,7 +230,7 @@ def save(kind: str, enabled: bool, options: Any, new_secret: str, actor: Actor) 
         SignInSource.insert(row).on_conflict(conflict_target=[SignInSource.kind], preserve=preserved).execute()
         if not enabled and settings.get("signin.local") == "admins" and not is_on(_other(kind)):
             settings.set("signin.local", "everybody", actor)
-        changed = [f.name for f in fields(options) if getattr(before.options, f.name) != getattr(options, f.name)]
+        changed = [key for key, value in asdict(options).items() if getattr(before.options, key) != value]
         changed += ["secret"] if new_secret else []
         changed += ["enabled"] if before.enabled != enabled else []
         audit.note("source.changed", {"source": kind, "active": enabled, "name": ", ".join(changed) or None}, actor)

@@ -7,9 +7,9 @@ a restart forgives nothing.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ..core import clock
 from ..core.db import read, write
@@ -17,8 +17,7 @@ from ..core.errors import UserError
 from .models import Throttle
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """``free`` failures cost nothing, the next waits ``first`` seconds, each one after it twice as long up to ``most``.
 
     ``forget`` seconds without a failure clear the count.

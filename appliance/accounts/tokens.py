@@ -7,11 +7,12 @@ import hashlib
 import re
 import secrets as random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..core import clock, jobs, schema, settings
 from ..core.db import read, write
@@ -42,8 +43,7 @@ _ABOUT = ("/api/v1/me", "/api/v1/openapi.json")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
-@dataclass(frozen=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """What a token may do of what its person may.
 
     ``access``: ``read`` or ``write`` (records), or empty: no records at all. ``definitions``: it may also change forms
@@ -120,8 +120,7 @@ class Scope:
         return " · ".join(part for part in parts if part)
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(Struct, frozen=True):
     """A living token: whose it is and until when."""
 
     id: int

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import fields
 from typing import Any
 
 from flask import Response, jsonify, request
 from flask_babel import gettext as _
+from msgspec.structs import asdict
 
 from ..accounts import deputies, invitations, people, sources
 from ..accounts.actor import current_actor
@@ -119,7 +119,7 @@ def end_deputy(standing_id: int) -> Response:
 
 def _source(kind: str) -> dict[str, Any]:
     source = sources.get(kind)
-    options = {f.name: getattr(source.options, f.name) for f in fields(source.options)}
+    options = asdict(source.options)
     return {"kind": kind, "enabled": source.enabled, "has_secret": source.has_secret, "options": options}
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
+
+from msgspec.structs import fields
 
 from ..accounts import sources
 from ..accounts.actor import Actor
@@ -13,7 +14,7 @@ TEXT: Doc = {"type": "string"}
 MOMENT: Doc = {"type": "string", "format": "date-time"}
 GONE: Doc = {"204": {"description": "Done."}}
 WRITE = _errors("400", "403", "404", "413", "415", "422")
-TYPES = {"str": "string", "int": "integer", "bool": "boolean"}
+TYPES = {str: "string", int: "integer", bool: "boolean"}
 
 
 def _op(tag: str, name: str, summary: str, responses: Doc, **more: Any) -> Doc:
@@ -77,7 +78,7 @@ def _invitations() -> Doc:
 
 
 def _sources() -> Doc:
-    names = {f.name: {"type": TYPES[str(f.type)]} for cls in sources.KINDS.values() for f in fields(cls)}
+    names = {f.name: {"type": TYPES[f.type]} for cls in sources.KINDS.values() for f in fields(cls)}
     shown = _object(
         {"kind": {"enum": list(sources.KINDS)}, "enabled": {"type": "boolean"}, "has_secret": {"type": "boolean"},
          "options": _object(names)},

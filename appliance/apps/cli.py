@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 from flask_babel import gettext as _
+from msgspec.structs import asdict
 
 from ..core import cli, clock, settings
 from ..core.errors import UserError

@@ -10,10 +10,10 @@ import datetime as dt
 import itertools
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ..accounts.actor import SYSTEM
 from ..automation import rules, tables
@@ -84,8 +84,7 @@ COMMENTS = (
 )
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """What was made; all zero when the sample was there already."""
 
     customers: int = 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 from ..accounts.actor import SYSTEM
 from ..core import clock
@@ -25,8 +25,7 @@ from .package import Item, Package, order
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Installed:
+class Installed(Struct):
     """What installing did. Objects are ``kind:key``; ``kept``: the company changed or deleted them."""
 
     app: str
@@ -40,8 +39,7 @@ class Installed:
     sample_records: int = 0
 
 
-@dataclass
-class Removed:
+class Removed(Struct):
     """``stays``: sentence by object that could not go."""
 
     app: str

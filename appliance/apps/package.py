@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
 
 from ..automation.rules import Rule
 from ..automation.tables import DecisionTable
@@ -56,8 +56,7 @@ def order(version: str) -> tuple[int, ...]:
     return tuple(parts + [0] * (4 - len(parts)))
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(Struct, frozen=True):
     """One thing to install. ``fields``: those that a new form is made with."""
 
     kind: str
@@ -71,8 +70,7 @@ class Item:
         return self.key.partition(".")[0] if self.kind == "field" else self.document.get("form")
 
 
-@dataclass(frozen=True)
-class Package:
+class Package(Struct, frozen=True):
     app: str
     version: str
     label: Any

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +16,7 @@ import peewee
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext, ngettext
+from msgspec import Struct
 
 from ..core import clock, jobs, settings
 from ..core.db import read, write
@@ -54,8 +54,7 @@ UNITS = {
 }
 
 
-@dataclass(frozen=True)
-class Occurrence:
+class Occurrence(Struct, frozen=True):
     """The date that comes near on one day. ``name``: what it is counted by, so that nobody has it twice."""
 
     date: dt.date

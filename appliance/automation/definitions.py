@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 from peewee import fn
 
 from ..accounts import audit
@@ -29,8 +29,7 @@ LIMIT = 200
 """Rows of a table, actions of a rule."""
 
 
-@dataclass
-class Subject:
+class Subject(Struct):
     """A rule or decision table as its documents say. It may have problems: a form or field may be gone since."""
 
     kind: ClassVar[str]

@@ -9,11 +9,11 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
 
 from ..core import clock, incidents, jobs, workdays
 from ..core.db import PARAM, Statement, write
@@ -57,8 +57,7 @@ def listening(form: Form, keys: set[str]) -> bool:
     return any(field in keys for (field,) in _LISTENING.execute(form.key, "update"))
 
 
-@dataclass
-class Ear:
+class Ear(Struct):
     """One enabled definition, and what it wants to hear of. ``runs``: the run that goes on in the log, by depth; ``sound``: it
     was looked over since it was read."""
 
@@ -89,8 +88,7 @@ class Ear:
         return found if len(kinds) == 1 else sorted(found, key=lambda signal: signal.id)
 
 
-@dataclass
-class Ears:
+class Ears(Struct):
     """All that listen, in the order in which they act: rules, then tables. Read again when a definition changes."""
 
     token: str = "?"
@@ -175,8 +173,7 @@ def _serve_all(ears: list[Ear], stream: Stream, signals: list[Signal], size: int
     return ran
 
 
-@dataclass
-class Acted:
+class Acted(Struct):
     """What one definition did on a batch: how many runs, and on which entries."""
 
     runs: int = 0
@@ -210,8 +207,7 @@ def _rounds(signals: Iterable[Signal]) -> list[list[Signal]]:
     return [rounds[n] for n in sorted(rounds)]
 
 
-@dataclass
-class Turn:
+class Turn(Struct):
     """One definition on one batch of entries, as the records stand now. ``run``: an entry of the log that waited with them:
     then nothing is asked any more. ``decided``: a person has said yes."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 from werkzeug.datastructures import MultiDict
 
 from ..core.errors import FieldErrors, UserError
@@ -32,8 +32,7 @@ def new_slot() -> str:
     return f"s{secrets.token_hex(4)}"
 
 
-@dataclass
-class Card:
+class Card(Struct):
     """One action in the editor. ``errors``: path inside the action → sentence."""
 
     slot: str
@@ -41,8 +40,7 @@ class Card:
     errors: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass
-class RowCard:
+class RowCard(Struct):
     """One row of a table in the editor."""
 
     slot: str
@@ -60,8 +58,7 @@ class RowCard:
         return "", ""
 
 
-@dataclass
-class Input:
+class Input(Struct):
     """A field's value as the form room's input templates ask for it."""
 
     field: Field
@@ -179,8 +176,7 @@ def _inside(errors: dict[str, str], prefix: str) -> dict[str, str]:
     return found
 
 
-@dataclass
-class RuleEditor:
+class RuleEditor(Struct):
     """``errors``: path in the document → sentence."""
 
     rule: Rule
@@ -230,8 +226,7 @@ class RuleEditor:
         return "", ""
 
 
-@dataclass
-class TableEditor:
+class TableEditor(Struct):
     """``errors``: path in the document → sentence."""
 
     table: DecisionTable

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
 
 from ..accounts.actor import SYSTEM, Actor
 from ..core import clock
@@ -27,8 +27,7 @@ from .tables import OTHERS, DecisionTable
 PANEL = _l("标签的由来")
 
 
-@dataclass
-class RowReason:
+class RowReason(Struct):
     """One row of a table for one record."""
 
     index: int
@@ -52,8 +51,7 @@ class RowReason:
         }  # fmt: skip
 
 
-@dataclass
-class Explanation:
+class Explanation(Struct):
     """``rows``: up to the first that hit. ``outcome``: what the table decides for the record now."""
 
     table: DecisionTable

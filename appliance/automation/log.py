@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
+from msgspec.structs import asdict
 from peewee import fn
 
 from ..core import clock, dialect, settings
@@ -41,8 +42,7 @@ BATCH = 1000
 settings.declare("automation.keep_days", 180, _l("自动化日志的保留天数"), "integer", least=7, most=3650)
 
 
-@dataclass
-class Detail:
+class Detail(Struct):
     """``outcomes``: row index → records of a table's run (JSON keys are text); ``payload``: what the job of a run that waits for
     a person was asked."""
 

@@ -6,10 +6,10 @@ import json
 import logging
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial, reduce
 from typing import Any
 
+from msgspec import Struct, field
 from peewee import SQL, Value, fn
 
 from ..core import dialect
@@ -44,8 +44,7 @@ def live(form: Form, ids: Sequence[int] | None, after: int = 0, gone: bool = Fal
     return tests
 
 
-@dataclass
-class Done:
+class Done(Struct):
     """What a batch came to, by the action's place (a table has one). ``hopeless``: the places at which no other try helps,
     and why."""
 
@@ -225,8 +224,7 @@ def _field_order(name: str) -> int:
     return list(RuleDone._meta.fields).index(name)
 
 
-@dataclass
-class Outcomes:
+class Outcomes(Struct):
     """What a table decides for all its records. ``hits``: row index (:data:`OTHERS`: none) → records; ``moves``:
     (held now, decided) → records, stored values."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from ..accounts.actor import Actor
 from ..core import clock
@@ -21,8 +21,7 @@ SOON = 30
 """Days."""
 
 
-@dataclass
-class Preview:
+class Preview(Struct):
     """``sample``: some of the records that would change; ``coming``: for a rule that a date sets off, how many are due in the
     next :data:`SOON` days."""
 
@@ -32,8 +31,7 @@ class Preview:
     coming: int | None = None
 
 
-@dataclass
-class RowPreview:
+class RowPreview(Struct):
     """One row of a table: how many records hit it (first hit wins)."""
 
     index: int
@@ -42,8 +40,7 @@ class RowPreview:
     hits: int
 
 
-@dataclass
-class OutcomePreview:
+class OutcomePreview(Struct):
     """One outcome: how many records hold it now, and how many would."""
 
     label: str
@@ -55,7 +52,6 @@ class OutcomePreview:
         return self.after - self.before
 
 
-@dataclass
 class TablePreview(Preview):
     total: int = 0
     rows: list[RowPreview] = field(default_factory=list)

@@ -10,11 +10,11 @@ import datetime as dt
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field, to_builtins
 
 from ..accounts.actor import Actor
 from ..core import clock, jobs, settings
@@ -41,8 +41,7 @@ FIRINGS = 100
 """Times of a timetable that are looked at; the newest ones when there are more."""
 
 
-@dataclass
-class DayCount:
+class DayCount(Struct):
     """One day: what set the rule off, how many records met the condition, and how many of them it would have acted on."""
 
     day: str
@@ -51,8 +50,7 @@ class DayCount:
     acted: int = 0
 
 
-@dataclass
-class Rehearsal:
+class Rehearsal(Struct):
     """``actions``: what would have been done, in words, each as often as ``acted`` in all; ``sample``: records of the newest
     days; ``notes``: what to keep in mind."""
 
@@ -78,7 +76,7 @@ class Rehearsal:
         return max((day.acted for day in self.days), default=0)
 
     def document(self) -> dict[str, Any]:
-        return asdict(self) | {"heard": self.heard, "matched": self.matched, "acted": self.acted}
+        return to_builtins(self) | {"heard": self.heard, "matched": self.matched, "acted": self.acted}
 
     @classmethod
     def open(cls, doc: dict[str, Any]) -> Rehearsal:

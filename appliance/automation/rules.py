@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext
+from msgspec import field
 
 from ..core import clock, settings
 from ..core.errors import UserError
@@ -36,7 +36,6 @@ OUTSIDE_HOURS = {
 """What a rule that is limited to working hours does outside them."""
 
 
-@dataclass
 class Rule(Subject):
     """``on``, ``where`` and ``do`` are JSON; :meth:`triggers` and :meth:`actions` open them."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask import flash, render_template, request, url_for
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 from ..accounts.actor import current_actor
 from ..accounts.guards import requires_room
@@ -26,8 +26,7 @@ from .tables import OTHERS, DecisionTable
 PAGE = 50
 
 
-@dataclass
-class Entry:
+class Entry(Struct):
     """A run with what it was a run of."""
 
     run: RuleRun
@@ -129,8 +128,7 @@ def runs_records(run_id: int) -> str:
     return render_template("automation/_record_rows.html", run=run, state=state, states=log.STATES, **found)
 
 
-@dataclass
-class Line:
+class Line(Struct):
     """One record of a run: its title (none: the person may not see it), what became of it, and what was written to it."""
 
     record_id: int

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from flask import flash, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import pgettext
+from msgspec import Struct
 
 from ..accounts.actor import current_actor
 from ..accounts.guards import requires_room
@@ -124,8 +124,7 @@ def restore(plural: str, key: str) -> Any:
     return http.go(url_for(f"automation.{plural}"))
 
 
-@dataclass
-class Edition:
+class Edition(Struct):
     """One version in the history: what it changed, in words."""
 
     row: DefinitionVersion

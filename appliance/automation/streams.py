@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, ClassVar
 
+from msgspec import Struct, field
 from peewee import fn
 
 from ..core import clock, dialect, jobs
@@ -23,8 +23,7 @@ RING = "automation.dispatch"
 """The job that reads the streams."""
 
 
-@dataclass(slots=True)
-class Signal:
+class Signal(Struct):
     """One entry of a stream, about one record. ``action`` and ``names``: what a listener asks for; ``delta``: the ``fields``
     of a Change; ``origin``: what texts may say of it."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_pgettext
+from msgspec import field
 from peewee import Case, Value
 
 from ..core.errors import UserError
@@ -23,7 +23,6 @@ OTHERS = -1
 """The index of the default: what no row hits."""
 
 
-@dataclass
 class DecisionTable(Subject):
     """``target``, ``rows`` and ``on`` are JSON, as in app packages. Without a default, records that no row hits lose
     the tag, or have the field emptied."""

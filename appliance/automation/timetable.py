@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from ..core import clock
 from ..core.errors import UserError
@@ -31,8 +31,7 @@ _HOURLY = re.compile(r"(\d{1,2}) \* \* \* \*")
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
 
-@dataclass(frozen=True)
-class Timetable:
+class Timetable(Struct, frozen=True):
     """``cron`` taken apart; what a choice does not use is at its default."""
 
     cron: str

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from ..core.errors import UserError
 from ..forms import hooks
@@ -22,8 +22,7 @@ class TriggerError(UserError):
         super().__init__(message, "on")
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What a trigger wants to hear of a stream; ``field`` and ``scope`` as in :class:`models.Listener`."""
 
     action: str
@@ -32,8 +31,7 @@ class Wish:
     stream: str = "changes"
 
 
-@dataclass(frozen=True)
-class Timer:
+class Timer(Struct, frozen=True):
     """When a trigger wants a job. ``job``: which; empty: the definition's own run."""
 
     cron: str

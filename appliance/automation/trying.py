@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 from ..core import clock, workdays
 from ..core.db import db, read
@@ -16,8 +16,7 @@ from .models import RuleDone
 from .rules import PERIODS, Rule
 
 
-@dataclass
-class Step:
+class Step(Struct):
     """One action: in words; ``would``: whether it would change anything (``None``: it only knows when it acts)."""
 
     words: str
@@ -25,8 +24,7 @@ class Step:
     undoable: bool
 
 
-@dataclass
-class Tried:
+class Tried(Struct):
     """``tests``: the condition, test by test; ``passed``: whether the record meets it; ``held``: why the rule would not act
     though it does."""
 

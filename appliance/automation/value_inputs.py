@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import field
 
 from ..forms.catalog import Form
 from . import editing
@@ -14,7 +14,6 @@ from .actions.values import Copied, FromNow, SpanInput
 from .editing import Input
 
 
-@dataclass
 class ValueInput(Input):
     """``copies``: the fields whose value could be taken; ``copied``: the one that is."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 from ..accounts.actor import SYSTEM
 from ..core import clock, settings
@@ -29,8 +29,7 @@ MOMENTS = range(10**8, 10**14)
 """Numbers in a field of moments that are seconds or milliseconds since 1970."""
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True):
     """Where a field's value comes from. ``default``: used where the path leads to nothing; alone it is the value.
     ``fen``: the number there counts hundredths."""
 
@@ -45,8 +44,7 @@ class Source:
         return found | ({"as": "fen"} if self.fen else {})
 
 
-@dataclass(frozen=True)
-class Mapping:
+class Mapping(Struct, frozen=True):
     """``fields``: target path (see ``forms.importing.mapping``) → source. ``key``: the target that tells records apart,
     ``*`` any identity, ``None``: each call is a new record. ``known``: what happens to one that is there."""
 
@@ -137,8 +135,7 @@ class Mapping:
         )
 
 
-@dataclass
-class Written:
+class Written(Struct):
     """What a call became: ``ids`` of records made or changed, ``made`` those that are new, ``failures``: (row, why)."""
 
     form: str

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ..core.errors import UserError
 
@@ -80,8 +80,7 @@ def list_of(steps: tuple[Step, ...]) -> tuple[Step, ...] | None:
     return steps[: steps.index(EACH)] if EACH in steps else None
 
 
-@dataclass(frozen=True)
-class Leaf:
+class Leaf(Struct, frozen=True):
     """A value of a document, with the path that leads to it."""
 
     path: str

@@ -6,11 +6,11 @@ import hmac
 import json
 import threading
 import time
-from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, url_for
 from flask_babel import gettext as _
+from msgspec.structs import replace
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..accounts import audit

@@ -7,11 +7,11 @@ import hmac
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from ..connections import kinds
 from ..connections.kinds import Connection, Kind
@@ -38,8 +38,7 @@ def _body_sha1(secret: str, body: bytes, stamp: str) -> str:
     return hmac.new(secret.encode(), body, hashlib.sha1).hexdigest()
 
 
-@dataclass(frozen=True)
-class Signing:
+class Signing(Struct, frozen=True):
     """A way to sign a call. ``stamped``: the moment is signed too, and must not be long ago."""
 
     label: Any
@@ -54,8 +53,7 @@ SIGNING: dict[str, Signing] = {
 }
 
 
-@dataclass(frozen=True)
-class MappingParam(Param):
+class MappingParam(Param, frozen=True):
     """Which value of a call fills which field; edited on its own page."""
 
     input: ClassVar[str] = "none"
@@ -72,8 +70,7 @@ class MappingParam(Param):
             raise ValueError(error.message) from error
 
 
-@dataclass(frozen=True)
-class Json(Lines):
+class Json(Lines, frozen=True):
     """A JSON document as text."""
 
     def read(self, raw: Any) -> Any:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 from ..core.errors import FieldErrors, UserError
 from .params import Param
 
 
-@dataclass(frozen=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """One configured outside system, opened for use. ``config``: every param by key, the secret ones in clear: it goes
     into no log, page or answer."""
 
@@ -22,9 +21,12 @@ class Connection:
     kind: str
     label: str
     enabled: bool
-    config: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    config: dict[str, Any] = field(default_factory=dict)
     version: int = 1
     """Rises when it is edited; what was learnt with older params (a token) no longer counts."""
+
+    def __repr__(self) -> str:
+        return f"Connection({self.key!r}, {self.kind!r}, version={self.version})"
 
 
 class Kind:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 from ..core import outbound
 from ..core.errors import UserError
 
 
-@dataclass(frozen=True)
-class Param:
+class Param(Struct, frozen=True):
     """One line of text. ``help`` says where it is found; ``advanced`` ones stand folded away."""
 
     key: str
@@ -43,24 +42,21 @@ class Param:
         return "" if value is None else str(value)
 
 
-@dataclass(frozen=True)
-class Lines(Param):
+class Lines(Param, frozen=True):
     """Several lines of text."""
 
     most: int = 4_000
     input: ClassVar[str] = "lines"
 
 
-@dataclass(frozen=True)
-class Secret(Param):
+class Secret(Param, frozen=True):
     """A password or token: sealed, never shown again; left blank it stays as it was."""
 
     input: ClassVar[str] = "secret"
     secret: ClassVar[bool] = True
 
 
-@dataclass(frozen=True)
-class Url(Param):
+class Url(Param, frozen=True):
     """A URL that we call."""
 
     most: int = 2_000
@@ -76,16 +72,14 @@ class Url(Param):
         return text
 
 
-@dataclass(frozen=True)
-class SecretUrl(Url):
+class SecretUrl(Url, frozen=True):
     """A URL that opens the door by itself (a robot's hook): kept like a password."""
 
     input: ClassVar[str] = "secret"
     secret: ClassVar[bool] = True
 
 
-@dataclass(frozen=True)
-class Base(Url):
+class Base(Url, frozen=True):
     """The platform's address, for a proxy or a test server in its place; without a path."""
 
     advanced: bool = True
@@ -97,8 +91,7 @@ class Base(Url):
         return text
 
 
-@dataclass(frozen=True)
-class Number(Param):
+class Number(Param, frozen=True):
     """A whole number."""
 
     least: int = 0
@@ -119,8 +112,7 @@ class Number(Param):
         return number
 
 
-@dataclass(frozen=True)
-class Price(Param):
+class Price(Param, frozen=True):
     """Money a piece, in hundredths of a fen (a text message costs 3.5 fen); typed in yuan."""
 
     default: Any = 0
@@ -139,8 +131,7 @@ class Price(Param):
         return f"{int(value) / 10_000:.4f}".rstrip("0").rstrip(".") if value else ""
 
 
-@dataclass(frozen=True)
-class Switch(Param):
+class Switch(Param, frozen=True):
     """Yes or no."""
 
     default: Any = False
@@ -153,8 +144,7 @@ class Switch(Param):
         return "1" if value else ""
 
 
-@dataclass(frozen=True)
-class Choice(Param):
+class Choice(Param, frozen=True):
     """One of a few."""
 
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ..accounts import audit
 from ..accounts.actor import Actor
@@ -34,8 +34,7 @@ _OPEN = [f for f in ConnectionRow._meta.sorted_fields if f is not ConnectionRow.
 """All but the sealed column."""
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """A connection as people and programs see it. ``hints``: param key of each secret that is set → how it ends."""
 
     id: int

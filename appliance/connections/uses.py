@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True)
-class Use:
+
+class Use(Struct, frozen=True):
     """``words``: what uses it, for people. ``endpoint`` and ``values``: its page."""
 
     words: str

@@ -8,16 +8,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from .nav import Right
 
 Count = Callable[[Any], int]
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """One sort of thing that waits. ``right``: who is asked at all, as in ``nav``; ``values`` fill the page's URL."""
 
     key: str

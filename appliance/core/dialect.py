@@ -155,7 +155,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class JSONField(peewee.TextField):
-    """A JSON document. It is opened by one typed dataclass, never searched inside."""
+    """A JSON document. It is opened by one typed struct, never searched inside."""
 
     def db_value(self, value: Any) -> Any:
         return None if value is None else dumps(value)

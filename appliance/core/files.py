@@ -9,9 +9,10 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from msgspec import Struct
 
 from . import clock, db
 from .errors import NotFound
@@ -25,8 +26,7 @@ UNFINISHED = clock.DAY
 """Seconds after which a file that was never completed is removed."""
 
 
-@dataclass(frozen=True)
-class File:
+class File(Struct, frozen=True):
     """``size`` in bytes, ``created_at`` in UTC seconds."""
 
     id: int

@@ -13,6 +13,8 @@ KEY_NAME = "guke.key"
 QUEUE_NAME = "queue.db"
 LOCK_NAME = "guke.lock"
 OWNERS_NAME = "run"
+CACHE_NAME = "cache"
+"""Compiled templates. It may be deleted at any time."""
 
 
 def path() -> Path:

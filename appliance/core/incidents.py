@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from . import clock
 from .db import read, write
@@ -16,8 +16,7 @@ from .models import IncidentRow
 Answer = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """``retry`` and ``skip`` get the incident's ``ref`` and run inside its transaction; ``None``: not offered."""
 
     key: str

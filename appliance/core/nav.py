@@ -9,10 +9,10 @@ Forms appear by themselves. ``right``: ``None`` everybody, ``"admin"``, a room o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
 
 Right = None | str | tuple[str, str]
 
@@ -26,8 +26,7 @@ GROUPS: dict[str, Any] = {
 """The groups of the rail, in order; a group without a label has no heading."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One link. ``words``: more words that the palette finds it by."""
 
     label: Any

@@ -19,12 +19,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from . import settings
 from .errors import UserError
@@ -60,8 +60,7 @@ class Failed(UserError):
         self.uncertain = uncertain
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What the other side said. ``url``: after redirects; header names are in lower case."""
 
     status: int

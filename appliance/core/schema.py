@@ -9,10 +9,10 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from flask_babel import gettext as _
+from msgspec import Struct
 from peewee import fn
 
 from .. import __version__
@@ -32,8 +32,7 @@ Seed = TypeVar("Seed", bound=Callable[[], None])
 _seeds: list[Callable[[], None]] = []
 
 
-@dataclass(frozen=True)
-class Migration:
+class Migration(Struct, frozen=True):
     """One numbered step. ``apply`` works inside one write transaction and has its own frozen models."""
 
     number: int

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 import secrets as random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import g, has_request_context
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
 
 from . import clock
 from .db import db, in_write, read, write
@@ -25,8 +25,7 @@ from .models import Setting
 _VERSION = "_version"
 
 
-@dataclass(frozen=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """One setting. ``kind``: text, integer, boolean, choice, time (``HH:MM``), timezone, or one added by :func:`kind`."""
 
     key: str

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +17,7 @@ from chinese_calendar.constants import holidays as _HOLIDAYS
 from chinese_calendar.constants import workdays as _EXCHANGED
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from . import clock, settings
 from .errors import UserError
@@ -83,8 +83,7 @@ settings.declare("workdays.national", True, _l("按国家法定节假日放假�
 settings.declare("workdays.days", {}, _l("公司自己的日子"), "days")
 
 
-@dataclass(frozen=True)
-class Day:
+class Day(Struct, frozen=True):
     """One day of the calendar: its hours (none: a day off), what decided (company, national, week), and its name."""
 
     date: dt.date
@@ -97,8 +96,7 @@ class Day:
         return bool(self.spans)
 
 
-@dataclass(frozen=True)
-class Calendar:
+class Calendar(Struct, frozen=True):
     """What the settings say at one moment: read once, asked for many days."""
 
     week: list[list[Span]]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 from peewee import fn
 
 from ..accounts import people
@@ -71,8 +71,7 @@ def source_words(source: str) -> str:
     return str(SOURCES.get(source, source))
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(Struct, frozen=True):
     """One line of the history. ``at``: UTC seconds."""
 
     purpose: str

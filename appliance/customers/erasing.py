@@ -14,10 +14,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ..accounts import audit, permissions
 from ..accounts.actor import SYSTEM, Actor
@@ -66,8 +66,7 @@ texts(Import, "facts", "plan", "checked", "error", "file_name")
 texts(JobRow, "payload", "state", "result", "note", "error")
 
 
-@dataclass(frozen=True)
-class Reach:
+class Reach(Struct, frozen=True):
     """What an erasure would touch: label of the form and how many of its records stay without personal data."""
 
     kept: list[tuple[str, int]]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
+from msgspec import Struct, field
 from peewee import fn
 
 from ..core.db import read
@@ -20,8 +20,7 @@ from .rfm import EPOCH, Config, State
 NAMES = {"r": _l("最近购买"), "f": _l("购买次数"), "m": _l("购买金额"), "i": _l("互动"), "w": _l("观看")}
 
 
-@dataclass(frozen=True)
-class Letter:
+class Letter(Struct, frozen=True):
     """One score. ``value``: what it is given for, in words; ``sentence``: why; ``high``: whether it counts as high."""
 
     letter: str
@@ -41,8 +40,7 @@ class Letter:
         }
 
 
-@dataclass(frozen=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """A customer's scores and segment; ``letters`` is empty when there is nothing to score."""
 
     letters: list[Letter] = field(default_factory=list)

@@ -7,11 +7,11 @@ Whoever's orders or items change is noted; a job soon computes a few thousand cu
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
 import peewee
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 from peewee import fn
 
 from ..accounts.actor import SYSTEM
@@ -193,8 +193,7 @@ def counts() -> list[tuple[str, int]]:
         return list(rows.tuples().execute(db))
 
 
-@dataclass(frozen=True)
-class Preview:
+class Preview(Struct, frozen=True):
     """What switching the tags on would do: ``(tag, customers)`` of the commonest, and how many customers in all."""
 
     tags: list[tuple[str, int]]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
 from peewee import SQL, fn
 
 from ..accounts.actor import Actor
@@ -21,8 +21,7 @@ RESERVED = frozenset({"add", "remove", "scope", "id", "name"})
 MOST = 40
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """``own``: the company made it; ``count``: how many are known."""
 
     key: str

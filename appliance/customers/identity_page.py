@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ..accounts import permissions
 from ..accounts.actor import Actor
@@ -18,8 +17,7 @@ from .kinds import CONTACTS, Kind
 from .models import Identity
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """One identity. ``entry``: as a change of the field names it; ``own``: it stands in a field of the customer."""
 
     label: str

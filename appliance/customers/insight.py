@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import peewee
 from flask_babel import gettext as _
 from flask_babel import ngettext
+from msgspec import Struct
 from peewee import fn
 
 from ..accounts import permissions
@@ -39,8 +39,7 @@ NO_CYCLE = 45
 ENGLISH_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(Struct, frozen=True):
     """A thing and its part of everything, in percent. ``text``: how much."""
 
     name: str
@@ -48,8 +47,7 @@ class Share:
     text: str
 
 
-@dataclass(frozen=True)
-class Preference:
+class Preference(Struct, frozen=True):
     """``orders``: how many paid orders it is made of; ``all_seen``: whether these are all that the customer has."""
 
     orders: int
@@ -62,8 +60,7 @@ class Preference:
     weekday: str
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """``steps``: key and label of each, in order; ``at``: which; ``note`` and its ``tone``: whether it still goes well."""
 
     steps: list[tuple[str, str]]
@@ -72,8 +69,7 @@ class Stage:
     tone: str
 
 
-@dataclass(frozen=True)
-class Bought:
+class Bought(Struct, frozen=True):
     """A paid order: fen, UTC seconds."""
 
     id: int

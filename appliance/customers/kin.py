@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from flask import url_for
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ..accounts.actor import Actor
 from ..forms import catalog, duplicates, merging, query
@@ -16,8 +15,7 @@ SHARED = ("phone", "email", "address")
 """Types of fields whose equal values say that two have to do with each other."""
 
 
-@dataclass(frozen=True)
-class Person:
+class Person(Struct, frozen=True):
     """``why``: what they have to do with the customer; ``url``: their page, or that of the merge."""
 
     name: str

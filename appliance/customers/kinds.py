@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ..core.i18n import label as i18n_label
 from ..forms.fields.base import FieldError, Label, raw_text
@@ -19,8 +19,7 @@ CONTACTS = ("phone", "email")
 """Kinds that are fields of the customer too. They are weak evidence: a parcel may go to somebody else's phone."""
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """``parse``: what a person, a file or the API gave → the one spelling that is compared. Raises FieldError."""
 
     key: str

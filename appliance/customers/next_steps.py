@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
+from msgspec import Struct
 
 from ..accounts import permissions
 from ..accounts.actor import Actor
@@ -31,8 +31,7 @@ WAITING = 7
 """Days in which an order that waits for its payment is worth a word."""
 
 
-@dataclass(frozen=True)
-class Button:
+class Button(Struct, frozen=True):
     """``method``: ``get`` opens the URL, ``dialog`` loads it into a dialog, ``post`` sends it."""
 
     label: str
@@ -40,8 +39,7 @@ class Button:
     method: str = "post"
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """``tone``: red for what is late, amber for what is due, blue else. ``url``: where to read more."""
 
     icon: str

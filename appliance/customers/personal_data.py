@@ -13,13 +13,13 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
+from msgspec import Struct, field
 
 from ..accounts import audit, permissions, users
 from ..accounts.actor import SYSTEM, Actor
@@ -53,8 +53,7 @@ def part(key: str, label: Any) -> Callable[[Part], Part]:
     return add
 
 
-@dataclass
-class Collected:
+class Collected(Struct):
     """What was found: ``document`` for the JSON file, ``files``: id and name in the ZIP."""
 
     document: dict[str, Any]

@@ -8,10 +8,10 @@ may be one person, which ``doubles`` is told.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 from ..accounts import permissions
 from ..accounts.actor import SYSTEM, Actor
@@ -25,8 +25,7 @@ from .identities import Key
 from .kinds import CONTACTS, Kind
 
 
-@dataclass
-class Wanted:
+class Wanted(Struct):
     """What equal references of a batch say of one customer; ``places``: which references. ``id``: found or made."""
 
     keys: list[Key]

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import peewee
 from flask_babel import gettext as _
+from msgspec import Struct, field
+from msgspec.structs import asdict
 from peewee import Case, fn
 
 from ..core import clock, dialect, settings
@@ -41,8 +42,7 @@ Cuts = dict[str, list[int | None]]
 """Letter → the least values of scores 2, 3, 4, 5; ``None``: nobody reaches it."""
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(Struct, frozen=True):
     """How the company scores. ``period``: days back from today, ``None`` all time. ``cuts``: letter → four numbers that
     take the place of fifths (R: days, at most so many for scores 5 to 2, rising; others: at least so much for scores 2
     to 5, rising; M in fen). ``high``: letter → the score from which on it is high, instead of "above the mean".
@@ -76,8 +76,7 @@ class Config:
         return self.period is not None or "r" in self.cuts
 
 
-@dataclass
-class State:
+class State(Struct):
     """What the last scoring found. ``high``: letter → the score from which on it is high. ``applying``: the cuts of a
     scoring that has begun to write and may have been interrupted.
     """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from .tags import GroupView
 
@@ -11,8 +12,7 @@ SHOWN = 120
 SIZES = 5
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(Struct, frozen=True):
     """One tag. ``size``: 1 to 5; ``group``: the key of its group."""
 
     name: str

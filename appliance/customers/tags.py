@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import peewee
 from flask import g, has_request_context
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
 from peewee import fn
 
 from ..core import clock, schema
@@ -32,8 +32,7 @@ FORBIDDEN = re.compile(r"[,，、;；|\n\r\t]")
 """What separates names in a cell cannot be part of one."""
 
 
-@dataclass
-class TagView:
+class TagView(Struct):
     """A tag as pages and the API show it."""
 
     id: int
@@ -46,8 +45,7 @@ class TagView:
         return doc if self.count is None else doc | {"count": self.count}
 
 
-@dataclass
-class GroupView:
+class GroupView(Struct):
     id: int
     key: str
     label: str

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from flask_babel import gettext as _
 from flask_babel import ngettext
+from msgspec import Struct
 
 from ..accounts import permissions
 from ..accounts.actor import Actor
@@ -14,8 +13,7 @@ from ..forms import catalog, conditions
 from ..forms.query import Record, clear
 
 
-@dataclass(frozen=True)
-class Tile:
+class Tile(Struct, frozen=True):
     """``why``: the definition of the figure, in a tooltip; ``hint``: a second figure under it."""
 
     label: str

@@ -18,10 +18,10 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 from ..accounts.actor import Actor
 from ..core import clock, settings
@@ -36,8 +36,7 @@ FAR = 1 << 60
 """Later than everything, and larger than every id."""
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """A place in a source: what comes after it in the list is older, or as old with a smaller id."""
 
     at: int = FAR
@@ -48,8 +47,7 @@ class Mark:
         return (when < self.at) | ((when == self.at) & (record_id < self.id))
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(Struct, frozen=True):
     """One moment. ``at``: UTC seconds; ``id``: unique in its source, above 0.
 
     ``title``: what it was, with ``url`` where it is to be seen; ``by``: who did it; ``because``: the words and the link of what
@@ -74,8 +72,7 @@ class Item:
 Reader = Callable[[Record, Actor, Mark, int], list[Item]]
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True):
     """``forms``: the forms whose records it shows, which then have no place of their own in the timeline."""
 
     key: str
@@ -144,8 +141,7 @@ def chosen(keys: Iterable[str], actor: Actor) -> list[str]:
 # -- reading --------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Entry:
+class Entry(Struct):
     """What the list shows as one: a moment, or a run of equal ones (the newest first)."""
 
     source: Source
@@ -172,8 +168,7 @@ class Entry:
         return self.item.colour or self.source.colour
 
 
-@dataclass
-class Day:
+class Day(Struct):
     """The entries of one calendar day of the company."""
 
     day: dt.date
@@ -184,8 +179,7 @@ class Day:
         return day_words(self.day)
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(Struct, frozen=True):
     """``following``: where to go on, if there is more; ``last_day``: the day of the last entry, whose heading was shown;
     ``head``: as :func:`head`, of a first page."""
 
@@ -195,8 +189,7 @@ class Page:
     head: str
 
 
-@dataclass(frozen=True)
-class Cursor:
+class Cursor(Struct, frozen=True):
     """The last moment that was shown."""
 
     at: int

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import pgettext
+from msgspec import Struct
 from peewee import fn
 
 from ..accounts import people, permissions
@@ -39,8 +39,7 @@ DETAILS = 4
 # -- orders -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Bought:
+class Bought(Struct, frozen=True):
     """An order and its goods in words."""
 
     order: Record

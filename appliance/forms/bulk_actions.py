@@ -14,8 +14,9 @@ The dialog stands in a form that posts to the list with the selection; the butto
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from msgspec import Struct, field
 
 from ..accounts import permissions
 from ..accounts.actor import Actor
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 BATCH = 500
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """The records that were ticked (``ids``), or with ``everything`` all that the list's filter and search find."""
 
     form: Form
@@ -80,8 +80,7 @@ class Selection:
         return cls(catalog.get(doc["form"]), actor, doc["ids"], doc["everything"], doc["where"], doc["text"])
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What to tell the person. ``undo``: a URL that a POST to takes it back; ``job``: the job that works on."""
 
     message: str

@@ -3,13 +3,13 @@ do, and can be taken back."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flask import render_template
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
+from msgspec import Struct
 
 from ..accounts import people
 from ..accounts.actor import Actor
@@ -30,8 +30,7 @@ SAMPLES = 5
 WAYS = {"set": _l("改成"), "clear": _l("清空"), "add": _l("加上"), "remove": _l("去掉")}
 
 
-@dataclass(frozen=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """What to write. ``raw``: as a person or the API writes it."""
 
     field: Field
@@ -104,15 +103,13 @@ def read(form: Form, actor: Actor, values: MultiDict[str, str]) -> Edit:
     return Edit(f, way, f.to_api(stored) if f.column or isinstance(stored, list) else raw)
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(Struct, frozen=True):
     title: str
     old: str
     new: str
 
 
-@dataclass(frozen=True)
-class Preview:
+class Preview(Struct, frozen=True):
     """``same``: how many hold the value already; ``None``: it cannot be told without looking at each."""
 
     count: int

@@ -4,13 +4,13 @@ takes it back."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
+from msgspec import Struct, field
 
 from ..accounts import permissions
 from ..accounts.actor import Actor
@@ -45,8 +45,7 @@ def closing(kind: str) -> Callable[[Closing], Closing]:
     return add
 
 
-@dataclass(frozen=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """What a batch did: how many records changed; a sentence for each that could not."""
 
     changed: int

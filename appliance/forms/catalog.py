@@ -7,13 +7,13 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import peewee
 from flask import g, has_request_context
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 from ..accounts import audit
 from ..accounts.actor import SYSTEM, Actor
@@ -50,8 +50,7 @@ def _system_fields() -> dict[str, Field]:
 SYSTEM_FIELDS = _system_fields()
 
 
-@dataclass(frozen=True)
-class PartOf:
+class PartOf(Struct, frozen=True):
     """The form and the field whose line items a form's records are, and the relation by which they point there."""
 
     form: str
@@ -59,8 +58,7 @@ class PartOf:
     via: str
 
 
-@dataclass
-class Form:
+class Form(Struct, dict=True):
     """A kind of record. ``fields`` are the company's, in order; ``field()`` finds system fields too."""
 
     id: int
@@ -73,7 +71,7 @@ class Form:
     system: bool
     position: int
     fields: dict[str, Field] = field(default_factory=dict)
-    _statements: dict[Any, Statement] = field(default_factory=dict, repr=False)
+    _statements: dict[Any, Statement] = field(default_factory=dict)
 
     def statement(self, key: Any, build: Callable[[], peewee.Query]) -> Statement:
         """The compiled query of that key; it lives as long as this definition of the form."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext as _
 from markupsafe import Markup, escape
+from msgspec import Struct
 
 from ..accounts import notices, people, users
 from ..accounts.actor import Actor
@@ -32,8 +32,7 @@ TOLD = 50
 """Nobody can call more people than this with one comment."""
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(Struct, frozen=True):
     """One comment as its reader sees it. ``own``: the reader may change it; ``removable``: or take it away."""
 
     id: int

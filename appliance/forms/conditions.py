@@ -7,7 +7,6 @@ is a class in a registry; higher rooms add theirs (tags, events, segments).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -15,6 +14,8 @@ from zoneinfo import ZoneInfo
 import peewee
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
+from msgspec.structs import replace
 from peewee import fn
 
 from ..accounts import departments, deputies, permissions, sharing
@@ -48,8 +49,7 @@ class ConditionError(UserError):
         super().__init__(message, "where")
 
 
-@dataclass
-class Context:
+class Context(Struct):
     """For whom and when a condition is compiled.
 
     With an ``actor`` other than the system the condition may only use what that person sees. ``record_id`` is set
@@ -87,8 +87,7 @@ class Context:
         return replace(self, now=seconds)
 
 
-@dataclass
-class Explained:
+class Explained(Struct):
     """One test of a condition, answered for one record."""
 
     words: str
@@ -105,8 +104,7 @@ class Explained:
         return doc
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """One step from a record to others: through the field ``field`` of its form ``form``, or (``back``) to the records of
     ``form`` whose field ``field`` points at it."""
 
@@ -115,8 +113,7 @@ class Step:
     back: bool
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(Struct, frozen=True):
     """One thing that a condition looks at: fields of a form (``None``: any write counts), reached from the record by
     ``trail``. ``what`` is the form's key, or a word with ``@`` for what is no form: ``@event``, ``@consent``, ``@segment:3``.
 

@@ -22,13 +22,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import peewee
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 from peewee import fn
 
 from ..accounts.actor import SYSTEM, Actor
@@ -66,8 +66,7 @@ _against: dict[str, list[Against]] = {}
 _reasons: dict[str, Callable[[Form, str, Actor], str]] = {}
 
 
-@dataclass(frozen=True)
-class Way:
+class Way(Struct, frozen=True):
     """Fields that, all equal, make two records alike. ``likeness``: 0 to 100; ``crowd``: as many records that share them are
     a habit and not a mistake."""
 
@@ -120,8 +119,7 @@ def known_by(form_key: str) -> Callable[[Known], Known]:
     return add
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(Struct, frozen=True):
     """A record that may be the one being typed. ``id`` is ``None`` for one that the person may not see."""
 
     id: int | None
@@ -276,8 +274,7 @@ def likeness(one: str, other: str) -> int:
 # -- the whole form -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """Two records that may be one, with the reasons in words and what speaks against it. ``met``: data named both at once."""
 
     id: int

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ..accounts.actor import SYSTEM
 from ..core.errors import UserError
@@ -24,8 +24,7 @@ PEOPLE = ("user", "api", "import")
 """Kinds of causes that a lock stops; what the company's own rules do it lets through."""
 
 
-@dataclass(frozen=True)
-class State:
+class State(Struct, frozen=True):
     """How a field stands in one record."""
 
     shown: bool = True

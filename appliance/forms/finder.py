@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from flask import url_for
+from msgspec import Struct
 
 from ..accounts import permissions
 from ..accounts.actor import Actor
@@ -15,8 +15,7 @@ from .catalog import Form
 PICKS = 12
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(Struct, frozen=True):
     """A record as search shows it. ``hint``: another value that tells it from its namesakes."""
 
     form: Form

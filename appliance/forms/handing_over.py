@@ -4,12 +4,12 @@ rooms own (:func:`part`). It is a job; its Changes name it, so that the history 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
+from msgspec import Struct
 
 from ..accounts import audit, departments, notices, people, users
 from ..accounts.actor import SYSTEM, Actor
@@ -33,8 +33,7 @@ TOLD = 20
 causes.label(KIND, _l("交接"))
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Struct, frozen=True):
     """Something besides records that people own. ``owned``: keys of what is this person's; ``give``: makes these
     somebody else's, in the caller's ``write()``."""
 
@@ -77,8 +76,7 @@ part("views", _l("共用的视图"), _views, _give_views)
 part("departments", _l("负责的部门"), _headed, _give_headed)
 
 
-@dataclass(frozen=True)
-class Holding:
+class Holding(Struct, frozen=True):
     """``count`` things of one sort that are somebody's; a form's ``key`` is ``form:<key>``."""
 
     key: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
 
 from ..accounts import people, permissions
 from ..accounts.actor import Actor
@@ -33,8 +33,7 @@ ACTIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Struct, frozen=True):
     """One field's part of a change. ``old`` or ``new`` (cut short when they are long) may be empty."""
 
     key: str
@@ -61,8 +60,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONG else text[:LONG] + "…"
 
 
-@dataclass
-class Entry:
+class Entry(Struct):
     """One change. ``cause``: words and link, unless a person did it by hand."""
 
     id: int
@@ -76,8 +74,7 @@ class Entry:
     """Another record became part of this one."""
 
 
-@dataclass(frozen=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """What of a history to show: changes of one field, by one person."""
 
     field: str = ""
@@ -87,8 +84,11 @@ class Filter:
         return (not self.field or self.field in (change.fields or {})) and (not self.who or change.actor_id == self.who)
 
 
+EVERYTHING = Filter()
+
+
 def of(
-    form: Form, record_id: int, actor: Actor, before: int | None = None, only: Filter = Filter()
+    form: Form, record_id: int, actor: Actor, before: int | None = None, only: Filter = EVERYTHING
 ) -> tuple[list[Entry], int | None]:
     """The latest changes of a record (older than the change ``before``), and the id to go on from.
 
@@ -210,8 +210,7 @@ def _ids(value: Any) -> list[int]:
 # -- going back -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """One field as it would be put back."""
 
     field: Field

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from ..accounts.actor import Actor
     from .catalog import Form
 
 
-@dataclass(frozen=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """What made a write happen. ``kind``: user, api, import, undo, rule, decision_table, system."""
 
     kind: str
@@ -21,8 +21,7 @@ class Cause:
     depth: int = 0
 
 
-@dataclass
-class Draft:
+class Draft(Struct):
     """Records about to be written. A hook may fill ``columns`` and add to ``errors``.
 
     ``columns``: field key → stored values, one a row; for updates a key holds ``UNSET`` where a row does not name it.
@@ -45,8 +44,7 @@ class Draft:
         self.errors.setdefault(index, {}).setdefault(key, message)
 
 
-@dataclass
-class Batch:
+class Batch(Struct):
     """Records just written: ``action`` is create, update, delete or restore.
 
     ``before``: id → the stored row as it was (not for create). ``fields``: the keys written.

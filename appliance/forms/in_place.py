@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from flask import url_for
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ..accounts import people
 from ..accounts.actor import Actor
@@ -19,8 +19,7 @@ from .fields.base import Field
 from .hooks import Cause
 
 
-@dataclass(frozen=True)
-class Changed:
+class Changed(Struct, frozen=True):
     """``undo``: the URL that a POST to takes it back; empty when nothing was changed."""
 
     record: query.Record

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 from ..core.i18n import label as i18n_label
 from .fields.base import Field, is_label
@@ -16,8 +16,7 @@ REST = {"zh": "其他", "en": "Other"}
 """The section of the fields that a layout does not name."""
 
 
-@dataclass
-class Section:
+class Section(Struct):
     """``columns``: 1 to 3 side by side. ``fields``: keys, in order."""
 
     spec_label: Any = None
@@ -37,8 +36,7 @@ class Section:
         return doc | {"fields": self.fields}
 
 
-@dataclass
-class Tab:
+class Tab(Struct):
     spec_label: Any = None
     sections: list[Section] = field(default_factory=list)
 
@@ -51,8 +49,7 @@ class Tab:
         return doc | {"sections": [section.document() for section in self.sections]}
 
 
-@dataclass
-class Layout:
+class Layout(Struct):
     """Every field of the form stands in it once, or is ``hidden`` from the page."""
 
     tabs: list[Tab]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import url_for
 from flask_babel import gettext as _
 from markupsafe import Markup
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..accounts import permissions
 from ..accounts.actor import Actor
@@ -28,8 +29,7 @@ COUNT_CAP = 10_000
 DEFAULT_COLUMNS = 8
 
 
-@dataclass(frozen=True)
-class Base:
+class Base(Struct, frozen=True):
     """What a list shows when its URL says nothing more: its saved view, or what the person chose for the list itself."""
 
     where: dict[str, Any] = field(default_factory=dict)
@@ -50,8 +50,7 @@ class Base:
         return cls(dict(view.where), view.sort or None, shown, view.kind, settings)
 
 
-@dataclass(frozen=True)
-class State:
+class State(Struct, frozen=True):
     """What a list shows, as its URL says it: ``view``, ``kind``, ``q``, ``where``, ``sort``, ``cols``, ``size``, ``cursor``,
     ``on`` (the day a calendar is open at) and what ``Settings.SHOWN`` names.
 
@@ -140,7 +139,7 @@ class State:
     def url(self, endpoint: str = "forms.list_records", **changes: Any) -> str:
         """The URL of this state with ``changes``; any change but ``cursor`` goes back to the first page. What is no part of
         a state stands in the URL as it is."""
-        known = {k: v for k, v in changes.items() if k in self.__dataclass_fields__}
+        known = {k: v for k, v in changes.items() if k in self.__struct_fields__}
         shown = {k: v for k, v in changes.items() if k in SHOWN}
         if shown:
             known["settings"] = replace(self.settings, **shown)
@@ -214,8 +213,7 @@ def _visible(form: Form, actor: Actor, keys: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(k for k in keys if k in known))
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column as its header shows it. ``direction``: asc, desc or nothing; ``sort_url``: what a click on it opens;
     ``width``: in pixels, when the person drew one; ``editable``: its cells can be edited in place."""
 
@@ -228,8 +226,7 @@ class Column:
     editable: bool = False
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     id: int
     title: str
     url: str
@@ -238,8 +235,7 @@ class Row:
     color: str = ""
 
 
-@dataclass
-class Listing:
+class Listing(Struct):
     """One page of a list, ready for its template."""
 
     state: State

@@ -19,11 +19,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from flask import url_for
 from flask_babel import gettext as _
+from msgspec import Struct
 from peewee import fn
 
 from ..accounts import people, permissions
@@ -85,8 +85,7 @@ def _movers_of(form: Form) -> list[Mover]:
 # -- choosing -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One field of two records. ``chosen``: target, source or (for several values) both."""
 
     field: Field
@@ -218,8 +217,7 @@ def _seeing_all(actor: Actor) -> Actor:
 # -- taking it back -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(Struct, frozen=True):
     """A merge as its page shows it. ``against``: why it cannot be taken back now (nothing: it can)."""
 
     id: int

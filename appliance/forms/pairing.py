@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from ..accounts import users
 from ..accounts.actor import Actor
@@ -24,8 +24,7 @@ AT_ONCE = 100
 """So many sure pairs are merged at once; then a person looks again."""
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """A field of both. ``same``: they agree, or only one says anything; else ``kept`` says which side a merge would take
     (left, right or both)."""
 
@@ -36,8 +35,7 @@ class Row:
     kept: str = ""
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """A pair on the page. ``left`` is the one that would stay."""
 
     pair: Pair

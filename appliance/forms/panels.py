@@ -28,8 +28,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from ..accounts.actor import Actor
@@ -42,8 +43,7 @@ Render = Callable[["Record", "Actor"], str]
 Shows = Callable[["Record", "Actor"], bool]
 
 
-@dataclass(frozen=True)
-class Panel:
+class Panel(Struct, frozen=True):
     """A block of a record's page. ``place``: ``main`` (under the fields) or ``side``."""
 
     key: str
@@ -54,8 +54,7 @@ class Panel:
     shows: Shows
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(Struct, frozen=True):
     """A button in the header of a record. ``method``: ``get`` opens the URL as a page, ``dialog`` loads it into a dialog,
     ``post`` sends it by htmx."""
 
@@ -135,8 +134,7 @@ def template_of(record: Record, actor: Actor) -> tuple[str, dict[str, Any]]:
     return template, fn(record, actor)
 
 
-@dataclass
-class RecordPage:
+class RecordPage(Struct):
     """Everything a record's page shows; made by ``record_pages.build``.
 
     ``tabs``: the fields where the layout has them; ``facts``: the fields of the header; ``related``: lists of records that

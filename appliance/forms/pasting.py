@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from ..accounts import users
 from ..accounts.actor import SYSTEM, Actor
@@ -28,8 +28,7 @@ MOST = 500
 """Rows that a list shows at most."""
 
 
-@dataclass
-class Cell:
+class Cell(Struct):
     """``value``: what would be stored; ``error``: why it cannot be; ``same``: it is there already."""
 
     id: int
@@ -42,8 +41,7 @@ class Cell:
     same: bool = False
 
 
-@dataclass(frozen=True)
-class Pasted:
+class Pasted(Struct, frozen=True):
     """``ids``: the rows that were meant; ``beyond``: how many values there was no row for."""
 
     form: Form

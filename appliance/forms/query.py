@@ -10,12 +10,13 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import peewee
 from flask_babel import gettext as _
 from markupsafe import Markup
+from msgspec import Struct, field
+from msgspec.structs import replace
 from peewee import fn
 
 from ..accounts import permissions
@@ -46,8 +47,7 @@ class Masked:
         return self.text
 
 
-@dataclass
-class Record:
+class Record(Struct):
     """One row as its reader may see it. ``values``: stored values by key (hidden ones are not there)."""
 
     form: Form
@@ -112,8 +112,7 @@ class Record:
         return {"id": self.id, "version": self.version, "values": values}
 
 
-@dataclass
-class Page:
+class Page(Struct):
     records: list[Record]
     next_cursor: str | None = None
     prev_cursor: str | None = None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext as _
 from markupsafe import Markup
+from msgspec import Struct, field
 
 from ..accounts import permissions, sharing
 from ..accounts.actor import Actor
@@ -28,8 +28,7 @@ RELATED_COLUMNS = 8
 FACTS = 4
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """A field's value on a page. ``editable``: by this person, here and now."""
 
     field: Field
@@ -49,8 +48,7 @@ def width_of(f: Field) -> str:
     return "full" if f.wide else ""
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(Struct, frozen=True):
     """A block of fields. ``fields``: :class:`Shown` on a page, :class:`Input` on an edit page."""
 
     label: str
@@ -59,8 +57,7 @@ class Section:
     fields: list[Any]
 
 
-@dataclass(frozen=True)
-class Tab:
+class Tab(Struct, frozen=True):
     label: str
     sections: list[Section]
 
@@ -103,8 +100,7 @@ def _layout(form: Form) -> layout.Layout:
     return found
 
 
-@dataclass(frozen=True)
-class Related:
+class Related(Struct, frozen=True):
     """Records of ``form`` that point here through ``via``."""
 
     form: Form
@@ -228,8 +224,7 @@ def related_where(item: Related, record_id: int) -> str:
 # -- inputs ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Input:
+class Input(Struct, dict=True):
     """One field as an edit page shows it. ``value``: what the input holds; ``theirs``: what somebody else saved meanwhile.
 
     ``computed``: there is no input, only the value as text, which follows from the others. ``hidden``: the form does not
@@ -258,8 +253,7 @@ class Input:
         return width_of(self.field)
 
 
-@dataclass
-class Editing:
+class Editing(Struct):
     """An edit page. ``base``: what the inputs held when the page was opened; new records have none."""
 
     form: Form

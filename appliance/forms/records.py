@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import peewee
 from flask_babel import gettext as _
+from msgspec import Struct, field
 from peewee import fn
 
 from ..accounts import permissions
@@ -33,8 +33,7 @@ USER = Cause("user")
 CHUNK = 500
 
 
-@dataclass
-class Written:
+class Written(Struct):
     """What a bulk verb did: the id of each row that was written (``None``: it was not), and why not, by index and field."""
 
     ids: list[int | None]

@@ -10,11 +10,11 @@ from __future__ import annotations
 import gzip
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 from .fields.errors import FieldError
 
@@ -39,8 +39,7 @@ _TAIL = re.compile(
 _PROVINCE_TAIL = re.compile(r"(?:特别行政区|(?:壮族|回族|维吾尔)?自治区|[省市])$")
 
 
-@dataclass
-class _Book:
+class _Book(Struct):
     names: dict[str, str] = field(default_factory=dict)
     below: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """Codes right under a code; those of the provinces under an empty one."""

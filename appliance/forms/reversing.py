@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..accounts.actor import SYSTEM, Actor
 from ..core import dialect
@@ -22,8 +24,7 @@ from .hooks import Cause
 from .models import Change
 
 
-@dataclass
-class Net:
+class Net(Struct):
     """What a cause made of one record's fields in the end: ``[old, new]``, or what it added and removed."""
 
     pairs: dict[str, list[Any]] = field(default_factory=dict)
@@ -48,8 +49,7 @@ class Net:
                 to.append(item)
 
 
-@dataclass
-class Reversed:
+class Reversed(Struct):
     """``changed``: ids that were written; ``kept``: by id, the fields that somebody changed since (or that refused)."""
 
     changed: set[int] = field(default_factory=set)
@@ -180,8 +180,7 @@ def keeps(form_key: str) -> Callable[[Keeps], Keeps]:
     return add
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """One batch of an undo. ``state`` is what the next one goes on from (JSON)."""
 
     state: dict[str, Any]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
+from msgspec.structs import replace
 from werkzeug.wrappers import Response
 
 from ..accounts import roles, users
@@ -30,8 +31,7 @@ nav.add(
 Answer = Response | str | tuple[str, int]
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """One line of the matrix. ``own``: the role says something of this form itself."""
 
     key: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
@@ -14,7 +13,6 @@ from .fields.base import Field
 from .record_pages import Input
 
 
-@dataclass
 class Prefixed(Input):
     """``name`` is ``<prefix><field key>``."""
 

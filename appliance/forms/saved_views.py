@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
+from msgspec.structs import asdict
 from peewee import fn
 
 from ..accounts.actor import Actor
@@ -22,8 +23,7 @@ from .models import View, ViewDefault
 MAX_NAME = 40
 
 
-@dataclass
-class Own:
+class Own(Struct):
     """What a person chose for a form's list. ``order``: ids of views as their tabs stand; ``start``: the view it opens
     with; ``arranged``: by view id (``""``: the list itself), widths and closed columns of views that are not theirs."""
 
@@ -34,7 +34,7 @@ class Own:
     @classmethod
     def of(cls, row: View | None) -> Own:
         doc: dict[str, Any] = dict(row.settings) if row else {}
-        return cls(**{k: v for k, v in doc.items() if k in cls.__dataclass_fields__})
+        return cls(**{k: v for k, v in doc.items() if k in cls.__struct_fields__})
 
 
 def _visible(form: Form, actor: Actor) -> Any:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ..accounts import people, permissions, roles, sharing, users
 from ..accounts.actor import Actor
@@ -13,8 +12,7 @@ from . import conditions, query
 from .catalog import Form
 
 
-@dataclass(frozen=True)
-class Seer:
+class Seer(Struct, frozen=True):
     """A person. ``why``: what lets them see the record, or (``sees`` false) what keeps them from it."""
 
     id: int

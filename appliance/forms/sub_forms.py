@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 from ..accounts.actor import Actor, current_actor
 from ..core import dialect
@@ -26,8 +26,7 @@ BLANK = "__n__"
 """Stands for the number of a row in the names of the inputs of one that is added."""
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """``total``: the column's sum as text, where it has one; ``summed``: whether it has."""
 
     field: Field
@@ -36,8 +35,7 @@ class Column:
     total: str = ""
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Struct, frozen=True):
     """A row of the table. ``number`` stands in the names of its inputs, ``place`` is what people read. ``cells``: its inputs (or, where there is none, the value's HTML) by column."""
 
     id: int | None
@@ -47,8 +45,7 @@ class Line:
     record: query.Record | None = None
 
 
-@dataclass
-class Grid:
+class Grid(Struct):
     """Line items as a table. ``blank``: the row that is added."""
 
     form: Form

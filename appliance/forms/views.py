@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import cast
 
 from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from msgspec import Struct
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..accounts.actor import current_actor
@@ -115,8 +115,7 @@ def list_records(form_key: str) -> Response:
     return response
 
 
-@dataclass(frozen=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """With which view the list opens. ``by_role``: an administrator chose it; ``url``: of the list itself."""
 
     view: View | None

@@ -7,12 +7,12 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import peewee
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 from peewee import Case, fn
 
 from ..accounts.actor import SYSTEM, Actor
@@ -36,8 +36,7 @@ GONE = ("cancelled", "closed", "refunded")
 _CODES = re.compile(r"[\s,，、;；|]+")
 
 
-@dataclass(frozen=True)
-class Coupon:
+class Coupon(Struct, frozen=True):
     """What issuing needs of a coupon. ``left``: how many there still are; ``None``: no limit."""
 
     id: int

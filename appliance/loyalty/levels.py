@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from ..accounts.actor import SYSTEM, Actor
 from ..core import clock, dialect, jobs, schema, settings
@@ -64,8 +64,7 @@ def history(record: Record, actor: Actor, limit: int = 50) -> list[LevelMove]:
         return list(mine.order_by(LevelMove.id.desc()).limit(limit))
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """The level of a customer. ``until``: when it ends; ``after``: what follows."""
 
     name: str

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
+from msgspec import Struct, field
 from peewee import fn
 
 from ..accounts.actor import SYSTEM, Actor
@@ -54,8 +54,7 @@ KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class Gift:
+class Gift(Struct, frozen=True):
     """Points for a customer; negative ones are taken away. ``form`` and ``record_id``: what they are for; ``basis``: what that
     was worth; ``key``: names this effect for ever."""
 
@@ -67,8 +66,7 @@ class Gift:
     key: str | None = None
 
 
-@dataclass
-class Given:
+class Given(Struct):
     """By place in the list of gifts: the points that really moved, and why others did not."""
 
     moved: dict[int, int] = field(default_factory=dict)

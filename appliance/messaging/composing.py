@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
 
 from ..accounts.actor import Actor
 from ..core import clock
@@ -31,8 +31,7 @@ HELD_WORDS = {
 }  # fmt: skip
 
 
-@dataclass
-class Estimate:
+class Estimate(Struct):
     """What would happen to messages. ``cost``: of those that go out, in hundredths of a fen; ``whole`` false: there are more
     than were looked at."""
 
@@ -73,8 +72,7 @@ class Estimate:
         return found
 
 
-@dataclass(frozen=True)
-class Letter:
+class Letter(Struct, frozen=True):
     """What a person wrote. ``template`` or ``text``."""
 
     via: str

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
 from peewee import fn
 
 from ..accounts import people
@@ -31,8 +31,7 @@ SENT = (outbox.DELIVERED, outbox.SENDING, outbox.UNKNOWN)
 """States that count against a cap: the customer has it, or may have it."""
 
 
-@dataclass
-class Case:
+class Case(Struct):
     """One message that is due. ``state`` stays ``None`` while nothing speaks against sending it."""
 
     row: Message
@@ -64,8 +63,7 @@ class Case:
         self.settle(outbox.HELD, why, due_at=until, **detail)
 
 
-@dataclass
-class Batch:
+class Batch(Struct):
     cases: list[Case]
     now: int
     policy: Policy

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
 from peewee import fn
 
 from ..accounts import audit, people, permissions
@@ -29,8 +29,7 @@ ANSWERS = {ARRIVED: _l("已经送到"), LOST: _l("没有送到，再发一次"),
 """What a person may say of a message of which nobody knows whether it arrived."""
 
 
-@dataclass(frozen=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """What of the ledger is asked for; empty: all."""
 
     state: str = ""
@@ -64,8 +63,7 @@ class Filter:
         return found
 
 
-@dataclass
-class Entry:
+class Entry(Struct):
     """A message as its reader may see it. ``text`` is ``None`` when they may not read its words."""
 
     row: Message
@@ -251,8 +249,7 @@ def counts(actor: Actor) -> dict[str, int]:
         return dict((rows.where(mine) if mine is not None else rows).tuples())
 
 
-@dataclass(frozen=True)
-class Spent:
+class Spent(Struct, frozen=True):
     """What a month cost by one way out."""
 
     via: str

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import secrets as random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
 
 from ..accounts.actor import Actor
 from ..core import clock, dialect, jobs
@@ -46,8 +46,7 @@ SEND = "messages.send"
 """The kind, and the only key, of the job that sends: of all processes one sends at a time."""
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A message to be reserved. ``text`` or ``template`` (its key) is needed.
 
     ``key``: what it is for, e.g. ``rule:7:0:customer:12:2026-11-30``. ``link``: a path of this site. ``connection``: the key
@@ -73,8 +72,7 @@ class Draft:
     """More that the template may name: ``event``, ``old``."""
 
 
-@dataclass(frozen=True)
-class Reserved:
+class Reserved(Struct, frozen=True):
     """The ledger's row of a draft. ``fresh``: it was made now; else the same message was asked for before."""
 
     key: str

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from ..accounts import audit
 from ..accounts.actor import Actor
@@ -33,8 +34,7 @@ def consent_channel(via: str) -> str:
     return CONSENT.get(via, "wechat")
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """``quiet_from`` and ``quiet_to``: ``HH:MM`` in the company's zone, across midnight if need be; ``quiet_by``: way out →
     its own ``[from, to]``, or ``[]`` for none. ``caps``: purpose → period → how many a customer gets at most (0: any).
     ``budget``: fen a month (0: none). ``test``: ways out that are only tried out. ``keep_days``: how long words are kept.
@@ -58,7 +58,7 @@ class Policy:
 
     @classmethod
     def open(cls, doc: Mapping[str, Any]) -> Policy:
-        known = {key: value for key, value in doc.items() if key in cls.__dataclass_fields__}
+        known = {key: value for key, value in doc.items() if key in cls.__struct_fields__}
         return cls(**(known | {"test": tuple(known.get("test", ()))}))
 
     # -- quiet hours ------------------------------------------------------------------------------------------------

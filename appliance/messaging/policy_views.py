@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from flask import flash, request, url_for
 from flask_babel import gettext as _
+from msgspec.structs import replace
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..accounts import audit

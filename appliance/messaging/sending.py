@@ -11,11 +11,11 @@ import logging
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 from peewee import fn
 
 from ..accounts import notices
@@ -164,8 +164,7 @@ def _settle(cases: list[Case], now: int) -> None:
 # -- asking providers -------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Work:
+class _Work(Struct):
     """What the threads share: lanes of cases, and what became of them."""
 
     lanes: deque[deque[Case]]

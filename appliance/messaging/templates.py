@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..accounts import audit
 from ..accounts.actor import Actor
@@ -29,8 +30,7 @@ LONGEST = {"label": 60, "subject": 200}
 FIELDS = ("key", "label", "form", "via", "purpose", "subject", "text", "fallbacks", "codes", "enabled")
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(Struct, frozen=True):
     """``form``: whose records it is about. ``via``: the ways out it is meant for, all when empty. ``fallbacks``: variable →
     what stands in its place when it is empty. ``codes``: kind of connection → ``{"code", "params": {name: text}}``."""
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +19,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from msgspec import Struct, field
 
 from ..accounts import permissions
 from ..accounts.actor import SYSTEM, Actor
@@ -176,8 +176,7 @@ def _by_label(form: Form, name: str) -> str:
 # -- what may stand in a text ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Root:
+class Root(Struct, frozen=True):
     """Something else that texts may name. ``fields``: its parts with their labels; ``load`` fills it for records."""
 
     name: str
@@ -295,8 +294,7 @@ _ALLOWED = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Text:
+class _Text(Struct, frozen=True):
     """A text that can be filled in. ``paths``: what it names."""
 
     template: Any
@@ -568,8 +566,7 @@ def _with_fallbacks(value: Value, path: str, fallbacks: Mapping[str, str]) -> Va
     )
 
 
-@dataclass
-class _Needs:
+class _Needs(Struct):
     """What is read of a form's records: their own fields and, by relation, those of related ones."""
 
     own: set[str] = field(default_factory=set)
@@ -624,8 +621,7 @@ def _related(f: Field, keys: set[str], records: list[Record], key: str, actor: A
 # -- the picker -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """One entry of the variable picker: ``path`` as it stands in a text, its label and the heading it stands under."""
 
     path: str

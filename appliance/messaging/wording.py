@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..core.errors import UserError
 from . import outbox, policy, senders
@@ -13,8 +14,7 @@ FIRST, NEXT = 70, 67
 """Characters of a text message in one part, and in each part of a longer one (Chinese operators count all alike)."""
 
 
-@dataclass(frozen=True)
-class Measure:
+class Measure(Struct, frozen=True):
     """``cost``: hundredths of a fen a receiver, ``None`` when nothing says what it costs."""
 
     length: int

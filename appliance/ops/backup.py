@@ -12,12 +12,12 @@ import re
 import shutil
 import tempfile
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from ..core import clock, folder, jobs, schema, settings, snapshot
 from ..core.db import FILE_NAME
@@ -36,8 +36,7 @@ TIMER = "backup"
 _OURS = re.compile(r"(guke-\d{8}-\d{6}(-\d+)?|before-[\w.-]+)\.(db|zip)")
 
 
-@dataclass(frozen=True)
-class Backup:
+class Backup(Struct, frozen=True):
     """``size`` in bytes, ``at`` in UTC seconds."""
 
     name: str

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
 from peewee import fn
 
 from ..accounts import chain
@@ -19,8 +19,7 @@ SHOWN = 5
 """Details of one kind that are listed; the rest is counted."""
 
 
-@dataclass
-class Findings:
+class Findings(Struct):
     """``problems``: sentences, empty when all is well. ``counts``: rows by table."""
 
     schema: int = 0

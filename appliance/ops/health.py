@@ -6,11 +6,11 @@ import os
 import shutil
 import sqlite3
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import peewee
+from msgspec import Struct
 from peewee import fn
 
 from .. import __version__
@@ -47,8 +47,7 @@ def problems() -> list[str]:
     return found
 
 
-@dataclass(frozen=True)
-class Figures:
+class Figures(Struct, frozen=True):
     """Bytes, seconds and counts of this process and its data folder."""
 
     version: str

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import peewee
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ..accounts import audit, chain
 from ..accounts.actor import SYSTEM
@@ -30,8 +30,7 @@ CHUNK = 2_000
 """Rows that are held in memory at once."""
 
 
-@dataclass
-class Rotated:
+class Rotated(Struct):
     """``sealed``: connection secrets and the like; ``numbers``: texts with identity card numbers in them; ``left``:
     sealed values that the old key did not open either, and that stay shut; ``log_lines``: rows of the audit log."""
 

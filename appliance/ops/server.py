@@ -8,11 +8,11 @@ import logging
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ..core import folder, i18n, jobs, secrets
 from ..core.db import close_database
@@ -45,8 +45,7 @@ IDLE_CONNECTION = 60
 PROXY_HEADERS = {"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port"}
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """``trusted_proxy``: the address of a reverse proxy whose X-Forwarded-* headers are believed."""
 
     host: str = "127.0.0.1"

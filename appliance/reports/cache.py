@@ -10,8 +10,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from ..core import clock
 from ..core.db import read
@@ -23,8 +24,7 @@ SLOW = 1.0
 HOLD, STALE = 300.0, 3600.0
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """``at``: UTC seconds; ``took``: seconds."""
 
     value: Any

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from . import periods
 from .data import Result, Row
@@ -30,8 +31,7 @@ def spec(result: Result) -> dict[str, Any]:
     return {"kind": d.chart, "time": bool(d.dimensions and d.dimensions[0].bucket), "crossed": crossed} | body
 
 
-@dataclass
-class _Series:
+class _Series(Struct):
     name: str
     unit: dict[str, Any]
     values: list[Any]
@@ -40,7 +40,7 @@ class _Series:
     compared: bool = False
 
     def document(self) -> dict[str, Any]:
-        return dict(self.__dict__)
+        return asdict(self)
 
 
 def _plain(result: Result) -> dict[str, Any]:

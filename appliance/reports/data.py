@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..accounts import deputies, permissions, sharing
 from ..accounts.actor import Actor
@@ -29,8 +30,7 @@ NARROW = 45
 """Days; the records of a shorter span are looked up by the index of its date."""
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """``role``: dimension, measure, before (the compared span's value) or change (in percent)."""
 
     key: str
@@ -43,8 +43,7 @@ class Column:
         return "left" if self.role == "dimension" else "right"
 
 
-@dataclass
-class Row:
+class Row(Struct):
     """One group: ``keys`` of the dimensions and ``values`` of all columns as stored; ``where``: the records behind."""
 
     keys: tuple[Any, ...]
@@ -54,8 +53,7 @@ class Row:
     rest: bool = False
 
 
-@dataclass
-class Result:
+class Result(Struct):
     """What a report says. ``range``: what was applied (``ALL`` when it follows none); ``at``: UTC seconds."""
 
     definition: Definition
@@ -139,8 +137,7 @@ def peek(definition: Definition, actor: Actor, within: Range | None = None) -> R
     return plan.result(kept.value, kept.at, kept.took, kept.fresh()) if kept else None
 
 
-@dataclass(frozen=True)
-class Raw:
+class Raw(Struct, frozen=True):
     """What the database said: rows of ``d0…`` and ``m0…``; the whole's measures; the compared span's rows."""
 
     rows: list[dict[str, Any]]

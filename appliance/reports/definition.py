@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..accounts.actor import Actor
 from ..core.errors import NotFound, UserError
@@ -23,8 +24,7 @@ MAX_LIMIT = 1_000
 AUTO = "auto"
 
 
-@dataclass(frozen=True)
-class Chart:
+class Chart(Struct, frozen=True):
     """A way to draw a result. ``dimensions``: least and most; ``measures``: most."""
 
     key: str
@@ -55,8 +55,7 @@ CHARTS = {
 }
 
 
-@dataclass(frozen=True)
-class Dimension:
+class Dimension(Struct, frozen=True):
     """What records are grouped by: a field (a path goes through relations), a moment by its period.
 
     The period ``auto`` follows the range of days that is looked at.
@@ -96,8 +95,7 @@ class Dimension:
         return replace(self, bucket="month" if "month" in known and size not in known else size)
 
 
-@dataclass(frozen=True)
-class Measure:
+class Measure(Struct, frozen=True):
     """How much: ``agg`` over a field, less another, over some of the records; or ``share``: ``part`` / ``whole``."""
 
     agg: str
@@ -158,8 +156,7 @@ class Measure:
         return what if self.agg == "sum" else _("%(field)s %(agg)s", field=what, agg=conditions.agg_words(self.agg))
 
 
-@dataclass(frozen=True)
-class Definition:
+class Definition(Struct, frozen=True):
     """One question about one form.
 
     ``time``: the date field that a range of days applies to (default: that of the first dimension by period).

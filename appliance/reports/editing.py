@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 from werkzeug.datastructures import MultiDict
 
 from ..accounts import permissions
@@ -25,8 +25,7 @@ DERIVED: dict[str, list[dict[str, Any]]] = {"order": [builtin.VALUE]}
 """Measures that are more than a field: form key → documents."""
 
 
-@dataclass
-class Options:
+class Options(Struct):
     """Choices of one select: ``[(group label, [(value, label), …]), …]``; values are JSON."""
 
     groups: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
@@ -97,8 +96,7 @@ def measures(form: Form, actor: Actor) -> Options:
     return options
 
 
-@dataclass
-class Editor:
+class Editor(Struct):
     """The editor's form with what is chosen in it."""
 
     form: Form

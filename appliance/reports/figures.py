@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from ..core import i18n
 from ..forms import catalog
@@ -16,8 +17,7 @@ from .definition import Measure
 _SAMPLE = re.compile(r"^(?P<before>\D*?)(?P<number>[\d,.]+)(?P<after>.*)$")
 
 
-@dataclass(frozen=True)
-class Reader:
+class Reader(Struct, frozen=True):
     """``field`` reads ``raw × factor``, a whole number."""
 
     field: Field

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from ..core import clock, settings
 from ..core.errors import UserError
@@ -23,8 +23,7 @@ PRESETS = {
 CUSTOM = "custom"
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(Struct, frozen=True):
     """Calendar days of the company from ``start`` to before ``end``; ``None``: without a bound."""
 
     key: str

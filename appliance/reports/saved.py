@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from ..accounts import permissions
 from ..accounts.actor import SYSTEM, Actor
@@ -25,8 +26,7 @@ COLUMNS = 12
 """A dashboard is twelve columns wide."""
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Struct, frozen=True):
     key: str
     spec_label: Label
     definition: Definition
@@ -46,8 +46,7 @@ class Report:
         return actor.is_admin or (not self.system and self.owner_id == actor.id)
 
 
-@dataclass(frozen=True)
-class Tile:
+class Tile(Struct, frozen=True):
     """One report on a dashboard: ``x`` and ``w`` in columns of twelve, ``y`` and ``h`` in rows."""
 
     report: str
@@ -60,17 +59,17 @@ class Tile:
     def read(cls, doc: Any) -> Tile:
         if not isinstance(doc, Mapping) or not isinstance(doc.get("report"), str):
             raise UserError(_("看板的每一块都要指明一个报表。"), "tiles")
-        size = {k: doc.get(k, getattr(cls, k)) for k in ("x", "y", "w", "h")}
+        size = asdict(cls(doc["report"])) | {k: doc[k] for k in ("x", "y", "w", "h") if k in doc}
+        del size["report"]
         if not all(isinstance(v, int) and not isinstance(v, bool) and 0 <= v <= 1000 for v in size.values()):
             raise UserError(_("看板的位置和大小要是不小于 0 的整数。"), "tiles")
         return cls(doc["report"], size["x"], size["y"], min(max(size["w"], 2), COLUMNS), min(max(size["h"], 1), 4))
 
     def document(self) -> dict[str, Any]:
-        return dict(self.__dict__)
+        return asdict(self)
 
 
-@dataclass(frozen=True)
-class Dashboard:
+class Dashboard(Struct, frozen=True):
     key: str
     spec_label: Label
     tiles: tuple[Tile, ...]

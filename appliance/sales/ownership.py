@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
 
 import peewee
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 from peewee import fn
 
 from ..accounts import people
@@ -50,8 +50,7 @@ _BY_CAUSE = {"import": "imported", "handover": "handed_over", "merge": "merged"}
 BATCH = 2_000
 
 
-@dataclass(frozen=True)
-class Deed:
+class Deed(Struct, frozen=True):
     """What a verb of the pool is doing, so that the owners' history can say it."""
 
     how: str
@@ -188,8 +187,7 @@ def _held(form: Form, ids: Collection[int]) -> Any:
 # -- reading ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(Struct, frozen=True):
     """A stretch as a page shows it."""
 
     owner_id: int

@@ -7,11 +7,11 @@ with contacts masked: only owning a record shows it whole, by the rights they ha
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import ngettext
+from msgspec import Struct, field
 
 from ..accounts import departments, people, permissions
 from ..accounts.actor import SYSTEM, Actor
@@ -32,8 +32,7 @@ MOST = 200
 """Records that one claim may name."""
 
 
-@dataclass
-class Claimed:
+class Claimed(Struct):
     """``ids``: what is the person's now. ``refused``: id → why not."""
 
     ids: list[int] = field(default_factory=list)
@@ -144,8 +143,7 @@ def _is_contact(f: Field) -> bool:
 # -- claiming -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Room:
+class Room(Struct, frozen=True):
     """What a person may still claim; ``None``: no limit. ``today``, ``held``: what they have claimed and hold."""
 
     today: int

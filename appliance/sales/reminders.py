@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
+from msgspec import Struct
 from peewee import fn
 
 from ..accounts import departments, people, permissions
@@ -46,8 +46,7 @@ settings.declare(
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What should be remembered of a record."""
 
     user_id: int

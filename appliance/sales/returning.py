@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
+from msgspec import Struct, field
 from peewee import fn
 
 from ..accounts import departments, people
@@ -44,8 +44,7 @@ def _look_again(_ref: str) -> None:
 incidents.declare("sales.pool", _l("退不回公海"), retry=_look_again, skip=lambda _ref: None)
 
 
-@dataclass
-class Verdict:
+class Verdict(Struct):
     """What is to be done with a batch of one form: stretches by their fate."""
 
     tell: list[Any] = field(default_factory=list)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
 
 from ..accounts.actor import SYSTEM, Actor
 from ..core import clock, dialect, jobs, schema, settings
@@ -65,8 +65,7 @@ def install_fields() -> None:
     catalog.install([FIELDS])
 
 
-@dataclass(frozen=True)
-class Fade:
+class Fade(Struct, frozen=True):
     """How points fade. ``days``: the half-life, or the days until nothing is left."""
 
     kind: str = NONE
@@ -84,8 +83,7 @@ def company_fade() -> Fade:
     return Fade(kind, settings.get("scoring.days")) if kind != NONE else Fade()
 
 
-@dataclass(frozen=True)
-class Points:
+class Points(Struct, frozen=True):
     """Points for a lead; ``key`` names this effect for ever."""
 
     lead_id: int
@@ -93,8 +91,7 @@ class Points:
     key: str | None = None
 
 
-@dataclass
-class Given:
+class Given(Struct):
     """By place: leads whose points were written, and why others were not."""
 
     done: set[int] = field(default_factory=set)
@@ -133,8 +130,7 @@ def _day(at: int) -> int:
     return (clock.local(at, settings.tz()).date()).toordinal()
 
 
-@dataclass(frozen=True)
-class Lot:
+class Lot(Struct, frozen=True):
     """One entry, with the day on which it was given."""
 
     points: int
@@ -257,8 +253,7 @@ for _key in ("scoring.a", "scoring.b", "scoring.c"):
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Struct, frozen=True):
     """An entry as the panel shows it; ``left``: what it counts today."""
 
     entry: ScoreEntry

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
 
 from ..accounts import departments, people
 from ..accounts.actor import SYSTEM, Actor
@@ -146,8 +146,7 @@ def next_due(due_at: int, every: str) -> int:
 # -- a person's day ---------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Day:
+class Day(Struct):
     """The open tasks of one person by when they are due; ``done``: those of today. ``now``: when that was asked."""
 
     overdue: list[Record] = field(default_factory=list)
@@ -193,8 +192,7 @@ def day_of(actor: Actor, user_id: int | None = None, limit: int = SHOWN) -> Day:
     )
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(Struct, frozen=True):
     open: int = 0
     overdue: int = 0
     today: int = 0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from ..accounts import notices, users
 from ..accounts.actor import SYSTEM
@@ -29,8 +30,7 @@ EARLY = (0, 5, 15, 30, 60, 120, 1440)
 """Minutes before something is due at which people can choose to be reminded."""
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """How a person is reminded. ``early``: minutes before a task is due, ``None`` never; ``via``: ways besides the bell;
     ``digest``: when the day's summary comes (``08:30``), empty never."""
 
@@ -40,7 +40,7 @@ class Choice:
 
     @classmethod
     def read(cls, doc: dict[str, Any]) -> Choice:
-        known = {f.name for f in fields(cls)}
+        known = cls.__struct_fields__
         found = {key: value for key, value in doc.items() if key in known}
         return cls(**found | {"via": tuple(found.get("via", ()))})
 

@@ -6,11 +6,12 @@ departments below it that have none.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from ..accounts import audit, departments
 from ..accounts.actor import Actor
@@ -49,8 +50,7 @@ audit.WORDS.update(
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """Days and numbers; 0 turns a term off.
 
     ``days`` without a follow-up until it goes back; ``warn_days`` before that the owner is warned; ``tell_days`` without a
@@ -75,7 +75,7 @@ class Terms:
 
     @classmethod
     def read(cls, doc: dict[str, Any]) -> Terms:
-        known = {f.name for f in fields(cls)}
+        known = cls.__struct_fields__
         found = {key: value for key, value in doc.items() if key in known}
         if "counts" in found:
             found["counts"] = tuple(found["counts"])
@@ -110,8 +110,7 @@ STANDARD = {"lead": Terms(open=True), "customer": Terms()}
 """What holds until the company says something: leads that nobody owns can be claimed, nothing goes back by itself."""
 
 
-@dataclass(frozen=True)
-class Book:
+class Book(Struct, frozen=True):
     """The terms of one form: the company's, and the numbers of departments."""
 
     company: Terms

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
+import os
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request
+from jinja2.bccache import Bucket, FileSystemBytecodeCache
 
+from .. import __version__
 from ..accounts import gate
 from ..core import i18n, schema, secrets
 from ..core.db import open_database
+from ..core.folder import CACHE_NAME
 from . import errors, home, shell
 from .routing import LazyRule
 
@@ -104,6 +110,7 @@ def create_app(data: Path, *, testing: bool = False) -> Flask:
     )
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.bytecode_cache = _compiled_templates(data)
     i18n.init_app(app)
     gate.init_app(app)
     errors.init_app(app)
@@ -120,6 +127,30 @@ def folder(name: str) -> Path:
     package = Path(__file__).resolve().parents[1]
     inside = package / name
     return inside if inside.is_dir() else package.parent / name
+
+
+class _CompiledTemplates(FileSystemBytecodeCache):
+    """Compiled templates stay from one start to the next: compiling those of one page takes longer than starting."""
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        # A full disk must not take the page away.
+        with contextlib.suppress(OSError):
+            super().dump_bytecode(bucket)
+
+
+def _compiled_templates(data: Path) -> _CompiledTemplates | None:
+    """In the folder that ``GUKE_CACHE`` names, else in the data folder; only its owner may write there."""
+    cache = Path(os.environ.get("GUKE_CACHE") or data / CACHE_NAME)
+    try:
+        cache.mkdir(mode=0o700, exist_ok=True)
+    except OSError:
+        log.warning("templates are compiled anew after each start: %s cannot be made", cache)
+        return None
+    ours = f"{__version__}-%s.cache"
+    for file in cache.glob("*.cache"):
+        if not fnmatch(file.name, ours % "*"):
+            file.unlink(missing_ok=True)
+    return _CompiledTemplates(str(cache), ours)
 
 
 def register(app: Flask) -> None:

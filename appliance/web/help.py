@@ -16,7 +16,6 @@ all: index, search and links find it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +24,7 @@ from flask import Blueprint, request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
+from msgspec import Struct
 from werkzeug.wrappers import Response
 
 from ..accounts.guards import requires_login
@@ -38,8 +38,7 @@ bp = Blueprint("help", __name__, url_prefix="/help")
 nav.action(_l("使用手册"), "help.index", "book", words="help manual shouce bangzhu")
 
 
-@dataclass(frozen=True)
-class Topic:
+class Topic(Struct, frozen=True):
     """One page of the manual in one language."""
 
     key: str
@@ -56,8 +55,7 @@ class Topic:
         return plain(first.lstrip("-*0123456789. "))
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(Struct, frozen=True):
     """A page that holds what was searched, with the place."""
 
     topic: Topic

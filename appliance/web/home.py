@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from babel.dates import format_skeleton
 from flask import Flask, Response, current_app, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from ..accounts.actor import Actor, maybe_actor
 from ..accounts.permissions import can
@@ -35,8 +35,7 @@ settings.declare("home.dashboard_seen", False, "dashboard seen", "boolean")
 settings.declare("home.steps_closed", False, "steps closed", "boolean")
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """One step of the first day: ``done`` is what really is, not what was clicked."""
 
     title: str
@@ -46,8 +45,7 @@ class Step:
     url: str
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(Struct, frozen=True):
     label: str
     value: str
     hint: str
@@ -134,16 +132,14 @@ def _any_rule() -> bool:
 # -- the day ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Due:
+class Due(Struct):
     """Somebody to be followed up, and when that was agreed on."""
 
     record: Record
     at: int
 
 
-@dataclass
-class MyDay:
+class MyDay(Struct):
     """What the person has to do. A block that is ``None`` is not theirs to see. ``more``: how many open tasks are not shown."""
 
     now: int
@@ -188,8 +184,7 @@ def _due(form: catalog.Form, actor: Actor) -> list[Due]:
     return [Due(record, record.values["next_follow_up_at"]) for record in rows]
 
 
-@dataclass(frozen=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """One sort of thing that needs a person."""
 
     label: str

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 from flask import current_app, url_for
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ..accounts.actor import Actor
 from ..core import i18n, nav
@@ -17,8 +17,7 @@ PER_FORM = 4
 PAGES = 8
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Struct, frozen=True):
     """A heading and what was found under it."""
 
     title: str

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from flask import Flask, current_app, request, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext, pgettext
+from msgspec import Struct, field
 
 from .. import __version__
 from ..accounts import notices
@@ -24,8 +24,7 @@ LIST = "forms.list_records"
 """The list page of any form, ``form_key`` in the URL."""
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(Struct, frozen=True):
     """One entry as a page shows it."""
 
     label: str
@@ -35,8 +34,7 @@ class Link:
     words: str = ""
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(Struct, frozen=True):
     """A block of the rail."""
 
     key: str

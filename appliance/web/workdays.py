@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 
 from flask import Blueprint, flash, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 from werkzeug.wrappers import Response
 
 from ..accounts import audit
@@ -34,8 +34,7 @@ AUTOMATION = ("automation.ask_outward", "automation.ask_records", "automation.ke
 MOST_DAYS = 1000
 
 
-@dataclass
-class Month:
+class Month(Struct):
     """One month of the calendar: weeks of days, from Monday; ``None`` where a day belongs to another month."""
 
     first: dt.date

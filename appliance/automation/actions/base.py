@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
+
+from msgspec import Struct, field
 
 from ...accounts.actor import SYSTEM, Actor
 from ...core.errors import UserError
@@ -21,8 +22,7 @@ class ActionError(UserError):
         super().__init__(message, path or None)
 
 
-@dataclass
-class Work:
+class Work(Struct):
     """One batch of an action's work. ``memory`` is kept for the next batch, whenever that is.
 
     ``slot``: the action's place in its rule ("0", "1", …). ``cycle``: the occurrence it acts for, as text: the period of
@@ -47,8 +47,7 @@ class Work:
         return self.cycles.get(record_id, self.cycle)
 
 
-@dataclass
-class Effect:
+class Effect(Struct):
     """What one batch did: ids that really changed, a sentence for each that failed (worth another try), and one for
     each that was left alone on purpose (no consent, already has it, nobody to give it to)."""
 

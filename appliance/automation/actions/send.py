@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask import render_template
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
+from msgspec import Struct, field
 
 from ...accounts import departments, people, users
 from ...accounts.actor import SYSTEM, Actor, maybe_actor
@@ -36,8 +36,7 @@ MOST = 10_000
 """Records that are looked at before anything is sent."""
 
 
-@dataclass
-class Receivers:
+class Receivers(Struct):
     """Record id → whom to tell; ``nobody``: record id → why there is no one."""
 
     of: dict[int, list[Target]] = field(default_factory=lambda: defaultdict(list))

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
 
 from ...accounts.actor import SYSTEM, Actor
 from ...core import clock, dialect, settings, workdays
@@ -26,8 +26,7 @@ UNITS = {"minutes": 60, "hours": 3600, "days": clock.DAY, "weeks": 7 * clock.DAY
 LONGEST = 3650 * clock.DAY
 
 
-@dataclass
-class Sources:
+class Sources(Struct):
     """What values may be made of, for a batch of records of ``form``: the time, fields of the records, texts."""
 
     form: Form
@@ -394,8 +393,7 @@ def span_of_form(values: Any, prefix: str) -> dict[str, Any]:
     return span | ({"working": True} if values.get(f"{prefix}.working") == "1" else {})
 
 
-@dataclass(frozen=True)
-class SpanInput:
+class SpanInput(Struct, frozen=True):
     """What the inputs of a span show."""
 
     count: Any = ""

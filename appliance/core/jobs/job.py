@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from .. import clock
 from ..db import read, write
@@ -32,8 +33,7 @@ stop_asked = threading.Event()
 """Set while the process is stopping; every handler notices it at its next ``progress`` or ``save_state``."""
 
 
-@dataclass
-class Job:
+class Job(Struct):
     """``status``: queued, running, done, failed or cancelled. Times are UTC seconds."""
 
     id: int
@@ -54,7 +54,7 @@ class Job:
     created_at: int
     started_at: int | None
     finished_at: int | None
-    _saved: float = field(default=0.0, repr=False)
+    _saved: float = 0.0
 
     @property
     def percent(self) -> int | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from .job import Job
@@ -15,8 +16,7 @@ BACKOFF = (30, 300, 1800)
 """Seconds before the second, third and fourth try."""
 
 
-@dataclass(frozen=True)
-class Handler:
+class Handler(Struct, frozen=True):
     """``backoff``: seconds to wait before each further try. ``heavy``: of all heavy jobs one runs at a time."""
 
     kind: str

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import peewee
 from flask_babel import gettext as _
+from msgspec import Struct
 from peewee import fn
 
 from ...accounts import permissions
@@ -45,8 +44,7 @@ def _name(key: str, label: str) -> str:
     return _("观看时长") if key == "watch_seconds" else label
 
 
-@dataclass(frozen=True)
-class Person:
+class Person(Struct, frozen=True):
     """A customer and what they did in the session. ``paid``: in words, empty when the reader does not see orders."""
 
     id: int

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ...forms.hooks import Cause
 
 
-@dataclass(frozen=True)
-class Ingested:
+class Ingested(Struct, frozen=True):
     """Events just written. ``customer_ids`` and ``types`` stand beside ``ids``, one each an event."""
 
     ids: list[int]

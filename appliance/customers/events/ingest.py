@@ -9,10 +9,10 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 from ...accounts import permissions
 from ...accounts.actor import SYSTEM, Actor
@@ -46,8 +46,7 @@ CHANNELS = {
 """Identity kinds that say on which channel something happened."""
 
 
-@dataclass
-class Result:
+class Result(Struct):
     """What became of the rows. ``ids``: the event of each (``None``: none was written). ``failed``: index → sentence."""
 
     ids: list[int | None]
@@ -59,8 +58,7 @@ class Result:
         return sum(1 for i in self.ids if i is not None)
 
 
-@dataclass(slots=True)
-class Row:
+class Row(Struct):
     """A row that makes sense by itself; ``session``: the id of a session of ours."""
 
     place: int

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from ...accounts import audit
 from ...accounts.actor import Actor
@@ -45,8 +45,7 @@ BUILT_IN: tuple[tuple[str, str, str, str, str | None], ...] = (
 """Key, names, icon, what it counts as."""
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """One kind of event. ``counts_as``: see :class:`EventType`; ``deleted``: no more of it is taken."""
 
     key: str

@@ -9,11 +9,11 @@ days, ``{"this": "month"}`` or ``{"last": "month"}``; without it everything coun
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
 from peewee import fn
 
 from ...accounts.actor import SYSTEM, Actor
@@ -37,8 +37,7 @@ TYPES = frozenset(("integer", "decimal", "money", "percent", "date", "datetime")
 KEYS = frozenset(("key", "label", "form", "event", "via", "agg", "of", "where", "on", "window", "indexed"))
 
 
-@dataclass
-class Measure:
+class Measure(Struct):
     """One metric, open."""
 
     key: str

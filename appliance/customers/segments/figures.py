@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ...accounts import people, permissions
 from ...accounts.actor import SYSTEM, Actor
@@ -45,8 +45,7 @@ def members(segment: Segment, actor: Actor) -> Query:
     return Query(catalog.get("customer"), actor).where({"segment": segment.key})
 
 
-@dataclass(frozen=True)
-class Day:
+class Day(Struct, frozen=True):
     """One day of a segment's history. ``day``: ISO date of the company."""
 
     day: str
@@ -114,8 +113,7 @@ def chart(segment: Segment, days: list[Day]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Move:
+class Move(Struct, frozen=True):
     """Somebody came or left. ``record``: the customer."""
 
     id: int

@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 from ...accounts import audit
 from ...accounts.actor import SYSTEM, Actor
@@ -35,8 +35,7 @@ KEYS = frozenset(("key", "label", "form", "description", "where", "set", "static
 """``form`` may be said, as in rules: it is always the customer's."""
 
 
-@dataclass
-class Segment:
+class Segment(Struct):
     """One segment, open."""
 
     key: str

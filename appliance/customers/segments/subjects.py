@@ -8,8 +8,9 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from ...core import dialect
 from ...core.db import PARAM, Statement, db, read
@@ -23,8 +24,7 @@ _TOKEN = "_segments"
 _READ = Statement(Setting.select(Setting.value).where(Setting.key == PARAM))
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Struct, frozen=True):
     """Some customers: a batch of ids, or all from ``low`` up to but without ``high``."""
 
     ids: tuple[int, ...] | None = None
@@ -64,8 +64,7 @@ class Subject:
         raise NotImplementedError
 
 
-@dataclass
-class Index:
+class Index(Struct, dict=True):
     """All subjects that are switched on, those first that others look at, and who looks at what."""
 
     subjects: list[Subject]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 from ...accounts.actor import Actor
 from ...core.errors import UserError
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
 
 
-@dataclass(frozen=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """A setting that the menu of a kind asks for. ``fields``: ``(key, label)`` to choose from."""
 
     key: str
@@ -30,8 +29,7 @@ class Offer:
     optional: bool = False
 
 
-@dataclass
-class Board:
+class Board(Struct):
     """One page of a view, ready for its template. ``chips``: ``(words, URL without it)`` of each part of the filter."""
 
     state: State
@@ -39,8 +37,7 @@ class Board:
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class Move:
+class Move(Struct, frozen=True):
     """A card put somewhere else: the values that say so, and those it had where it was taken from."""
 
     values: dict[str, Any]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import format_date, lazy_pgettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
 
 from ...core import clock, settings
 from ...core.errors import UserError
@@ -42,8 +42,7 @@ LONGEST = 62
 WEEKDAYS = (_l("周一"), _l("周二"), _l("周三"), _l("周四"), _l("周五"), _l("周六"), _l("周日"))
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A record from ``first`` to ``last``, both included."""
 
     card: Card
@@ -51,8 +50,7 @@ class Entry:
     last: dt.date
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(Struct, frozen=True):
     """A piece of an entry within one week: from weekday ``start`` (1 is Monday) over ``days``, in ``lane``.
 
     ``begins``, ``ends``: whether the entry does so here.
@@ -66,8 +64,7 @@ class Bar:
     ends: bool
 
 
-@dataclass
-class Day:
+class Day(Struct):
     date: dt.date
     outside: bool = False
     today: bool = False
@@ -82,13 +79,11 @@ class Day:
         return str(format_date(self.date, _("M月d日 EEEE")))
 
 
-@dataclass
-class Week:
+class Week(Struct):
     days: list[Day]
     bars: list[Bar] = field(default_factory=list)
 
 
-@dataclass
 class CalendarBoard(Board):
     date: Field | None = None
     until: Field | None = None

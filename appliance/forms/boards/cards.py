@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from flask import url_for
 from markupsafe import Markup
+from msgspec import Struct
 
 from .. import listing, query
 from ..catalog import Form
@@ -21,8 +21,7 @@ COLORS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Card:
+class Card(Struct, frozen=True):
     """``color``: the name of a colour, or nothing; ``lines``: ``(label, value)`` of the fields that have one."""
 
     id: int

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import field
 
 from ...core.filetypes import RASTER
 from .. import query
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 SIZE = 48
 
 
-@dataclass
 class GalleryBoard(Board):
     cover: Attachments | None = None
     cards: list[Card] = field(default_factory=list)

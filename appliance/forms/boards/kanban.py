@@ -7,11 +7,11 @@ jumping from one to the next along the index, and each column reads one page of 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_pgettext
+from msgspec import Struct, field
 from peewee import fn
 
 from ...accounts import people
@@ -40,8 +40,7 @@ CAP = 500
 COLUMNS = 40
 
 
-@dataclass
-class Count:
+class Count(Struct):
     """``more``: there are more than ``count``; ``total``: the sum as text, empty when it is not known."""
 
     count: int
@@ -53,8 +52,7 @@ class Count:
         return f"{self.count:,}+" if self.more else f"{self.count:,}"
 
 
-@dataclass
-class Column:
+class Column(Struct):
     """``key``: its value in a URL; ``id``: for the page; ``lazy``: its cards are fetched when it is shown."""
 
     value: Any
@@ -72,7 +70,6 @@ class Column:
         return "column-" + (self.key.encode().hex() or "none")
 
 
-@dataclass
 class KanbanBoard(Board):
     by: Field | None = None
     sum: Field | None = None

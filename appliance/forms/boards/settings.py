@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 MAX_FROZEN = 4
 NARROW, WIDE = 48, 800
 """Widths of a column in pixels."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """Fields are named by key; an empty one is chosen by the kind of view.
 
     ``by``, ``sum``: the field whose values are a kanban's columns, the number added up in each. ``date``, ``until``:

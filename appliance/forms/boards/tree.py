@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
 
 from ...accounts import permissions
 from ...accounts.actor import SYSTEM
@@ -29,8 +29,7 @@ DEEPEST = 200
 """Levels that the check against circles walks up."""
 
 
-@dataclass(frozen=True)
-class Branch:
+class Branch(Struct, frozen=True):
     """A row of the tree. ``children``: how many stand directly under it (99+ when there are more)."""
 
     row: Row
@@ -43,7 +42,6 @@ class Branch:
         return f"{CAP}+" if self.children > CAP else str(self.children)
 
 
-@dataclass
 class TreeBoard(Board):
     parent: Field | None = None
     columns: list[Column] = field(default_factory=list)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import peewee
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from ...accounts import audit, permissions
 from ...accounts.actor import SYSTEM, Actor
@@ -29,8 +29,7 @@ from .uses import Use
 BATCH = 5_000
 
 
-@dataclass
-class DeletedField:
+class DeletedField(Struct):
     """``values``: how many records have one in it."""
 
     form_key: str
@@ -42,8 +41,7 @@ class DeletedField:
     values: int
 
 
-@dataclass
-class DeletedForm:
+class DeletedForm(Struct):
     """``records``: how many it has, those that were deleted before it included."""
 
     key: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice, product
 from typing import Any
@@ -115,7 +114,6 @@ ICONS = tuple(
 """What a form's icon is chosen from."""
 
 
-@dataclass
 class Asked(Input):
     """An input on the canvas: its name differs from the one on real pages, so that ids stay unique."""
 

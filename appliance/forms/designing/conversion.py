@@ -10,12 +10,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import peewee
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ...accounts.actor import SYSTEM, Actor
 from ...core import dialect, jobs
@@ -40,8 +41,7 @@ SHOWN = 20
 KIND = "convert"
 
 
-@dataclass
-class Conversion:
+class Conversion(Struct):
     """What a change of type would do. ``ok`` and ``lost`` count records; ``samples``: old text and new text, or the
     sentence that says why there is none. ``estimated``: not every value was looked at."""
 
@@ -101,8 +101,7 @@ def _kind(f: Field) -> Any:
     return None
 
 
-@dataclass
-class Converter:
+class Converter(Struct, dict=True):
     """Old stored values → new ones, through the texts that people know the old ones by."""
 
     form: Form

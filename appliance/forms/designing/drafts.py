@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ...accounts import people, permissions
 from ...accounts.actor import Actor
@@ -23,8 +23,7 @@ LIMIT = 1_000_000
 """Characters of a draft's document: a thousand fields fit."""
 
 
-@dataclass
-class Draft:
+class Draft(Struct):
     """``doc``: a form definition. ``version`` counts savings. ``base_version``: the published version it began from.
 
     ``behind``: the published form has changed since then; publishing asks for :func:`catch_up` first.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import peewee
 from flask_babel import gettext as _
 from flask_babel import ngettext
+from msgspec import Struct, field
 
 from ...core.db import db, read
 from ...core.errors import UserError
@@ -25,8 +25,7 @@ ASK_FOR_WORD = 1_000
 """From so many records on that lose a value, the person types the form's name."""
 
 
-@dataclass
-class PlannedChange:
+class PlannedChange(Struct):
     """One thing that publishing does. ``path``: what it is about (``fields.amount``, ``layout``), ``kind``: form, add,
     restore, delete, retype, rename, required, optional, unique, not_unique, choices, settings, order, title, layout, together,
     look, lists. ``loses``: how many records lose a value from sight."""
@@ -39,8 +38,7 @@ class PlannedChange:
     needs_word: bool = False
 
 
-@dataclass
-class Plan:
+class Plan(Struct):
     """``problems``: place → sentence; with any the draft cannot be published."""
 
     changes: list[PlannedChange] = field(default_factory=list)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ...accounts import permissions
 from ...accounts.actor import Actor
@@ -21,8 +21,7 @@ from .models import FormDraft, FormVersion
 Doc = dict[str, Any]
 
 
-@dataclass
-class Version:
+class Version(Struct):
     """``words``: what it changed against the one before; empty for the first."""
 
     number: int

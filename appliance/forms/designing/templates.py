@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ...accounts.actor import Actor
 from ...core.errors import NotFound
@@ -20,8 +20,7 @@ from .drafts import Draft
 FOLDER = Path(__file__).parent / "templates"
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(Struct, frozen=True):
     """``about``: one sentence on what it is for."""
 
     name: str

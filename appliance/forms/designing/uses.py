@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ...accounts.models import Role
 from ...accounts.permissions import Rights
@@ -19,8 +19,7 @@ from ..models import View
 Names = Callable[[Form, "str | None"], Iterator["Use"]]
 
 
-@dataclass(frozen=True)
-class Use:
+class Use(Struct, frozen=True):
     """One thing that names the field (or the form): ``规则「七天未签收提醒」``. ``blocks``: it would fail without it."""
 
     words: str

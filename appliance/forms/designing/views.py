@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask import flash, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext
+from msgspec import Struct, field
 from werkzeug.wrappers import Response as AnyResponse
 
 from ...accounts import permissions
@@ -36,8 +36,7 @@ nav.add(
 nav.action(_l("新建表单"), "designer.forms", "plus", "design", words="new form xinjian biaodan", new=1)
 
 
-@dataclass
-class Tile:
+class Tile(Struct):
     """One form on the page. ``draft``: the work on it that is not published."""
 
     form: Form
@@ -45,8 +44,7 @@ class Tile:
     draft: Draft | None = None
 
 
-@dataclass
-class Group:
+class Group(Struct):
     """``name``: as it is stored; empty for the forms without one."""
 
     name: Any

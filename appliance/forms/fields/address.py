@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
+from msgspec import Struct
 
 from .. import regions
 from ..parsing import clean, narrow, parse_phone
@@ -32,8 +32,7 @@ _NAME = re.compile(r"[\u3400-\u9fff·]{2,8}|[A-Za-z][A-Za-z .'-]{1,39}")
 _STORED = re.compile(r"(\d{6})?[^\n]*\n[^\n]*\n[^\n]*\n[^\n]*")
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(Struct, frozen=True):
     """``region``: a code; all may be empty."""
 
     region: str = ""

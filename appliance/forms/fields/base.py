@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext
 from markupsafe import Markup, escape
+from msgspec import Struct, field
 
 from ...core import dialect
 from ...core.i18n import label as i18n_label
@@ -87,8 +87,7 @@ def is_label(value: Any) -> bool:
     return value is None or isinstance(value, str)
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """One option of a field type, as the designer asks for it. ``key``: the option in the field's document.
 
     ``kind``: text, long_text, number, yes_no, choice, choices_editor, form, field, fields, formula, condition, pattern,
@@ -103,8 +102,7 @@ class Setting:
     start: Any = None
 
 
-@dataclass
-class Spec:
+class Spec(Struct):
     """A field's definition, in the shape of an app package's *field* (unknown keys are the type's options)."""
 
     key: str

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ...core import dialect
 from .base import Field, Setting, Spec
@@ -32,8 +33,7 @@ class Circle(Exception):
         self.path: list[Computed] = []
 
 
-@dataclass
-class Needs:
+class Needs(Struct):
     """What a computed field follows from.
 
     ``own``: fields of the same record. ``relation``: the own field that leads to ``form``, for a lookup; ``via``: the field of

@@ -344,7 +344,7 @@ class SubForm(LinkField):
         return super().compile(column, op, value, ctx)
 
     def compile_positive(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         from .. import conditions
 

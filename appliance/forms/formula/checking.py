@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 from ...accounts.actor import Actor
 from ...core.errors import UserError
@@ -19,8 +19,7 @@ from .models import ComputedState
 from .parser import FormulaProblem
 
 
-@dataclass
-class Result:
+class Result(Struct):
     """``type``: what the formula results in, ``None`` when it has problems: sentences with the character they are about."""
 
     type: str | None

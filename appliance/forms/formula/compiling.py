@@ -10,7 +10,6 @@ import datetime as dt
 import decimal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from flask import has_app_context
 from flask_babel import force_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from ...core import clock, i18n, settings
 from . import functions
@@ -42,8 +42,7 @@ CONTEXT = decimal.Context(
 """34 digits are exact for every sum and product of amounts that a column can hold."""
 
 
-@dataclass
-class Program:
+class Program(Struct):
     """A checked formula. ``fields``: keys it reads; ``moving``: its result changes as time goes by."""
 
     text: str
@@ -56,8 +55,7 @@ class Program:
     run: Run
 
 
-@dataclass
-class Typed:
+class Typed(Struct):
     """A part of a formula: what it results in, and how."""
 
     type: str

@@ -9,12 +9,12 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, ROUND_UP, Decimal
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from ..parsing import parse_number
 
@@ -25,8 +25,7 @@ MOMENTS = ("date", "datetime")
 Row = dict[str, Any]
 
 
-@dataclass
-class Env:
+class Env(Struct):
     """When and for whom formulas are computed."""
 
     now: dt.datetime
@@ -44,8 +43,7 @@ class Fault(ArithmeticError):
     """A value that cannot be computed: the result is blank. The text says why."""
 
 
-@dataclass(frozen=True)
-class Function:
+class Function(Struct, frozen=True):
     """``params``: what each argument must be: number, text, moment, yes_no or any; ``?`` after it: may be left out;
     ``*`` after the last (or the last two, then in pairs): as often as wanted. ``result``: a type, or what makes it of the
     arguments' types. ``value(env, *arguments)`` computes; ``build`` instead decides which arguments are computed at all.

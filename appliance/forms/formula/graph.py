@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from .. import catalog
 from ..catalog import Form
@@ -14,8 +15,7 @@ Place = tuple[str, str]
 """A form and a field of it."""
 
 
-@dataclass
-class Graph:
+class Graph(Struct):
     """``order``: a form's computed fields, each after those of the same record that it needs."""
 
     forms: dict[str, Form]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 MAX_LENGTH = 4_000
 """Characters of a formula."""
@@ -29,42 +29,36 @@ class FormulaProblem(ValueError):
         self.end = start + 1 if end is None else end
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Struct, frozen=True):
     start: int
     end: int
 
 
-@dataclass(frozen=True)
-class Literal(Node):
+class Literal(Node, frozen=True):
     """A number (``int`` or ``Decimal``), a text or a truth value."""
 
     value: int | Decimal | str | bool
 
 
-@dataclass(frozen=True)
-class Name(Node):
+class Name(Node, frozen=True):
     """A field, by key or label, as written."""
 
     name: str
 
 
-@dataclass(frozen=True)
-class Call(Node):
+class Call(Node, frozen=True):
     function: str
     args: tuple[Node, ...]
 
 
-@dataclass(frozen=True)
-class Operation(Node):
+class Operation(Node, frozen=True):
     """``sign`` with one operand or two. ``%`` has one and follows it."""
 
     sign: str
     operands: tuple[Node, ...]
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(Struct, frozen=True):
     kind: str
     """number, text, name, field, sign or end."""
     text: str
@@ -121,8 +115,7 @@ def _stray(text: str, place: int) -> FormulaProblem:
     return FormulaProblem(_("公式里不能有“%(mark)s”。", mark=mark), place)
 
 
-@dataclass
-class _Parser:
+class _Parser(Struct):
     text: str
     found: list[Token]
     place: int = 0

@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from msgspec.structs import asdict
+
 from ..fields import build_from
 from ..fields.base import Field
 from ..parsing import AmbiguousDate, MissingYear, clean, narrow, read_moment
@@ -56,7 +58,7 @@ class Parser:
         return None
 
     def found_hints(self) -> dict[int, dict[str, Any]]:
-        return {index: vars(hints) for index, hints in self.hints.items()}
+        return {index: asdict(hints) for index, hints in self.hints.items()}
 
     def _gather(self, rows: list[list[Any]]) -> dict[str, list[tuple[int, Column]]]:
         """path → (column index, cells) of each column that feeds it; -1 for derived ones."""

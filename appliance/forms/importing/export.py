@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
 
 from ...accounts import permissions, users
 from ...accounts.actor import SYSTEM, Actor
@@ -30,8 +30,7 @@ from . import tables
 SUFFIXES = tuple(tables.KINDS)
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """One column of the file: its header, and how a record fills it so that importing reads the same value."""
 
     key: str

@@ -6,11 +6,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 from flask_babel import gettext as _
+from msgspec.structs import replace
 from peewee import fn
 
 from ...accounts import users

@@ -10,11 +10,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ...accounts import permissions
 from ...accounts.actor import SYSTEM, Actor
@@ -35,8 +35,7 @@ FUZZY = 0.84
 """Likeness at which two names are proposed as the same."""
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Struct, frozen=True):
     """``field`` reads the cells (``None``: an address, which is taken apart). ``via``: "" for the record itself, else
     the relation field or the child form that the path begins with. ``link``: the multi-valued field that ``key`` is a
     part of. ``names``: a value names one record (a unique field, an identity). ``numbers``: the cells hold the numbers of

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from ...accounts.actor import Actor
 from ...core.errors import UserError
@@ -22,8 +23,7 @@ ANY_NAME = "*"
 """The key of forms whose records have several names: whatever identity in the row is known."""
 
 
-@dataclass
-class Facts:
+class Facts(Struct):
     """What the reader saw at the top of the chosen sheet."""
 
     sheets: list[dict[str, Any]]
@@ -42,7 +42,7 @@ class Facts:
 
     @classmethod
     def open(cls, document: dict[str, Any]) -> Facts:
-        return cls(**{f.name: document[f.name] for f in fields(cls) if f.name in document})
+        return cls(**{name: document[name] for name in cls.__struct_fields__ if name in document})
 
     def document(self) -> dict[str, Any]:
         return asdict(self)
@@ -52,8 +52,7 @@ class Facts:
         return (self.names[index] if index < len(self.names) else "") or _("%(letter)s 列", letter=letters(index))
 
 
-@dataclass
-class Plan:
+class Plan(Struct):
     """``columns``: column index → target path. ``hints``: column index → how its dates are meant."""
 
     columns: dict[int, str] = field(default_factory=dict)
@@ -70,7 +69,7 @@ class Plan:
 
     @classmethod
     def open(cls, document: dict[str, Any]) -> Plan:
-        plan = cls(**{f.name: document[f.name] for f in fields(cls) if f.name in document})
+        plan = cls(**{name: document[name] for name in cls.__struct_fields__ if name in document})
         plan.columns = {int(i): path for i, path in plan.columns.items()}
         plan.hints = {int(i): hint for i, hint in plan.hints.items()}
         return plan

@@ -12,10 +12,12 @@ import itertools
 import resource
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from . import wire
 
@@ -118,8 +120,7 @@ def _cut(cell: Any) -> Any:
     return cell[:200] if isinstance(cell, str) else cell
 
 
-@dataclass
-class Counts:
+class Counts(Struct):
     """Rows of the sheet that are not records."""
 
     blank: int = 0
@@ -127,8 +128,7 @@ class Counts:
     read: int = 0
 
 
-@dataclass
-class Sheet:
+class Sheet(Struct, dict=True):
     """The data rows of one sheet, in batches, with the rows that are no records left out and counted."""
 
     request: dict[str, Any]
@@ -193,7 +193,7 @@ def rows(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             )
         if request.get("limit") and sheet.counts.read >= request["limit"]:
             break
-    yield "end", vars(sheet.counts)
+    yield "end", asdict(sheet.counts)
 
 
 def parse(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -206,7 +206,7 @@ def parse(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "batch", {"numbers": numbers, "read": sheet.counts.read} | parser.parse(batch)
         if request.get("limit") and sheet.counts.read >= request["limit"]:
             break
-    yield "end", vars(sheet.counts) | {"hints": parser.found_hints()}
+    yield "end", asdict(sheet.counts) | {"hints": parser.found_hints()}
 
 
 def check(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -239,7 +239,7 @@ def check(request: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "progress", sheet.counts.read
     yield (
         "end",
-        vars(sheet.counts)
+        asdict(sheet.counts)
         | {
             "bad": bad,
             "bad_rows": bad_rows,

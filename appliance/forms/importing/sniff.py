@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from ..parsing import narrow, read_moment
 from .sources import Cell, Row, plain
@@ -32,8 +33,7 @@ _SUMMARY = re.compile(
 _PLAIN_NUMBER = re.compile(r"[-+]?[¥￥$]?\d[\d,]*(?:\.\d+)?(?:E[+-]?\d+)?\s*[%元万]?", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(Struct, frozen=True):
     """``row`` is the 0-based index of its first row (-1: the sheet has none), ``height`` its rows."""
 
     row: int
@@ -183,8 +183,7 @@ def _width(row: Row) -> int:
     return 0
 
 
-@dataclass
-class DateHints:
+class DateHints(Struct):
     """How the dates of one column are meant. ``None``: not known."""
 
     order: str | None = None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import peewee
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from ...accounts.actor import Actor
 from ...core import clock, jobs
@@ -27,8 +28,7 @@ BATCH = 500
 DONE = ("done", "cancelled", "failed")
 
 
-@dataclass
-class Preview:
+class Preview(Struct):
     """What an undo would do. ``edited``: of the records made by the import, those that people changed afterwards."""
 
     created: list[tuple[str, int]]
@@ -41,8 +41,7 @@ class Preview:
         return sum(count for _label, count in self.created)
 
 
-@dataclass
-class Undone:
+class Undone(Struct):
     """``kept_fields``: values that were changed again since; ``kept_records``: made along the way, needed by others."""
 
     deleted: int = 0
@@ -108,8 +107,7 @@ def run(job: Job) -> dict[str, Any]:
     return {"records_deleted": undo.done.deleted}
 
 
-@dataclass
-class _Undo:
+class _Undo(Struct, dict=True):
     job: Job
     row: Import
     actor: Actor

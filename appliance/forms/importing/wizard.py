@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ...accounts.actor import Actor
 from ...core import clock, jobs
@@ -70,8 +70,7 @@ def _number(text: str | None, default: int) -> int:
     return int(text) if text and text.strip().lstrip("-").isdecimal() else default
 
 
-@dataclass(frozen=True)
-class ColumnRow:
+class ColumnRow(Struct, frozen=True):
     """One column of the file on the mapping page."""
 
     index: int
@@ -257,8 +256,7 @@ class Check:
         return asked
 
 
-@dataclass(frozen=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """``rate`` in rows a second, ``left`` in seconds (``None``: not known yet)."""
 
     rate: int

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from ...accounts.actor import Actor
 from ...core import dialect
@@ -28,8 +29,7 @@ MASK = "*"
 """What stands for each character that a masked value keeps to itself."""
 
 
-@dataclass
-class Counts:
+class Counts(Struct):
     """Rows by what became of them; ``related`` and ``children``: records made along the way."""
 
     created: int = 0
@@ -53,8 +53,7 @@ class Counts:
         return self.created + self.updated + self.skipped + self.failed
 
 
-@dataclass
-class Parsed:
+class Parsed(Struct):
     """A batch as the reader sends it: row numbers, stored values by target path, sentences for bad cells by row."""
 
     numbers: list[int]
@@ -74,8 +73,7 @@ class Parsed:
         )
 
 
-@dataclass
-class Writer:
+class Writer(Struct, dict=True):
     """Carries a plan out, batch by batch. Each call of :meth:`write` belongs in one ``write()``."""
 
     form: Form

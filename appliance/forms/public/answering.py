@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from flask import current_app
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 from ...accounts.actor import SYSTEM
 from ...core import clock, settings
@@ -82,8 +82,7 @@ def check_open(page: PublicPage) -> None:
         raise Closed(_("名额已满，谢谢您的关注。"))
 
 
-@dataclass
-class Sheet:
+class Sheet(Struct):
     """The page as it is shown: its inputs, and what the link brings along for fields that are not shown."""
 
     page: PublicPage

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from ...accounts import audit
 from ...accounts.actor import Actor
@@ -34,8 +35,7 @@ settings.declare(
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """One field of a page. ``shown``: asked for; else its ``value`` is written silently. ``linked``: the link may give it
     (``?channel=douyin``). ``value``: what it starts as, as a person types it."""
 
@@ -49,11 +49,10 @@ class Chosen:
 
     @classmethod
     def open(cls, document: dict[str, Any]) -> Chosen:
-        return cls(**{name: document[name] for name in cls.__dataclass_fields__ if name in document})
+        return cls(**{name: document[name] for name in cls.__struct_fields__ if name in document})
 
 
-@dataclass(frozen=True)
-class Consents:
+class Consents(Struct, frozen=True):
     """How a higher room keeps what strangers agree to: ``offered()`` gives the labels of purposes and of channels by key;
     ``give(record id, purpose, channels, page)`` writes a "yes" down. Only for records of ``form``."""
 
@@ -124,8 +123,7 @@ def start(form: Form, actor: Actor) -> PublicPage:
     return page
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What the person set."""
 
     title: str

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from flask_babel import gettext as _
+from msgspec import Struct, field
 
 from ...connections import health
 from ...connections import store as connections
@@ -28,8 +28,7 @@ RETRY_AFTER = 60
 """Seconds until the next try when the platform does not say."""
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Struct, frozen=True):
     """Whom a message is for. ``kind``: user, customer, address (``text`` is one already) or group (the connection's own)."""
 
     kind: str
@@ -53,8 +52,7 @@ class Target:
         return cls("group")
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(Struct, frozen=True):
     """One message as it goes out. ``key``: unique, the same at every try. ``to``: what :meth:`Sender.address_of` said.
 
     ``template_code`` and ``template_params``: the platform's own template (text messages go out by one), in the order of
@@ -73,8 +71,7 @@ class Message:
     unsubscribe: str = ""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How a try ended.
 
     ``delivered``: the platform took it. ``failed``: it never will; ``error`` says why, in words for people. ``retry``: not
@@ -105,8 +102,7 @@ class Outcome:
         return cls("unknown", error=str(error))
 
 
-@dataclass(frozen=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """What became of a message on its way from the platform to the receiver. ``provider_id``: as :class:`Outcome` had it;
     ``mark``: what we gave along with it (empty: the platform does not say). ``error``: why it did not arrive, in words."""
 
@@ -117,8 +113,7 @@ class Receipt:
     mark: str = ""
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What somebody answered to a message. ``id``: the platform's own, the same when it tells again. ``at``: UTC seconds."""
 
     address: str
@@ -135,8 +130,7 @@ class Rejected(UserError):
         super().__init__(outcome.error or "")
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """At most ``count`` messages in ``seconds``. ``per``: connection, or address (of one connection)."""
 
     count: int

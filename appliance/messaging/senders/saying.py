@@ -5,10 +5,10 @@ from __future__ import annotations
 import email.utils
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import gettext as _
+from msgspec import Struct
 
 from ...connections.kinds import Connection
 from ...core import clock, outbound
@@ -21,8 +21,7 @@ MOST_AFTER = clock.DAY
 """Seconds that another side may make us wait at most."""
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(Struct, frozen=True):
     """What one of a platform's codes means. ``words``: for people, with what to do; ``credentials``: see :class:`Outcome`."""
 
     state: str

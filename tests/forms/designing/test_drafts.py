@@ -20,7 +20,7 @@ def cy(app: Any) -> Any:
 
     actor_id = people.find("cy")
     assert actor_id is not None
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     actor = users.actor_of(actor_id)
     assert actor is not None
@@ -202,7 +202,7 @@ def test_a_copy_has_the_fields_and_the_records_but_not_the_history(api: Api, rep
 
 
 def test_gone_for_good_takes_the_word_and_the_right(api: Api, repair: str, amy: Any, work: Any) -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from appliance.core.db import db, read
 

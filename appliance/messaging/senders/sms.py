@@ -32,8 +32,7 @@ TEMPLATE = Param(
 )
 
 
-@dataclass(frozen=True)
-class HookToken(Secret):
+class HookToken(Secret, frozen=True):
     """Made by a button of its page, not typed."""
 
     input: ClassVar[str] = "none"

@@ -110,6 +110,7 @@ PARTS = (
     "automation.inheriting",
     "automation.holding",
     "automation.retrying",
+    "automation.withheld",
     "automation.rehearsal",
     "automation.dispatch",
     "automation.undo",

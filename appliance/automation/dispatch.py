@@ -287,7 +287,7 @@ class Turn(Struct):
         if not plan.ids and not plan.skipped:
             return
         run = self._entry()
-        run.matched, run.skipped = run.matched + plan.matched, run.skipped + plan.skipped
+        run.matched += plan.matched
         last = {signal.record_id: signal for signal in self.signals}
         work = Work(
             plan.form, log.cause(run), clock.now(),
@@ -295,7 +295,7 @@ class Turn(Struct):
             origin=self._origins(set(plan.ids)),
         )  # fmt: skip
         done = plan.apply(0, len(plan.ids), work)
-        log.add(run, done, work, time.monotonic() - started)
+        log.add(run, done, work, time.monotonic() - started, plan.skipped)
         retrying.after(run, self.subject, done)
 
     def _origins(self, ids: set[int]) -> dict[int, dict[str, Any]]:

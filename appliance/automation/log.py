@@ -85,17 +85,18 @@ _COUNTED = Statement(
     RuleRun.update(
         {
             RuleRun.status: PARAM, RuleRun.finished_at: PARAM, RuleRun.seconds: PARAM, RuleRun.matched: PARAM,
-            RuleRun.changed: PARAM, RuleRun.skipped: PARAM, RuleRun.failed: PARAM,
+            RuleRun.changed: RuleRun.changed + PARAM, RuleRun.skipped: RuleRun.skipped + PARAM, RuleRun.failed: PARAM,
         }
     ).where(RuleRun.id == PARAM)
 )  # fmt: skip
 
 
-def add(run: RuleRun, done: Done, work: Work, seconds: float) -> None:
-    """Counts a batch and notes each of its records; in the transaction that did it."""
+def add(run: RuleRun, done: Done, work: Work, seconds: float, held_back: int = 0) -> None:
+    """Counts a batch and notes each of its records; in the transaction that did it. ``held_back``: records that had their
+    turn in this period already."""
     changed = done.changed
     rows: list[tuple[Any, ...]] = [(run.id, i, "", "done", None, None, None) for i in sorted(changed)]
-    skipped = 0
+    skipped = held_back
     for slot, effect in done.effects.items():
         rows += [(run.id, i, slot, "skipped", str(why), None, None) for i, why in effect.skipped.items()]
         skipped += len(set(effect.skipped) - changed)
@@ -107,9 +108,8 @@ def add(run: RuleRun, done: Done, work: Work, seconds: float) -> None:
     _RECORD.executemany(rows)
     run.changed, run.failed, run.skipped = run.changed + len(changed), run.failed + done.failed, run.skipped + skipped
     run.seconds += seconds
-    _COUNTED.execute(
-        run.status, run.finished_at, run.seconds, run.matched, run.changed, run.skipped, run.failed, run.id
-    )
+    # What is sent meanwhile may count down what was changed (``withheld``): these two are added to.
+    _COUNTED.execute(run.status, run.finished_at, run.seconds, run.matched, len(changed), skipped, run.failed, run.id)
 
 
 def finish(run: RuleRun, status: str, error: str | None = None) -> None:

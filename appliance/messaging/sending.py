@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask_babel import gettext as _
@@ -38,6 +39,17 @@ SLICE = 20.0
 BACKOFF = (30, 120, 600, 1800)
 """Seconds before the second try and the further ones; there is none after the last."""
 TOLD = ("told_instead", "no_address_told")
+WITHHELD = (outbox.SUPPRESSED, outbox.EXPIRED)
+"""Ends of messages that nobody was asked to carry."""
+
+Withheld = Callable[[Sequence[Message]], None]
+_withheld: list[Withheld] = []
+
+
+def on_withheld(told: Withheld) -> Withheld:
+    """Registers who is told, in the transaction that settles them, of messages that are not sent; ``reasons`` says why."""
+    _withheld.append(told)
+    return told
 
 
 @jobs.handler(outbox.SEND, label=_l("发送消息"))
@@ -155,6 +167,12 @@ def _settle(cases: list[Case], now: int) -> None:
             # Inside the house nobody misses what could not leave it.
             words = f"{row.subject}：{row.text}" if row.subject else row.text
             notices.tell([row.target_id], "message", words, row.link if row.link.startswith("/") else None)
+    held_back = [case for case in cases if case.state in WITHHELD and case.why not in TOLD]
+    for case in held_back:
+        case.row.state, case.row.why = case.state, case.why
+        case.row.detail = case.detail  # type: ignore[assignment]
+    for told in _withheld if held_back else ():
+        told([case.row for case in held_back])
     if any(case.why == "budget" for case in cases):
         incidents.open(
             "messages.budget", _("本月的消息预算已经用完，付费消息暂停发送。"), "messages:budget", "messages.budget"

@@ -139,6 +139,10 @@ def test_a_birthday_in_seven_days_brings_a_message_with_a_coupon_once_a_year_and
     clock.set("2026-06-12T22:30:00+08:00")
     drain(work)
     assert pigeons.sent == [], "nobody is woken"
+    run = api.get("/rules/greet/runs")["runs"][0]
+    assert (run["matched"], run["changed"], run["skipped"]) == (2, 1, 1)
+    [skipped] = api.get(f"/rules/greet/runs/{run['id']}/records", state="skipped")["records"]
+    assert skipped["record"] != asked and "没有同意" in skipped["why"]
     clock.set("2026-06-13T09:30:00+08:00")
     drain(work)
     assert [message.text for message in pigeons.sent] == ["安安，生日快乐！凭券码 BDAY 减 50 元"]

@@ -204,12 +204,28 @@ def counted(batch: Batch) -> None:
     records.write_derived(form, found, form.col("id") == peewee.Column(sums, "coupon"), sums)
 
 
-LOOKED_AT = frozenset({"coupon", "customer", "status", "amount", "refunded"})
+LOOKED_AT = frozenset({"coupon", "customer", "status", "amount", "discount", "refunded"})
+
+
+@dataclass(frozen=True)
+class Naming:
+    """An order that stands and names a code. ``at``: when it was placed; ``worth``: fen, before anything came off; ``None``: not
+    known."""
+
+    order: int
+    customer: int | None
+    at: int
+    worth: int | None
+
+    def reaches(self, minimum: int | None) -> bool:
+        """Whether it is large enough for a coupon. One of an order whose amount is not known is taken at its word."""
+        return not minimum or self.worth is None or self.worth >= minimum
 
 
 @after_write(ORDER)
 def ordered(batch: Batch) -> None:
-    """The order that names a code uses that coupon; when it no longer does, or falls, the coupon comes back."""
+    """The order that names a code and reaches its minimum uses that coupon; when it no longer does, or falls, the coupon comes
+    back."""
     if "coupon" not in batch.form.columns or (batch.action == "create" and "coupon" not in batch.fields):
         return
     if batch.action == "update" and not batch.fields & LOOKED_AT:
@@ -217,39 +233,65 @@ def ordered(batch: Batch) -> None:
     held = catalog.get(HELD)
     named = _named(batch.form, batch.ids)
     mine = _rows(held, dialect.among(held.col("order"), batch.ids) & (held.col("status") == USED))
+    free = held.col("status").in_((ISSUED, EXPIRED))
+    asked = _rows(held, dialect.among(held.col("code"), list(named)) & free) if named else []
+    least = _minima({row["coupon"] for row in [*mine, *asked]})
     rows: dict[int, dict[str, Any]] = {}
     for row in mine:
-        if named.get(row["code"], (None,))[0] != row["order"]:
+        use = named.get(row["code"])
+        if use is None or use.order != row["order"] or not use.reaches(least.get(row["coupon"])):
             late = row["expires_at"] is not None and row["expires_at"] <= clock.now()
             rows[row["id"]] = {"status": EXPIRED if late else ISSUED, "order": None, "used_at": None}
-    free = held.col("status").in_((ISSUED, EXPIRED))
-    for row in _rows(held, dialect.among(held.col("code"), list(named)) & free) if named else ():
-        order, customer, at = named[row["code"]]
-        if customer == row["customer"] and (row["expires_at"] is None or at < row["expires_at"]):
-            rows[row["id"]] = {"status": USED, "order": order, "used_at": at}
+    for row in asked:
+        use = named[row["code"]]
+        in_time = row["expires_at"] is None or use.at < row["expires_at"]
+        if use.customer == row["customer"] and in_time and use.reaches(least.get(row["coupon"])):
+            rows[row["id"]] = {"status": USED, "order": use.order, "used_at": use.at}
     if rows:
         # Whoever wrote the order need not be allowed to write coupons.
         records.update_many(held, rows, SYSTEM, batch.cause, parsed=True)
 
 
-def _named(form: Form, ids: list[int]) -> dict[str, tuple[int, int | None, int]]:
-    """Code → the order (of these) that stands and names it, its customer, and when it was placed."""
-    keys = ["id", "customer", "coupon", "status", "amount", "refunded", "ordered_at", "paid_at", "created_at"]
+def _minima(coupons: Collection[int]) -> dict[int, int | None]:
+    """Coupon → fen that an order must reach."""
+    form = catalog.get(COUPON)
+    if not coupons or "minimum" not in form.columns:
+        return {}
+    rows = form.table.select(form.col("id"), form.col("minimum"))
+    return dict(rows.where(dialect.among(form.col("id"), list(coupons))).tuples().execute(db))
+
+
+def _named(form: Form, ids: list[int]) -> dict[str, Naming]:
+    """Code → the order (of these) that stands and names it."""
+    keys = [
+        "id",
+        "customer",
+        "coupon",
+        "status",
+        "amount",
+        "discount",
+        "refunded",
+        "ordered_at",
+        "paid_at",
+        "created_at",
+    ]
     rows = form.table.select(*[form.col(key) for key in keys]).where(
         dialect.among(form.col("id"), ids), form.col("deleted_at").is_null(), form.col("coupon").is_null(False)
     )
-    out: dict[str, tuple[int, int | None, int]] = {}
-    for order, customer, text, status, amount, refunded, ordered_at, paid_at, created_at in rows.tuples().execute(db):
+    out: dict[str, Naming] = {}
+    for row in rows.tuples().execute(db):
+        order, customer, text, status, amount, discount, refunded, ordered_at, paid_at, created_at = row
         if status in GONE or (amount and (refunded or 0) >= amount):
             continue
+        worth = None if amount is None else amount + (discount or 0)
         for code in _CODES.split(text.upper()):
             if code:
-                out.setdefault(code, (order, customer, ordered_at or paid_at or created_at))
+                out.setdefault(code, Naming(order, customer, ordered_at or paid_at or created_at, worth))
     return out
 
 
 def _rows(held: Form, test: Any) -> list[dict[str, Any]]:
-    keys = ["id", "code", "customer", "order", "expires_at"]
+    keys = ["id", "code", "coupon", "customer", "order", "expires_at"]
     rows = held.table.select(*[held.col(key) for key in keys]).where(test, held.col("deleted_at").is_null())
     return [dict(zip(keys, row, strict=True)) for row in rows.tuples().execute(db)]
 

@@ -67,6 +67,21 @@ def test_the_order_that_names_the_code_uses_it_and_a_refund_or_a_cancellation_gi
     assert held(shop, ann)[0]["status"] == "issued"
 
 
+def test_an_order_below_the_minimum_does_not_use_it_and_what_came_off_counts(shop: Shop) -> None:
+    shop.add("coupon", key="ten", name="满100减10", value=10, minimum="100")
+    ann = shop.customer("安")
+    shop.run(shop.rule("customer", ISSUE, on={"manual": True}))
+    code = held(shop, ann)[0]["code"]
+    order = shop.order(ann, "89.99", "A1", coupon=code, discount="10")
+    assert states(shop) == {"issued": 1}
+    shop.change("order", order, amount="90")
+    assert held(shop, ann)[0]["order"] == order, "100 before the coupon"
+    shop.change("order", order, refunded="50")
+    assert states(shop) == {"used": 1}, "part of it went back later"
+    shop.change("order", order, amount="80")
+    assert states(shop) == {"issued": 1}
+
+
 def test_what_is_not_used_expires_at_the_end_of_its_last_day(shop: Shop, clock: Clock, work: Work) -> None:
     shop.add("coupon", key="ten", name="满100减10", value=10, valid_days=2)
     ann = shop.customer("安")

@@ -331,12 +331,10 @@ def plan_period(plan: plans.Plan) -> str | None:
 
 def plan_of(ear: Ear, signals: list[Signal]) -> plans.Plan:
     """What entries call for, as the records stand now."""
-    if not ear.sound:
-        ear.subject.must_be_sound()
-        ear.sound = True
     ids = sorted({signal.record_id for signal in signals})
     changes = [(signal.record_id, signal.delta) for signal in signals if signal.delta]
-    plan = plans.unchecked(ear.subject, Context(now=clock.now()), ids, changes)
+    plan = plans.plan(ear.subject, Context(now=clock.now()), ids, changes, sound=ear.sound)
+    ear.sound = True
     plan.load()
     return plan
 

@@ -343,22 +343,11 @@ def plan(
     *,
     extra: Any = None,
     name: str | None = None,
+    sound: bool = False,
 ) -> Plan:
-    """The plan of a rule or a decision table. Raises UserError when it has problems."""
-    subject.must_be_sound()
-    return unchecked(subject, ctx, ids, changes, extra=extra, name=name)
-
-
-def unchecked(
-    subject: Any,
-    ctx: Context,
-    ids: Sequence[int] | None = None,
-    changes: Changes = (),
-    *,
-    extra: Any = None,
-    name: str | None = None,
-) -> Plan:
-    """As :func:`plan`, of a definition that was looked over already."""
+    """The plan of a rule or a decision table. ``sound``: it was looked over already. Raises UserError when it has problems."""
+    if not sound:
+        subject.must_be_sound()
     if subject.kind == rules.book.kind:
         return RulePlan(subject, ctx, ids, changes, extra=extra, name=name)
     return TablePlan(subject, ctx, ids, changes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import render_template, request, url_for
+from flask import render_template, request
 from flask_babel import gettext as _
 
 from ..accounts.actor import current_actor
@@ -12,12 +12,12 @@ from ..accounts.guards import requires, requires_room
 from ..core import http, jobs
 from ..core.errors import NotFound, UserError
 from ..forms import catalog, query
-from . import actions, editing, log, preview, rehearsal, trying, value_inputs
+from . import actions, editing, preview, rehearsal, trying, value_inputs
 from . import rules as verbs
 from .blueprint import bp
 from .editing import Card, RuleEditor
 from .rules import OUTSIDE_HOURS, PERIODS, Rule
-from .shared_views import in_folders
+from .shared_views import listing, save
 from .triggers import NIGHTLY
 
 SMALL = 20_000
@@ -27,11 +27,7 @@ SMALL = 20_000
 @bp.get("/rules")
 @requires_room("rules")
 def rules() -> Any:
-    ones = verbs.all()
-    return http.render(
-        "automation/rules.html", ones=ones, groups=in_folders(ones), folders=verbs.book.folders(),
-        latest=log.latest("rule"), plural="rules",
-    )  # fmt: skip
+    return listing("rules")
 
 
 @bp.get("/rules/new")
@@ -68,27 +64,10 @@ def rules_save(key: str) -> Any:
 
 
 def _save(old: Rule | None) -> Any:
-    doc, problems = editing.rule_of_form(request.form, old)
-    enabled = bool(request.form.get("enabled"))
-    version = request.form.get("version", type=int)
-    try:
-        if problems:
-            raise UserError("")
-        saved = verbs.save(doc, current_actor(), old.key if old else None, enabled=enabled, version=version)
-    except UserError as error:
-        return _again(doc, old, *editing.errors_of(error, problems), enabled)
-    if request.form.get("then") == "run":
-        verbs.run(saved.key, current_actor())
-    return http.go(url_for("automation.rules_edit", key=saved.key, saved=1))
+    def again(rule: Rule, errors: dict[str, str], message: str) -> Any:
+        return _page(RuleEditor(rule, rule.form, errors, message), 422)
 
-
-def _again(doc: dict[str, Any], old: Rule | None, errors: dict[str, str], message: str, enabled: bool) -> Any:
-    """The page with what was typed and what is wrong with it."""
-    rule = Rule.read(doc | {"key": old.key if old else ""})
-    rule.enabled = enabled
-    if old:
-        rule.id, rule.version, rule.updated_at, rule.updated_by = old.id, old.version, old.updated_at, old.updated_by
-    return _page(RuleEditor(rule, rule.form, errors, message), 422)
+    return save("rules", old, editing.rule_of_form, again)
 
 
 @bp.post("/rules/preview")

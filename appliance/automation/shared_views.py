@@ -1,7 +1,8 @@
-"""What the pages of rules and of decision tables do alike: switch, run, delete, restore."""
+"""What the pages of rules and of decision tables do alike: list, save, switch, run, delete, restore."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import flash, render_template, request, url_for
@@ -13,7 +14,7 @@ from ..accounts.actor import current_actor
 from ..accounts.guards import requires_room
 from ..core import http, jobs
 from ..core.errors import NotFound, UserError
-from . import differences, log, preview
+from . import differences, editing, log, preview
 from .blueprint import bp
 from .definitions import Book, folder_name
 from .models import DefinitionVersion
@@ -31,6 +32,52 @@ def book_of(plural: str) -> Book[Any]:
 
 def plural_of(kind: str) -> str:
     return next(plural for plural, k in PLURALS.items() if k == kind)
+
+
+def in_folders(ones: list[Any]) -> list[tuple[str, list[Any]]]:
+    """Definitions by folder: those in none first, then the folders in the order of what is in them."""
+    groups: dict[str, list[Any]] = {"": []}
+    for one in ones:
+        groups.setdefault(one.folder, []).append(one)
+    return [(name, some) for name, some in groups.items() if some or not name]
+
+
+def listing(plural: str) -> Any:
+    """The page of all definitions of a kind, by folder."""
+    book = book_of(plural)
+    ones = book.all()
+    return http.render(
+        f"automation/{plural}.html", ones=ones, groups=in_folders(ones), folders=book.folders(),
+        latest=log.latest(book.kind), plural=plural,
+    )  # fmt: skip
+
+
+OfForm = Callable[[Any, Any], tuple[dict[str, Any], dict[str, str]]]
+"""From the editor's inputs and the definition as it was: its document, and the problems that no document can hold."""
+Again = Callable[[Any, dict[str, str], str], Any]
+"""The page with what was typed: the definition, path → sentence, a sentence about no path."""
+
+
+def save(plural: str, old: Any, of_form: OfForm, again: Again) -> Any:
+    """Saves what the editor holds, and runs it when that was asked for; or shows it ``again`` with what is wrong."""
+    book = book_of(plural)
+    doc, problems = of_form(request.form, old)
+    enabled = bool(request.form.get("enabled"))
+    version = request.form.get("version", type=int)
+    try:
+        if problems:
+            raise UserError("")
+        saved = book.save(doc, current_actor(), old.key if old else None, enabled=enabled, version=version)
+    except UserError as error:
+        typed = book.cls.read(doc | {"key": old.key if old else ""})
+        typed.enabled = enabled
+        if old:
+            typed.id, typed.version = old.id, old.version
+            typed.updated_at, typed.updated_by = old.updated_at, old.updated_by
+        return again(typed, *editing.errors_of(error, problems))
+    if request.form.get("then") == "run":
+        book.run(saved.key, current_actor())
+    return http.go(url_for(f"automation.{plural}_edit", key=saved.key, saved=1))
 
 
 def _row(subject: Any) -> str:
@@ -204,11 +251,3 @@ def move(plural: str, key: str) -> Any:
     order.insert(inside[-1] + 1 if inside else len(order), book.get(key).key)
     book.arrange(order, {key: folder})
     return http.go(url_for(f"automation.{plural}"))
-
-
-def in_folders(ones: list[Any]) -> list[tuple[str, list[Any]]]:
-    """Definitions by folder: those in none first, then the folders in the order of what is in them."""
-    groups: dict[str, list[Any]] = {"": []}
-    for one in ones:
-        groups.setdefault(one.folder, []).append(one)
-    return [(name, some) for name, some in groups.items() if some or not name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import render_template, request, url_for
+from flask import render_template, request
 from flask_babel import gettext as _
 
 from ..accounts.actor import current_actor
@@ -12,22 +12,18 @@ from ..accounts.guards import requires_room
 from ..core import http
 from ..core.errors import UserError
 from ..forms import catalog, query
-from . import editing, explain, log, preview
+from . import editing, explain, preview
 from . import tables as verbs
 from .blueprint import bp
 from .editing import RowCard, TableEditor
-from .shared_views import in_folders
+from .shared_views import listing, save
 from .tables import DecisionTable
 
 
 @bp.get("/tables")
 @requires_room("rules")
 def tables() -> Any:
-    ones = verbs.all()
-    return http.render(
-        "automation/tables.html", ones=ones, groups=in_folders(ones), folders=verbs.book.folders(),
-        latest=log.latest("decision_table"), plural="tables",
-    )  # fmt: skip
+    return listing("tables")
 
 
 @bp.get("/tables/new")
@@ -65,28 +61,10 @@ def tables_save(key: str) -> Any:
 
 
 def _save(old: DecisionTable | None) -> Any:
-    doc, problems = editing.table_of_form(request.form, old)
-    enabled = bool(request.form.get("enabled"))
-    version = request.form.get("version", type=int)
-    try:
-        if problems:
-            raise UserError("")
-        saved = verbs.save(doc, current_actor(), old.key if old else None, enabled=enabled, version=version)
-    except UserError as error:
-        return _again(doc, old, *editing.errors_of(error, problems), enabled)
-    if request.form.get("then") == "run":
-        verbs.run(saved.key, current_actor())
-    return http.go(url_for("automation.tables_edit", key=saved.key, saved=1))
+    def again(table: DecisionTable, errors: dict[str, str], message: str) -> Any:
+        return _page(TableEditor(table, table.form, errors, message, request.form.getlist("row")), 422)
 
-
-def _again(doc: dict[str, Any], old: DecisionTable | None, errors: dict[str, str], message: str, enabled: bool) -> Any:
-    """The page with what was typed and what is wrong with it."""
-    table = DecisionTable.read(doc | {"key": old.key if old else ""})
-    table.enabled = enabled
-    if old:
-        table.id, table.version = old.id, old.version
-        table.updated_at, table.updated_by = old.updated_at, old.updated_by
-    return _page(TableEditor(table, table.form, errors, message, request.form.getlist("row")), 422)
+    return save("tables", old, editing.table_of_form, again)
 
 
 def _typed() -> tuple[DecisionTable, dict[str, str]]:

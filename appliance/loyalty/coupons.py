@@ -207,8 +207,7 @@ def counted(batch: Batch) -> None:
 LOOKED_AT = frozenset({"coupon", "customer", "status", "amount", "discount", "refunded"})
 
 
-@dataclass(frozen=True)
-class Naming:
+class Naming(Struct, frozen=True):
     """An order that stands and names a code. ``at``: when it was placed; ``worth``: fen, before anything came off; ``None``: not
     known."""
 

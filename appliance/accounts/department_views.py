@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, render_template, request, url_for
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..core import http, nav
@@ -19,7 +19,7 @@ bp = Blueprint("settings_departments", __name__, url_prefix="/settings/departmen
 
 nav.add(
     "settings",
-    _l("部门"),
+    lazy_pgettext("page", "部门"),
     "settings_departments.page",
     "sitemap",
     "users",

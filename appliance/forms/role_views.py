@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from msgspec import Struct
 from msgspec.structs import replace
 from werkzeug.wrappers import Response
@@ -25,7 +25,7 @@ from .catalog import Form
 bp = Blueprint("settings_roles", __name__, url_prefix="/settings/roles")
 
 nav.add(
-    "settings", _l("角色"), "settings_roles.index", "shield", "admin", order=22, words="roles rights permissions juese quanxian",
+    "settings", lazy_pgettext("page", "角色"), "settings_roles.index", "shield", "admin", order=22, words="roles rights permissions juese quanxian",
 )  # fmt: skip
 
 Answer = Response | str | tuple[str, int]

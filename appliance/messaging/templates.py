@@ -236,7 +236,7 @@ def save(doc: dict[str, Any], actor: Actor, key: str | None = None, version: int
         MessageTemplateVersion.insert(
             template=row_id, version=number, label=template.label_doc, definition=definition, at=now, actor_id=actor.id
         ).execute()
-        audit.note("message_template.saved", {"template": template.key, "version": number}, actor)
+        audit.note("message_template.saved", {"template": i18n_label(template.label_doc), "version": number}, actor)
     return get(template.key)
 
 
@@ -254,13 +254,13 @@ def delete(key: str, actor: Actor) -> None:
         )
     with write():
         MessageTemplate.update(deleted_at=clock.now()).where(MessageTemplate.key == key).execute()
-        audit.note("message_template.deleted", {"template": key}, actor)
+        audit.note("message_template.deleted", {"template": template.label}, actor)
 
 
 def restore(key: str, actor: Actor) -> None:
     with write():
         MessageTemplate.update(deleted_at=None).where(MessageTemplate.key == key).execute()
-        audit.note("message_template.restored", {"template": key}, actor)
+        audit.note("message_template.restored", {"template": get(key).label}, actor)
 
 
 _uses: list[Any] = []

@@ -50,7 +50,7 @@ class ActionOverMany(BulkAction):
         return permissions.has_room(actor, room) if room else permissions.can(actor, "edit", form.key)
 
     def dialog(self, selection: Selection) -> str:
-        blank = self.cls({"action": self.cls.name}, selection.form)
+        blank = self.cls(self.cls.for_many(selection.form), selection.form)
         return render_template(
             "automation/_bulk_action.html",
             action=blank,
@@ -60,7 +60,9 @@ class ActionOverMany(BulkAction):
         )
 
     def button(self, selection: Selection, count: int) -> str:
-        return ngettext("对 %(count)s 条执行", "对 %(count)s 条执行", count, count=f"{count:,}")
+        return self.cls.over_many(count) or ngettext(
+            "对 %(count)s 条执行", "对 %(count)s 条执行", count, count=f"{count:,}"
+        )
 
     def preview(self, selection: Selection, values: MultiDict[str, str]) -> str:
         action = self._read(selection, values)

@@ -194,6 +194,11 @@ def test_many_are_written_to_after_a_look_at_what_would_happen(client, pigeons, 
         "do.text": "{{ record.name }}，新品上架",
         "do.purpose": "marketing",
     }
+    # Whoever picks customers writes to customers.
+    asked = client.post("/forms/customer/bulk/send", data=selection, htmx=True).text
+    assert 'value="customer" selected' in asked and "发送 5 条" in asked
+    unsaid = client.post("/forms/customer/bulk/send/preview", data=selection | doc | {"do.via": ""}, htmx=True).text
+    assert "请选择发送方式。" in unsaid and "in_app" not in unsaid
     seen = client.post("/forms/customer/bulk/send/preview", data=selection | doc, htmx=True)
     assert seen.status_code == 200, seen.text
     for words in ("马上发出", "没有同意接收营销信息", "没有号码或地址", "费用约 ¥0.09", "客户1，新品上架"):

@@ -108,6 +108,16 @@ class Action:
         """What it does, as a part of a sentence: 打上标签「沉默预警」."""
         raise NotImplementedError
 
+    @classmethod
+    def for_many(cls, form: Form) -> dict[str, Any]:
+        """The params that its dialog over a list of records begins with."""
+        return {"action": cls.name}
+
+    @classmethod
+    def over_many(cls, count: int) -> str:
+        """What the button says that does it to so many records; empty: the usual words."""
+        return ""
+
     def pending(self, ctx: Context) -> Any:
         """An expression, true for the records it would change. ``None``: it must see each of them to know."""
         return None

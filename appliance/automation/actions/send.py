@@ -15,6 +15,7 @@ from msgspec import Struct, field
 from ...accounts import departments, people, users
 from ...accounts.actor import SYSTEM, Actor, maybe_actor
 from ...accounts.models import Role, UserRole
+from ...connections import store as connections
 from ...core import clock, dialect
 from ...core.db import db
 from ...core.errors import NotFound, UserError
@@ -85,6 +86,19 @@ class Send(Action):
             doc["expires"] = {"hours": count}
         return doc
 
+    @classmethod
+    def for_many(cls, form: Form) -> dict[str, Any]:
+        """Who picks customers in a list mostly writes to them, by the first way that is set up for it."""
+        if form.key != CUSTOMER and texts.customer_field(form) is None:
+            return super().for_many(form)
+        ways = [s for s in cls.ways() if "customer" in s.reaches]
+        ready = next((s.name for s in ways if any(c.enabled for c in connections.of_kind(*s.connection_kinds))), "")
+        return {"action": cls.name, "to": CUSTOMER, "via": ready}
+
+    @classmethod
+    def over_many(cls, count: int) -> str:
+        return ngettext("发送 %(count)s 条", "发送 %(count)s 条", count, count=f"{count:,}")
+
     @property
     def to(self) -> Any:
         return self.doc.get("to", OWNER)
@@ -136,6 +150,8 @@ class Send(Action):
 
     def check(self) -> None:
         via = self.doc.get("via")
+        if not via:
+            raise ActionError(_("请选择发送方式。"), "via")
         if not isinstance(via, str) or via not in senders.SENDERS:
             known = _("、").join(f"{s.label}（{s.name}）" for s in self.ways())
             raise ActionError(_("请选择发送方式，可用：%(known)s。", known=known), "via")

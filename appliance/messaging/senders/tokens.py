@@ -17,12 +17,16 @@ EARLY = 300
 Ask = Callable[[], tuple[str, int]]
 _lock = threading.Lock()
 _held: dict[str, tuple[str, int]] = {}
+_turns: dict[str, threading.Lock] = {}
 
 
 def get(secret: tuple[str, ...], ask: Ask) -> str:
     """The token of a secret; ``ask`` gets a new one and the seconds it lasts. The secret itself is not kept."""
     key = _key(secret)
     with _lock:
+        turn = _turns.setdefault(key, threading.Lock())
+    # A platform that does not answer keeps only its own messages waiting.
+    with turn:
         held = _held.get(key)
         if held and clock.now() < held[1]:
             return held[0]

@@ -40,10 +40,13 @@ def _problem(error: ConditionError | NotFound) -> Response:
 @bp.post("/forms/<form_key>/conditions/words")
 @requires("see")
 def condition_words(form_key: str) -> Response:
-    """``{"words", "parts"}`` of a condition; 422 with ``{"message", "path"}`` for one that makes no sense."""
+    """``{"words"}`` of a condition; 422 with ``{"message", "path"}`` for one that makes no sense. ``?of=``: it is on what is no
+    form, such as the events of a customer."""
     form, actor = open_form(form_key), current_actor()
     try:
         where = _condition()
+        if of := request.args.get("of"):
+            return jsonify({"words": conditions.virtual_words(of, where, actor)})
         conditions.validate(where, form, actor)
         return jsonify({"words": conditions.words(where, form)})
     except (ConditionError, NotFound) as error:

@@ -169,6 +169,11 @@ class Test:
         """What the builder's nested conditions of this test ask about when it is no form: key → ``label``, ``fields``, ``tests``."""
         return {}
 
+    def virtual_words(self, key: str, where: Condition, actor: Actor) -> str | None:
+        """A condition on what ``virtual`` calls ``key`` as words; ``None``: it is another test's. Raises FieldError or
+        ConditionError when the condition makes no sense."""
+        return None
+
 
 TESTS: dict[str, Test] = {}
 
@@ -324,6 +329,18 @@ def chips(condition: Condition | None, form: Form) -> list[tuple[str, Condition]
         rest = [p for j, p in enumerate(parts) if j != i]
         out.append((_words(part, form, top=True), {"all": rest} if rest else {}))
     return out
+
+
+def virtual_words(key: str, where: Condition, actor: Actor) -> str:
+    """A condition on something that is no form (:meth:`Test.virtual`) as words. Raises ConditionError."""
+    try:
+        found = (leaf.virtual_words(key, where, actor) for leaf in TESTS.values())
+        said = next((text for text in found if text is not None), None)
+    except FieldError as error:
+        raise ConditionError(str(error)) from error
+    if said is None:
+        raise ConditionError(_("不认识这个条件：%(keys)s。", keys=key[:80]))
+    return said
 
 
 # -- explaining ---------------------------------------------------------------------------------------------------

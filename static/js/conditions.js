@@ -398,10 +398,15 @@
     return el("div", { class: "cond-row", "data-lacks": lacks ? "1" : null }, [el("div", { class: "cond-parts" }, [place.not].concat(children)), this.remover(place, this.w.remove)]);
   };
 
+  /* Where a condition on records of a form is put into words; what is no form ("_event") is asked of the one that knows it. */
+  proto.wordsUrl = function (form) {
+    var data = this.box.dataset, url = data.words.split("?")[0];
+    return form.charAt(0) === "_" ? url + "?of=" + form : url.replace("/" + data.form + "/", "/" + form + "/");
+  };
+
   proto.keptRow = function (doc, form, place) {
     var text = el("span", { class: "cond-kept", title: this.w.kept, text: "…" });
-    var url = this.box.dataset.words.replace("/" + this.form + "/", "/" + form + "/");
-    post(url, doc).then(function (answer) {
+    post(this.wordsUrl(form), doc).then(function (answer) {
       text.textContent = answer.ok ? answer.doc.words : answer.doc.message;
     }, function () { text.textContent = JSON.stringify(doc); });
     return this.row(place, [text, el("small", { class: "muted", text: this.w.kept })]);

@@ -210,6 +210,12 @@ class EventTest(Test):
         ]
         return {VIRTUAL: {"label": _("互动"), "fields": offered, "tests": []}}
 
+    def virtual_words(self, key: str, where: Condition, actor: Actor) -> str | None:
+        if key != VIRTUAL:
+            return None
+        columns.compile(where, Event.alias("e"), Context(actor=actor))
+        return columns.words(where)
+
 
 VIRTUAL = "_event"
 

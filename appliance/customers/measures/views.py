@@ -99,7 +99,7 @@ def _choices(doc: dict[str, Any]) -> dict[str, Any]:
         "aggs": [(key, text) for key, text in AGGREGATES.items() if key not in NEEDS_FIELD or fields or key == agg],
         "needs_field": agg in NEEDS_FIELD, "fields": fields, "dates": dates, "kinds": kinds.all_kinds(),
         "windows": _windows(), "window": _window_of(doc.get("window") or {}),
-        "dated": bool(doc.get("window")) or agg in ("first", "last"),
+        "customer": customer, "dated": bool(doc.get("window")) or agg in ("first", "last"),
     }  # fmt: skip
 
 
@@ -137,8 +137,7 @@ def _typed(old: Measure | None) -> dict[str, Any]:
         doc["window"] = dict([window.split(":", 1)])
     doc["on"] = sent.get("on") or None
     try:
-        kept = old.where if old is not None and source == EVENTS and old.event else {}
-        doc["where"] = json.loads(sent["where"] or "{}") if "where" in sent else kept
+        doc["where"] = json.loads(sent.get("where") or "{}")
     except ValueError:
         doc["where"] = None
     doc["indexed"] = "indexed" in sent

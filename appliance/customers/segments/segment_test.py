@@ -11,6 +11,7 @@ from ...accounts import permissions
 from ...accounts.actor import Actor
 from ...core import clock, settings
 from ...core.errors import NotFound
+from ...forms import catalog, conditions
 from ...forms.catalog import Form
 from ...forms.conditions import Condition, Context, Look, Test, test
 from ...forms.fields.base import FieldError
@@ -78,3 +79,18 @@ class SegmentTest(Test):
         return [
             {"id": "segment", "group": _("客群"), "label": _("在客群中"), "start": {"segment": ""}, "parts": [part]}
         ]
+
+    def virtual(self, form: Form, actor: Actor) -> dict[str, Any]:
+        """A set of segments: a condition that asks for nothing else."""
+        entries = [{"test": self.name, **entry} for entry in self.builder(form, actor)]
+        return {VIRTUAL: {"label": _("客群"), "fields": [], "tests": entries}} if entries else {}
+
+    def virtual_words(self, key: str, where: Condition, actor: Actor) -> str | None:
+        if key != VIRTUAL:
+            return None
+        form = catalog.get("customer")
+        conditions.validate(where, form, actor)
+        return conditions.words(where, form)
+
+
+VIRTUAL = "_segment"

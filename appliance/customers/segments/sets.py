@@ -37,6 +37,16 @@ def condition(expression: Any, depth: int = 0) -> Condition:
     return parts[0] if len(parts) == 1 else {"all": parts}
 
 
+def expression(where: Any) -> Any:
+    """The set expression that a condition of nothing but segments stands for: the other way round. What is none is left as it
+    is; :func:`condition` says so."""
+    if isinstance(where, dict):
+        return (
+            where["segment"] if set(where) == {"segment"} else {name: expression(part) for name, part in where.items()}
+        )
+    return [expression(part) for part in where] if isinstance(where, list) else where
+
+
 def named(doc: Any) -> Iterator[str]:
     """Keys of the segments that a condition names, inner conditions included."""
     if isinstance(doc, dict):

@@ -18,6 +18,7 @@ from ...accounts.guards import requires, requires_room
 from ...core import http, nav
 from ...core.errors import FieldErrors, NotFound, UserError
 from ...forms import catalog, conditions, query, watermark
+from ...forms.conditions import Condition
 from ...forms.importing import tables
 from ...forms.listing import COUNT_CAP
 from .. import tags
@@ -79,8 +80,12 @@ def new() -> Response:
 
 def _where_sent() -> dict[str, Any]:
     """A condition in the URL: the filter of a list becomes a segment."""
+    return _json_object(request.args.get("where", ""))
+
+
+def _json_object(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(request.args.get("where") or "{}")
+        found = json.loads(text or "{}")
     except ValueError:
         found = {}
     return found if isinstance(found, dict) else {}
@@ -96,9 +101,10 @@ def _editor(segment: Segment, errors: dict[str, str] | None = None, message: str
     found = errors or {}
     at = next((path for path in found if path == "where" or path.startswith("where.")), "")
     chosen, simple = _chosen(segment)
+    simple = simple and request.form.get("set_how") != "nested"
     return http.render(
         "segments/edit.html", status=422 if errors or message else 200, segment=segment, errors=found, message=message,
-        form=catalog.get("customer"), kinds=KINDS, icons=ICONS, chosen=chosen, simple=simple,
+        form=catalog.get("customer"), kinds=KINDS, icons=ICONS, chosen=chosen, simple=simple, set_where=_nested(segment),
         problem=(found.get(at, ""), at.removeprefix("where").removeprefix(".")),
         others=[s for s in store.all() if s.key != segment.key], uses=uses.of(segment) if segment.id else [],
     )  # fmt: skip
@@ -130,14 +136,35 @@ def _typed(old: Segment | None) -> dict[str, Any]:
     if kind == STATIC:
         return doc | {"static": True}
     if kind == SET:
-        expression = {name: sent.getlist(f"set_{name}") for name in sets.PARTS}
-        expression = {name: keys for name, keys in expression.items() if keys}
-        return doc | {"set": expression or (old.definition if old and "set_kept" in sent else {})}
+        return doc | {"set": _set_typed()}
     try:
         where = json.loads(sent.get("where") or "{}")
     except ValueError:
         where = None
     return doc | {"where": where}
+
+
+def _set_typed() -> Any:
+    """The set expression: as three lists, or as a condition on segments that goes several levels down."""
+    sent = request.form
+    if sent.get("set_how") != "nested":
+        expression = {name: sent.getlist(f"set_{name}") for name in sets.PARTS}
+        return {name: keys for name, keys in expression.items() if keys}
+    try:
+        found = sets.expression(json.loads(sent.get("set_where") or "{}"))
+    except ValueError:
+        found = {}
+    return {"all": [found]} if isinstance(found, str) else found
+
+
+def _nested(segment: Segment) -> Condition:
+    """The set as the builder of conditions shows it."""
+    if "set_where" in request.form:
+        return _json_object(request.form["set_where"])
+    try:
+        return sets.condition(segment.definition) if segment.kind == SET and segment.definition else {}
+    except UserError:
+        return {}
 
 
 @bp.post("/new")

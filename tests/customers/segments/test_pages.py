@@ -99,6 +99,45 @@ def test_a_set_of_segments_and_a_segment_in_use(api: Api, client: Client, work: 
     api.post("/segments", {"label": "我的", "where": {"whose": "me"}}, expect=422)
 
 
+def test_a_set_of_several_levels_is_made_and_changed_on_screen(api: Api, client: Client, work: Work) -> None:
+    for key, where in {
+        "hz": HANGZHOU,
+        "vip": {"field": "level", "op": "eq", "value": "vip"},
+        "met": {"event": "watch"},
+    }.items():
+        api.post("/segments", {"key": key, "label": key, "where": where}, expect=201)
+    asked: dict[str, Any] = {"all": [{"segment": "hz"}, {"not": {"any": [{"segment": "vip"}, {"segment": "met"}]}}]}
+    sent = {"kind": "set", "label": "杭州的新面孔", "set_how": "nested", "set_where": json.dumps(asked)}
+    customer(name="甲", city="杭州", level="vip")
+    two = customer(name="乙", city="杭州")
+    work()
+    assert "乙" in client.post("/segments/sample", data=sent).text
+    made = client.post("/segments/new", data=sent)
+    key = made.headers["Location"].rpartition("/")[2]
+    work()
+    assert members(key) == {two}
+    assert api.get(f"/segments/{key}")["set"] == {"all": ["hz", {"not": {"any": ["vip", "met"]}}]}
+    page = client.get(f"/segments/{key}/edit").text
+    assert 'value="nested" checked' in page and "&#34;segment&#34;: &#34;met&#34;" in page
+    words = client.post("/forms/customer/conditions/words?of=_segment", json={"where": asked})
+    assert "不满足" in words.get_json()["words"]
+    refused = client.post("/segments/new", data=sent | {"set_where": json.dumps({"all": [HANGZHOU]})})
+    assert refused.status_code == 422 and "里面是客群" in refused.text
+
+
+def test_a_field_of_another_type_is_asked_about_at_once(api: Api, work: Work) -> None:
+    api.post("/forms/customer/fields", {"key": "score", "label": "评分", "type": "text"}, expect=201)
+    one, _other = customer(name="甲", score="9"), customer(name="乙", score="好")
+    api.post(
+        "/segments", {"key": "scored", "label": "有评分", "where": {"field": "score", "op": "not_empty"}}, expect=201
+    )
+    work()
+    assert len(members("scored")) == 2
+    api.patch("/forms/customer/fields/score", {"type": "integer", "convert": True})
+    work()
+    assert members("scored") == {one}
+
+
 def test_a_static_list_holds_whom_people_chose_and_goes_with_a_merge(client: Client, api: Api, work: Work) -> None:
     api.post("/segments", {"key": "vip", "label": "名单", "static": True}, expect=201)
     one, two = customer(name="甲"), customer(name="乙")
@@ -246,7 +285,18 @@ def test_a_metric_is_made_on_screen_with_its_figures_beside_it(client: Client, a
     }
     assert "¥120" in client.post("/metrics/sample", data=typed).text
     drawn = client.post("/metrics/draw", data=typed | {"source": "@event"}, headers={"HX-Request": "true"}).text
-    assert "观看" in drawn and 'name="of"' in drawn
+    assert "观看" in drawn and 'name="of"' in drawn and 'data-conditions="_event"' in drawn
+    api.post("/events", {"events": [
+        {"customer": one, "type": "watch", "seconds": n, "props": {"product": p}} for n, p in ((30, "茶"), (500, "咖啡"))
+    ]})  # fmt: skip
+    tea = {"field": "props.product", "op": "eq", "value": "茶"}
+    watched = {"label": "看茶", "source": "@event", "was": "@event", "agg": "sum", "of": "seconds", "event": "watch"}
+    watched |= {"where": json.dumps({"all": [tea]}), "window": ""}
+    shown = client.post("/metrics/sample", data=watched).text
+    assert "30" in shown and "530" not in shown and "商品 是 茶" in shown
+    said = client.post("/forms/customer/conditions/words?of=_event", json={"where": tea})
+    assert said.get_json()["words"] == "商品 是 茶"
+    assert client.post("/forms/customer/conditions/words?of=_event", json={"where": HANGZHOU}).status_code == 422
     refused = client.post("/metrics/new", data=typed | {"of": ""})
     assert refused.status_code == 422 and "请选择汇总哪个字段" in refused.text and "最大一单" in refused.text
     assert client.post("/metrics/new", data=typed).status_code == 303

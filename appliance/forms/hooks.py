@@ -103,6 +103,9 @@ def derived_wanted(form: Form, keys: set[str]) -> list[Derived]:
     return [fn for wanted, fn in _derived if wanted(form, keys)]
 
 
+Retyped = Callable[[str, str], None]
+_retyped: list[Retyped] = []
+
 _announced: set[tuple[str, str]] = set()
 
 
@@ -143,6 +146,18 @@ def after_write(form_key: str) -> Callable[[Callable[[Batch], None]], Callable[[
 def run_before(draft: Draft) -> None:
     for fn in (*_before[draft.form.key], *_before[ANY]):
         fn(draft)
+
+
+def after_retype(effect: Retyped) -> Retyped:
+    """Registers what happens, in the transaction, when a field has become one of another type: its values and what conditions make
+    of them are other ones, and no Change tells so."""
+    _retyped.append(effect)
+    return effect
+
+
+def run_retyped(form_key: str, field_key: str) -> None:
+    for effect in _retyped:
+        effect(form_key, field_key)
 
 
 def run_after(batch: Batch) -> None:

@@ -154,7 +154,6 @@ def derived(form: Form, ids: list[int], keys: set[str]) -> None:
 
 
 @event_hooks.after_removal
-@event_hooks.after_removal
 @event_hooks.after_ingest
 def ingested(batch: event_hooks.Ingested) -> None:
     by_kind: dict[str, set[int]] = defaultdict(set)
@@ -167,6 +166,11 @@ def ingested(batch: event_hooks.Ingested) -> None:
 @consents.after_said
 def said(customers: Collection[int]) -> None:
     touched("@consent", None, customers)
+
+
+@hooks.after_retype
+def retyped(form_key: str, field_key: str) -> None:
+    ask_everything(form_key, field_key)
 
 
 @tags.after_changed

@@ -462,6 +462,7 @@ class _Work:
             entry = [records.latest_change(), self.old.spec.document(), number]
             catalog.retype(form, key, self.new.spec, self._rename, entry)
             _tidy(catalog.get(form.key), key)
+            hooks.run_retyped(form.key, key)
         if key in form.search_fields:
             SearchDirty.insert(form_id=form.id, first_id=1, last_id=max(self.after, 1)).execute()
             jobs.enqueue("search.index", {}, unique="search.index")

@@ -126,6 +126,11 @@ def _migrate(version: int) -> None:
         log.info("migration %s %s applied", step.number, step.name)
 
 
+def planting() -> bool:
+    """Whether the database is being made: its seeds have never been through."""
+    return _release() is None
+
+
 def _release() -> str | None:
     with read():
         row = Setting.get_or_none(Setting.key == _RELEASE)

@@ -122,6 +122,14 @@ def test_a_database_of_the_first_release_becomes_one_of_this(folder: Path, tmp_p
         open_database(folder)
 
 
+def test_the_forms_of_a_new_company_are_their_first_version(folder: Path) -> None:
+    from appliance.forms.designing.models import FormVersion
+
+    assert {(row.form_id, row.number) for row in FormVersion.select()} == {(f.id, 1) for f in catalog.all()}
+    newest = FormVersion.get(FormVersion.form_id == catalog.get("customer").id)
+    assert {"department", "next_follow_up_at"} <= {f["key"] for f in newest.doc["fields"]}
+
+
 def test_an_upgrade_gets_along_with_what_the_company_has_under_the_same_names(folder: Path) -> None:
     """Its own tag in its own group, its own form, and one in the recycle bin, where a release brings the like."""
     from appliance.automation.models import DecisionTableRow

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, jsonify, request
 from flask_babel import gettext as _
 
-from ..accounts.actor import current_actor
+from ..accounts.actor import SYSTEM, current_actor
 from ..accounts.guards import requires_login
 from ..core import http
 from ..core.errors import Conflict, FieldErrors, UserError
@@ -28,7 +28,20 @@ def _query(form_key: str) -> Query:
 
 
 def _answer(record: Record, status: int = 200) -> Response:
-    response = jsonify(record.document())
+    return _document(record.document(), status)
+
+
+def _written(query: Query, record_id: int, status: int = 200) -> Response:
+    """What was just written; without its values when it is not among the writer's rows (any more)."""
+    found = query.get_many([record_id])
+    if found:
+        return _answer(found[0], status)
+    version = Query(query.form, SYSTEM).get(record_id).version
+    return _document({"id": record_id, "version": version, "values": {}}, status)
+
+
+def _document(document: dict[str, Any], status: int) -> Response:
+    response = jsonify(document)
     response.status_code = status
     return response
 
@@ -73,15 +86,9 @@ def create_record(form_key: str) -> Response:
     query = _query(form_key)
     values = body.object_(doc, "values", required=True)
     record_id = records.create(query.form, values, current_actor(), CAUSE)
-    response = _answer(_read_back(query, record_id), 201)
+    response = _written(query, record_id, 201)
     response.headers["Location"] = f"/api/v1/forms/{form_key}/records/{record_id}"
     return response
-
-
-def _read_back(query: Query, record_id: int) -> Record:
-    """What was just written, unless the writer's rows do not include it."""
-    found = query.get_many([record_id])
-    return found[0] if found else Record(query.form, record_id, 1, {}, 0, 0, None, None)
 
 
 @bp.patch(f"/forms/<form_key>/records/{ID}")
@@ -97,7 +104,7 @@ def update_record(form_key: str, record_id: int) -> Response:
         # The second writer sees both versions: theirs, and what is there now.
         now = query.get(record_id).document()
         return http.problem(409, _("内容已被别人修改"), error.message, record=now)
-    return _answer(_read_back(query, record_id))
+    return _written(query, record_id)
 
 
 @bp.delete(f"/forms/<form_key>/records/{ID}")
@@ -123,12 +130,16 @@ def upsert_records(form_key: str) -> Response:
     form, key = _query(form_key).form, body.text(doc, "key")
     if not key:
         raise UserError(_("请用「key」指明按哪个字段对应记录。"), "key")
-    rows = body.list_(doc, "records", MAX_ROWS, required=True)
+    rows = [row.get("values", row) for row in body.list_(doc, "records", MAX_ROWS, required=True)]
     results: list[dict[str, Any]] = []
     # A batch a transaction: others get their turn in between, and what was answered as done is done.
     for start in range(0, len(rows), BATCH):
         part = rows[start : start + BATCH]
-        written = records.upsert(form, key, [row.get("values", row) for row in part], current_actor(), CAUSE)
+        given = [row if isinstance(row, dict) else {} for row in part]
+        written = records.upsert(form, key, given, current_actor(), CAUSE)
+        for i, row in enumerate(part):
+            if not isinstance(row, dict):
+                written.errors[i] = {"values": _("「%(key)s」要是一个 JSON 对象。", key="values")}
         results += [_result(start + i, written, i) for i in range(len(part))]
     counts = {name: sum(r["status"] == name for r in results) for name in ("created", "updated", "unchanged", "failed")}
     return jsonify({"results": results} | counts)

@@ -82,7 +82,7 @@ def _read(f: Field, raw: Any, actor: Actor) -> Any:
         value = f.parse(raw)
         if f.type == "relation":
             if isinstance(value, dict):
-                value = relations.find(f.options["form"], value)
+                value = relations.find(f.options["form"], value, actor)
             return value if value and query.visible_ids(f.options["form"], {value}, actor) else None
     except (ValueError, UserError):
         return None

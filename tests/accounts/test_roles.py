@@ -121,6 +121,51 @@ def test_a_role_lets_one_write_within_its_own_scope_only(app, bo):
     assert records.delete_many(form, [here, there], actor) == {here}
 
 
+def test_nobody_finds_out_what_they_may_not_read_by_naming_records_with_it(api, staff_api, bo):
+    near = {"field": "city", "op": "eq", "value": "杭州"}
+    customer = {
+        "verbs": ["see", "create", "edit"],
+        "scope": near,
+        "fields": {"phone": "masked", "identities": "hidden"},
+    }
+    product = {"verbs": ["see"], "scope": {"field": "category", "op": "eq", "value": "茶"}}
+    rights = permissions.Rights.open(
+        {
+            "forms": {"customer": customer, "product": product}
+            | {k: {"verbs": ["see", "create", "edit"]} for k in ("order", "order_item")}
+        }
+    )
+    roles.set_of_user(bo, [roles.create("客服", rights, SYSTEM)], SYSTEM)
+    for n, city in ((1, "杭州"), (2, "上海")):
+        values = {"name": "甲", "city": city, "phone": f"1391111000{n}", "identities": {"member_no": [f"M{n}"]}}
+        who = api.post("/forms/customer/records", {"values": values})["id"]
+        api.post("/forms/order/records", {"values": {"number": f"N{n}", "customer": who}})
+    for name in ({"phone": "13911110001"}, {"phone": "13911110002"}, {"phone": "13911110009"}, {"member_no": "M1"}):
+        said = set()
+        for where in (
+            {"field": "customer", "op": "eq", "value": name},
+            {"field": "customer", "op": "in", "value": [name]},
+        ):
+            said.add(staff_api.post("/forms/order/records:count", {"where": where}, expect=422)["detail"])
+        said.add(
+            staff_api.post("/forms/order/records", {"values": {"number": "x", "customer": name}}, expect=422)["detail"]
+        )
+        assert len(said) == 1 and "不能按" in said.pop(), name
+    by_id = {"field": "customer", "op": "eq", "value": {"id": 1}}
+    assert staff_api.post("/forms/order/records:count", {"where": by_id})["count"] == 1
+    # A record out of reach is answered like one that there is not.
+    for sku, category in (("T1", "茶"), ("S1", "糖")):
+        api.post("/forms/product/records", {"values": {"sku": sku, "name": sku, "category": category}})
+    item = {"order": 1, "name": "x"}
+    staff_api.post("/forms/order_item/records", {"values": item | {"product": {"sku": "T1"}}}, expect=201)
+    for sku in ("S1", "S9"):
+        problem = staff_api.post("/forms/order_item/records", {"values": item | {"product": {"sku": sku}}}, expect=422)
+        assert problem["detail"] == f"没有找到「{sku}」。"
+    # Who writes a record out of their own sight gets its number and nothing of it.
+    gone = staff_api.patch("/forms/customer/records/1", {"values": {"city": "上海"}})
+    assert (gone["id"], gone["values"]) == (1, {})
+
+
 def test_own_department_and_below(client, bo):
     cy, amy = users.by_login("cy").id, users.by_login("amy").id
     sales = departments.create("销售部", SYSTEM)

@@ -151,6 +151,9 @@ def test_quick_search_knows_pinyin_initials_and_last_digits(
 
 
 def test_an_upsert_fails_row_by_row(api: Api) -> None:
+    odd = api.post("/forms/order/records:upsert", {"key": "number", "records": [{"values": 3}, {"number": "O1"}]})
+    assert [row["status"] for row in odd["results"]] == ["failed", "created"]
+    assert odd["results"][0]["errors"][0]["field"] == "values"
     rows = [
         {"number": "A1", "amount": "5"},
         {"number": "A2", "amount": "x"},
@@ -224,7 +227,7 @@ def test_a_failed_post_may_be_tried_again_with_its_key(api: Api) -> None:
         ("POST", "/forms/customer/records", {"data": "{", "content_type": "application/json"}, 400),
         ("POST", "/forms/customer/records", {"data": "[1]", "content_type": "application/json"}, 422),
         ("POST", "/forms/customer/records", {"data": '{"values": NaN}', "content_type": "application/json"}, 400),
-        ("POST", "/forms/customer/records", {"data": r'{"values": {"name": "\ud800"}}', "content_type": "application/json"}, 400),
+        ("POST", "/forms/customer/records", {"data": r'{"values": {"name": "\ud800"}}', "content_type": "application/json"}, 422),
         ("POST", "/forms/customer/records", {"data": "[" * 3000, "content_type": "application/json"}, 400),
         ("POST", "/forms/customer/records", {"data": "values=1"}, 415),
         ("POST", "/forms/customer/records", {"json": {"value": {}}}, 422),
@@ -240,6 +243,33 @@ def test_a_wrong_request_gets_its_problem(api: Api, method: str, path: str, opti
     assert response.mimetype == "application/problem+json"
     problem = json.loads(response.text)
     assert problem["status"] == status and problem["title"]
+
+
+WRONG_KIND = (
+    ("/departments", {"name": "a\0b"}, "name"),
+    ("/forms/customer/records", {"values": {"name": "a\0b"}}, "name"),
+    ("/event-types", {"key": [[]], "label": "x"}, "key"),
+    ("/message-templates", {"key": "x", "label": "x", "text": "x", "purpose": [], "fallbacks": 0}, "purpose"),
+    ("/metrics", {"key": "x", "label": "x", "form": "order", "agg": [[]]}, "agg"),
+    ("/forms/customer/records:count", {"where": {"related": "order", "agg": None, "op": "gte", "value": 1}}, "where"),
+    ("/forms/customer/records", {"values": {"name": "x", "identities": {"add": 3}}}, "identities"),
+    ("/forms/customer/records:merge", {"keep": 1, "merge": 2, "choose": {"phone": []}}, "phone"),
+    ("/rules", {"key": "x", "label": "x", "form": "order", "on": {"created": True}, "do": [{"action": "set", "values": {}}],
+                "once_per": ["day"], "working_hours": {"a": 1}}, "once_per"),
+    ("/rules", {"key": "x", "label": "x", "form": "order", "on": {"created": True},
+                "do": [{"action": "call_webhook", "connection": []}]}, "do.0.connection"),
+    ("/decision-tables", {"key": "x", "label": "x", "form": "order", "schedule": "0 3 * * *", "on": 1, "rows": []}, "on"),
+    ("/reports", {"label": "x", "form": "order", "where": True}, "where"),
+    ("/reports", {"label": "x", "form": "order", "chart": []}, "chart"),
+    ("/reports", {"label": "x", "form": "order", "measures": 3}, "measures"),
+    ("/reports", {"label": "x", "form": "order", "sort": {"a": 1}}, "sort"),
+)  # fmt: skip
+
+
+def test_what_is_of_the_wrong_kind_is_named(api: Api) -> None:
+    for path, doc, field in WRONG_KIND:
+        problem = api.post(path, doc, expect=422)
+        assert field in [error["field"] for error in problem["errors"]], (path, doc, problem)
 
 
 def test_without_a_token_nothing_is_answered(app: object, api: Api) -> None:

@@ -19,10 +19,10 @@ from ...accounts.actor import SYSTEM, Actor
 from ...core import clock, dialect, settings
 from ...core.db import PARAM, Statement, write
 from ...core.errors import Forbidden
-from ...forms import catalog
+from ...forms import catalog, relations
 from ...forms.hooks import Cause, Draft
 from ...forms.parsing import parse_datetime
-from .. import identities, resolver
+from .. import identities
 from . import figures, hooks, kinds, sessions
 from .models import Event, EventMove
 
@@ -367,7 +367,7 @@ def _of_customers(rows: list[Row], actor: Actor, cause: Cause, result: Result) -
     # A customer who is made was first seen at the earliest of their events.
     columns: dict[str, list[Any]] = {"customer": references, "first_seen_at": [row.at for row in others]}
     draft = Draft(catalog.get("customer"), "create", len(others), columns, actor, cause)
-    ids, errors = resolver.resolve(references, draft)
+    ids, errors = relations.resolve("customer", references, draft)
     for i, row in enumerate(others):
         row.customer_id = ids[i] or 0
         if not row.customer_id:

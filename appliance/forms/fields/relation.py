@@ -58,12 +58,12 @@ def read_reference(raw: Any) -> Any:
     raise FieldError(_('这里要填记录的编号，或 {"字段": "值"}。'))
 
 
-def find_reference(form_key: str, reference: Any) -> int | None:
-    """The id that a condition's value stands for; a reference that names nobody matches nothing."""
+def find_reference(form_key: str, reference: Any, ctx: Context) -> int | None:
+    """The id that a condition's value stands for; a reference that names nobody its author sees matches nothing."""
     if isinstance(reference, dict):
         from ..relations import find
 
-        return find(form_key, reference) or 0
+        return find(form_key, reference, ctx.actor) or 0
     return None if reference is None else int(reference)
 
 
@@ -126,7 +126,7 @@ class Relation(Pointing):
         return read_reference(raw)
 
     def operand(self, value: Any, ctx: Context) -> int | None:
-        return find_reference(self.target, self.parse(value))
+        return find_reference(self.target, self.parse(value), ctx)
 
     def render(self, value: Any, record: Any = None) -> Markup:
         if value is None:

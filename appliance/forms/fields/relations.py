@@ -119,7 +119,7 @@ class Relations(Pointing, ManyValues):
     # -- conditions ---------------------------------------------------------------------------------------------
 
     def operand(self, value: Any, ctx: Context) -> Any:
-        return find_reference(self.target, self.parse_item(value))
+        return find_reference(self.target, self.parse_item(value), ctx)
 
     def compile_unsaved(self, column: Any, op: str, value: Any, ctx: Context) -> Any:
         ids = [self.operand(one, ctx) for one in value] if isinstance(value, list) else value

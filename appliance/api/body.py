@@ -23,16 +23,34 @@ def _refuse_constant(name: str) -> Any:
 
 
 def parse(text: str | bytes) -> Any:
-    """Raises BadRequest for what is no JSON, is nested too deep or holds half a character."""
+    """Raises BadRequest for what is no JSON or is nested too deep, UserError for text that cannot be stored."""
     try:
         doc = json.loads(text, parse_constant=_refuse_constant)
-        # Half a surrogate pair and NUL cannot be stored.
-        json.dumps(doc, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise BadRequest(_("请求内容不是有效的 JSON。")) from error
     if _depth(doc) > DEPTH:
         raise BadRequest(_("JSON 嵌套太深，最多 %(max)d 层。", max=DEPTH))
+    # Only an escape can bring in half a surrogate pair or NUL.
+    if (b"\\u" if isinstance(text, bytes) else "\\u") in text and (place := _unstorable(doc)) is not None:  # type: ignore[operator]
+        raise UserError(_("「%(key)s」里有不能保存的字符（NUL 或半个字符），请去掉。", key=place), place)
     return doc
+
+
+def _unstorable(item: Any, place: str = "") -> str | None:
+    """Where text stands that no database takes (``records.0.name``; values by their field)."""
+    if isinstance(item, str):
+        try:
+            item.encode()
+        except UnicodeEncodeError:
+            return place
+        return place if "\x00" in item else None
+    pairs = item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ()
+    for key, value in pairs:
+        inner = str(key) if place in ("", "values") else f"{place}.{key}"
+        found = place or "body" if _unstorable(key) is not None else _unstorable(value, inner)
+        if found is not None:
+            return found
+    return None
 
 
 def _depth(doc: Any) -> int:
@@ -61,7 +79,7 @@ def read() -> dict[str, Any]:
         raise RequestEntityTooLarge(_("请求最大 %(size)d MB，请分几次发送。", size=LIMIT // 2**20))
     doc = parse(data)
     if not isinstance(doc, dict):
-        raise UserError(_("请求内容要是一个 JSON 对象。"))
+        raise UserError(_("请求内容要是一个 JSON 对象。"), "body")
     return doc
 
 
@@ -151,7 +169,7 @@ def condition_argument() -> dict[str, Any]:
         return {}
     try:
         doc = parse(raw)
-    except BadRequest as error:
+    except (BadRequest, UserError) as error:
         raise UserError(_("where 要是 JSON 写的条件。"), "where") from error
     if not isinstance(doc, dict):
         raise UserError(_("where 要是 JSON 写的条件。"), "where")

@@ -37,7 +37,9 @@ def merge_records(form_key: str) -> Response:
 
 def _chosen(doc: dict[str, Any]) -> dict[str, str]:
     given = body.object_(doc, "choose") or {}
-    wrong = {key: _("可选：%(sides)s。", sides=", ".join(SIDES)) for key, side in given.items() if side not in SIDES}
+    wrong = {
+        key: _("可选：%(sides)s。", sides=", ".join(SIDES)) for key, side in given.items() if side not in list(SIDES)
+    }
     if wrong:
         raise FieldErrors(wrong)
     return {key: SIDES[side] for key, side in given.items()}

@@ -120,9 +120,9 @@ class Rule(Subject):
         # Only a rule that a change sets off can ask what the change was.
         where = blank(self.where) if isinstance(trigger, Updated) else self.where
         found |= problem_of_condition(where, form, "where")
-        if self.working_hours is not None and self.working_hours not in OUTSIDE_HOURS:
+        if self.working_hours is not None and self.working_hours not in list(OUTSIDE_HOURS):
             found["working_hours"] = _("「working_hours」只能是 %(known)s。", known=_("、").join(OUTSIDE_HOURS))
-        if self.once_per is not None and self.once_per not in PERIODS:
+        if self.once_per is not None and self.once_per not in list(PERIODS):
             found["once_per"] = _("「每…一次」只能是 %(known)s。", known=_("、").join(PERIODS))
         return found | self._check_actions(form)
 

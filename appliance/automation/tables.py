@@ -101,7 +101,7 @@ class DecisionTable(Subject):
                         found[path] = _("决策表不能由「%(trigger)s」触发。", trigger=trigger.label)
                 except UserError as error:
                     found[path] = error.message
-        if self.schedule and self.on and Schedule.key in self.on:
+        if self.schedule and isinstance(self.on, dict) and Schedule.key in self.on:
             found["on"] = _("定时已经写在 schedule 里，on 请写别的触发方式。")
         try:
             target = targets.build(self.target_doc, form)

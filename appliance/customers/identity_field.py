@@ -59,6 +59,8 @@ class Identities(LinkField):
         if not isinstance(raw, dict):
             raise FieldError(_('身份要写成 {"会员号的种类": ["值"]}，例如 {"member_no": ["00001"]}。'))
         if raw.keys() <= DELTA:
+            if not all(isinstance(entries, list) for entries in raw.values()):
+                raise FieldError(_('身份要写成 {"add": ["member_no:00001"], "remove": […]}。'))
             return {key: [self._read(entry).text() for entry in raw[key]] for key in raw}
         return {kind: self._values(kind, given) for kind, given in raw.items()}
 

@@ -403,7 +403,7 @@ def create_form(doc: dict[str, Any], actor: Actor = SYSTEM) -> Form:
         if not is_label(doc.get("label")):
             raise UserError(_('「%(name)s」要写成文字，或 {"zh": …, "en": …}。', name="label"), "label")
         _demand_free(key)
-        specs = [_read(d) for d in doc.get("fields", [])]
+        specs = [_read(d) for d in doc.get("fields") or []]
         if len({s.key for s in specs}) != len(specs):
             raise UserError(_("同一个键名的字段出现了两次。"), "fields")
         options = {k: doc[k] for k in form_options.KEYS if doc.get(k) is not None}
@@ -413,7 +413,7 @@ def create_form(doc: dict[str, Any], actor: Actor = SYSTEM) -> Form:
             position=doc.get("position", FormRow.select().count() * 10),
         )  # fmt: skip
         built = [build_field(spec, key) for spec in specs]
-        if row.title_field and row.title_field not in {f.key for f in built}:
+        if row.title_field and row.title_field not in [f.key for f in built]:
             raise UserError(_("标题字段「%(key)s」不在字段里。", key=row.title_field), "title_field")
         _check_form(doc, {f.key: f for f in built})
         table = f"f_{key}"
@@ -577,7 +577,7 @@ def update_form(form: Form, doc: dict[str, Any], actor: Actor = SYSTEM) -> Form:
     with editing(form.key, actor), _kept_in_step(form):
         row = FormRow.get_by_id(form.id)
         title = doc.get("title_field", form.title_field if form.title else None)
-        if title and title not in form.fields:
+        if title and title not in list(form.fields):
             raise UserError(_("标题字段「%(key)s」不在字段里。", key=title), "title_field")
         if not is_label(doc.get("label")):
             raise UserError(_('「%(name)s」要写成文字，或 {"zh": …, "en": …}。', name="label"), "label")

@@ -680,8 +680,6 @@ def aggregate_test(
     value: Any, agg: str, op: str, wanted: Any, of: Field | None, ctx: Context
 ) -> tuple[Any, bool, Field]:
     """For ``agg(of) op wanted``: the expression over ``value``, whether it is true over nothing, and the field that reads values."""
-    if agg not in AGGREGATES:
-        raise FieldError(_("没有「%(agg)s」这种汇总。", agg=agg))
     if op not in NUMBER_OPS and op not in ("empty", "not_empty"):
         raise FieldError(_("汇总值不能用「%(op)s」来比较。", op=OPERATOR_WORDS.get(op, op)))
     if agg in ("count", "distinct"):
@@ -707,7 +705,9 @@ def aggregate_test(
 
 
 def aggregate_of(agg: str, column: Any) -> Any:
-    """The SQL aggregate; a count without a column counts rows."""
+    """The SQL aggregate; a count without a column counts rows. Raises FieldError for one that there is not."""
+    if agg not in AGGREGATES:
+        raise FieldError(_("没有「%(agg)s」这种汇总。", agg=agg))
     if agg == "count":
         return fn.COUNT(peewee.SQL("*")) if column is None else fn.COUNT(column)
     if agg == "distinct":

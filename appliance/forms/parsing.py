@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from flask_babel import gettext as _
 
-INVISIBLE = dict.fromkeys(map(ord, "\u200b\u2060\ufeff\u200e\u200f\u202a\u202c\u202d\u202e"))
+INVISIBLE = dict.fromkeys(map(ord, "\x00\u200b\u2060\ufeff\u200e\u200f\u202a\u202c\u202d\u202e"))
 
 
 def clean(raw: Any) -> str:

@@ -137,7 +137,7 @@ def open_document(doc: Any, key: str | None = None) -> Template:
     via = doc.get("via") or []
     if not isinstance(via, list) or not all_known(via):
         errors["via"] = _("没有这种发送方式，可用：%(known)s。", known=_("、").join(senders.SENDERS))
-    if doc.get("purpose", "service") not in PURPOSES:
+    if doc.get("purpose", "service") not in list(PURPOSES):
         errors["purpose"] = _("请选择用途。")
     if not isinstance(doc.get("enabled", True), bool):
         errors["enabled"] = _("「%(name)s」只能是 true 或 false。", name="enabled")
@@ -149,7 +149,7 @@ def open_document(doc: Any, key: str | None = None) -> Template:
     errors |= _code_errors(doc.get("codes") or {}, form)
     if errors:
         raise FieldErrors(errors)
-    found = _read({name: value for name, value in doc.items() if value is not None}, str(key), label)
+    found = _read({name: value for name, value in doc.items() if value not in (None, 0)}, str(key), label)
     return replace(found, enabled=doc.get("enabled", True))
 
 

@@ -15,6 +15,7 @@ from ..core.errors import NotFound, UserError
 from ..core.i18n import label as i18n_label
 from ..forms import catalog, conditions, query
 from ..forms.catalog import Form
+from ..forms.fields.base import is_label
 from . import ranges
 
 Label = str | dict[str, str]
@@ -70,6 +71,7 @@ class Dimension(Struct, frozen=True):
     def read(cls, doc: Any) -> Dimension:
         if not isinstance(doc, Mapping) or not isinstance(doc.get("field"), str) or not doc["field"]:
             raise UserError(_("请指明按哪个字段分组。"), "dimensions")
+        _check_words(doc, ("bucket",), "dimensions")
         return cls(doc["field"], doc.get("bucket"), str(doc.get("as") or doc["field"]), doc.get("label"))
 
     def document(self) -> dict[str, Any]:
@@ -111,6 +113,7 @@ class Measure(Struct, frozen=True):
     def read(cls, doc: Any) -> Measure:
         if not isinstance(doc, Mapping):
             raise UserError(_("请指明要汇总什么。"), "measures")
+        _check_words(doc, ("of", "minus"), "measures")
         agg = doc.get("agg", "count")
         if agg == "share":
             part, whole = cls.read(doc.get("part")), cls.read(doc.get("whole"))
@@ -181,6 +184,13 @@ class Definition(Struct, frozen=True):
         """Opens the JSON. Raises UserError with a sentence; what needs the form is asked by :meth:`check`."""
         if not isinstance(doc, Mapping) or not isinstance(doc.get("form"), str):
             raise UserError(_("请选择报表要统计的表单。"), "form")
+        for key in ("dimensions", "measures"):
+            if not isinstance(doc.get(key) or [], list):
+                raise UserError(_("「%(key)s」要是一列 JSON 对象。", key=key), key)
+        if not isinstance(doc.get("where") or {}, Mapping):
+            raise UserError(_("条件要写成一个对象。"), "where")
+        for key in ("chart", "sort", "compare", "time", "range"):
+            _check_words(doc, (key,), key)
         dimensions = tuple(Dimension.read(d) for d in doc.get("dimensions") or ())
         measures = tuple(Measure.read(m) for m in doc.get("measures") or ({"agg": "count"},))
         made = cls(
@@ -260,6 +270,15 @@ class Definition(Struct, frozen=True):
     @property
     def with_rest(self) -> bool:
         return self.kind.rest if self.rest is None else self.rest
+
+
+def _check_words(doc: Mapping[str, Any], keys: tuple[str, ...], place: str) -> None:
+    """Raises UserError at ``place`` for what is there and no text, and for a label that is none."""
+    for key in keys:
+        if not isinstance(doc.get(key), str | None):
+            raise UserError(_("「%(key)s」要是文字。", key=key), place)
+    if place in ("dimensions", "measures") and not is_label(doc.get("label")):
+        raise UserError(_('「%(name)s」要写成文字，或 {"zh": …, "en": …}。', name="label"), place)
 
 
 def _limit(raw: Any) -> int | None:

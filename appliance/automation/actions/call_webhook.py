@@ -77,7 +77,7 @@ class CallWebhook(Action):
 
     def check(self) -> None:
         known = self.connections
-        if self.doc.get("connection") not in known:
+        if self.doc.get("connection") not in list(known):
             said = _("、").join(known.values())
             if not said:
                 raise ActionError(

@@ -115,7 +115,7 @@ def save(doc: dict[str, Any], actor: Actor, key: str | None = None) -> Kind:
     new = old | {name: doc[name] for name in ("label", "icon", "counts_as") if name in doc}
     wanted = key or doc.get("key") or ""
     errors = _problems(wanted, new, fresh=key is None)
-    if key is None and wanted in known and not known[wanted].deleted:
+    if key is None and "key" not in errors and wanted in known and not known[wanted].deleted:
         errors["key"] = _("互动类型「%(key)s」已经有了。", key=wanted)
     if key is None and len(known) >= MAX_TYPES:
         errors["key"] = _("最多 %(max)d 种互动类型。", max=MAX_TYPES)

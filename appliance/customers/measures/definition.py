@@ -181,7 +181,7 @@ def read(doc: Any, actor: Actor = SYSTEM, old: Measure | None = None) -> Measure
     if not is_label(label) or not i18n_label(label).strip():
         errors["label"] = _("请填写指标的名称。")
     agg = doc.get("agg") or "count"
-    if agg not in AGGREGATES:
+    if not isinstance(agg, str) or agg not in AGGREGATES:
         errors["agg"] = _("没有这种汇总，可选：%(all)s。", all=_("、").join(AGGREGATES))
     events = doc.get("event")
     events = [events] if isinstance(events, str) else events

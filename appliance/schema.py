@@ -66,6 +66,7 @@ PARTS = (
     "customers.tag_field",
     "customers.tag_test",
     "customers.consents",
+    "customers.consent_entries",
     "customers.consent_test",
     "customers.personal_data",
     "customers.erasing",

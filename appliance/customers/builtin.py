@@ -222,7 +222,41 @@ EVENT: FormDoc = {
 }  # fmt: skip
 """What people write down or bring in files: each row gives one or several events (``events.entries``)."""
 
-FORMS = [CUSTOMER, PRODUCT, LIVE_SESSION, ORDER, ORDER_ITEM, EVENT]
+CONSENT: FormDoc = {
+    "key": "consent_entry", "label": {"zh": "同意登记", "en": "Consent entries"}, "icon": "clipboard-check", "title_field": "purpose",
+    "system": True, "position": 62, "group": {"zh": "客户", "en": "Customers"}, "search": ["evidence"],
+    "columns": ["customer", "purpose", "channel", "state", "at", "source", "evidence"],
+    "fields": [
+        _field("customer", "relation", "客户", "Customer", form="customer", required=True, indexed=True),
+        _field("purpose", "choice", "用途", "Purpose", required=True, open=True, choices=[
+            {"value": "marketing", "label": {"zh": "营销信息", "en": "Marketing"}, "color": "purple", "aliases": ["营销", "推广", "广告"]},
+            {"value": "service", "label": {"zh": "服务通知", "en": "Service"}, "color": "blue", "aliases": ["服务", "通知"]},
+            {"value": "personalised", "label": {"zh": "个性化推荐", "en": "Personalised offers"}, "color": "teal", "aliases": ["个性化", "推荐"]},
+        ]),
+        _field("channel", "choice", "渠道", "Channel", required=True, choices=[
+            {"value": "sms", "label": {"zh": "短信", "en": "SMS"}, "color": "blue", "aliases": ["手机短信"]},
+            {"value": "email", "label": {"zh": "邮件", "en": "E-mail"}, "color": "cyan", "aliases": ["邮箱", "电子邮件"]},
+            {"value": "wechat", "label": {"zh": "微信", "en": "WeChat"}, "color": "green", "aliases": ["企业微信", "公众号"]},
+            {"value": "phone", "label": {"zh": "电话", "en": "Phone"}, "color": "amber", "aliases": ["手机", "外呼"]},
+        ]),
+        _field("state", "choice", "状态", "State", required=True, choices=[
+            {"value": "granted", "label": {"zh": "已同意", "en": "Agreed"}, "color": "green",
+             "aliases": ["同意", "是", "yes", "y", "true", "1", "opt-in", "订阅"]},
+            {"value": "withdrawn", "label": {"zh": "已撤回", "en": "Withdrawn"}, "color": "gray",
+             "aliases": ["撤回", "不同意", "拒绝", "退订", "否", "no", "n", "false", "0", "opt-out"]},
+        ]),
+        _field("at", "datetime", "时间", "Time", required=True, default="now", indexed=True),
+        _field("source", "choice", "来源", "Source", open=True, choices=[
+            {"value": "phone", "label": {"zh": "电话中", "en": "On the phone"}}, {"value": "shop", "label": {"zh": "当面", "en": "In person"}},
+            {"value": "chat", "label": {"zh": "聊天中", "en": "In a chat"}}, {"value": "paper", "label": {"zh": "书面", "en": "In writing"}},
+            {"value": "other", "label": {"zh": "其他方式", "en": "Otherwise"}},
+        ]),
+        _field("evidence", "long_text", "说明", "Evidence", max_length=500),
+    ],
+}  # fmt: skip
+"""What customers said, written down one by one or brought in files: each row is a line of their consents (``consent_entries``)."""
+
+FORMS = [CUSTOMER, PRODUCT, LIVE_SESSION, ORDER, ORDER_ITEM, EVENT, CONSENT]
 
 
 @schema.seed

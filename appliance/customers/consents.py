@@ -81,6 +81,7 @@ class Said(Struct, frozen=True):
     evidence: str
     at: int
     actor_id: int | None
+    entry_id: int | None = None
 
     @property
     def who(self) -> str:
@@ -104,7 +105,8 @@ def after_said(effect: Heard) -> Heard:
     return effect
 
 
-def _tell(*customer_ids: int) -> None:
+def tell(*customer_ids: int) -> None:
+    """What these customers agreed to changed. Only inside ``write()``."""
     for effect in _heard:
         effect(customer_ids)
 
@@ -118,7 +120,8 @@ def history(customer_id: int) -> list[Said]:
             .order_by(Consent.at.desc(), Consent.id.desc())
         )
         return [
-            Said(row.purpose, row.channel, row.state, row.source, row.evidence, row.at, row.actor_id) for row in rows
+            Said(row.purpose, row.channel, row.state, row.source, row.evidence, row.at, row.actor_id, row.entry_id)
+            for row in rows
         ]
 
 
@@ -185,7 +188,7 @@ def record(
     ]  # fmt: skip
     with write():
         Consent.insert_many(rows).execute()
-        _tell(customer_id)
+        tell(customer_id)
 
 
 @merging.moves("customer")
@@ -197,13 +200,13 @@ class Consents(merging.Mover):
         rows = [
             {"customer_id": target, "purpose": pair[0], "channel": pair[1], "state": said.state, "source": said.source,
              "evidence": said.evidence, "at": self._moment(said, ours.get(pair)), "actor_id": said.actor_id,
-             "merge_id": cause.id}
+             "merge_id": cause.id, "entry_id": said.entry_id}
             for pair, said in theirs.items()
             if pair not in ours or (ours[pair].state == GRANTED and said.state == WITHDRAWN)
         ]  # fmt: skip
         if rows:
             Consent.insert_many(rows).execute()
-            _tell(target)
+            tell(target)
         return len(rows)
 
     def _moment(self, said: Said, ours: Said | None) -> int:
@@ -212,7 +215,7 @@ class Consents(merging.Mover):
 
     def back(self, form: Form, source: int, target: int, moved: Any, actor: Actor, cause: Cause) -> None:
         Consent.update(void=True).where(Consent.merge_id == cause.id).execute()
-        _tell(target)
+        tell(target)
 
 
 @purging.also("customer")

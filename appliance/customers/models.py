@@ -135,8 +135,10 @@ class Consent(Model):
     """When the customer said so; not when it was written down."""
     actor_id = pw.IntegerField(null=True)
     merge_id = pw.IntegerField(null=True, index=True)
+    entry_id = pw.IntegerField(null=True, index=True)
+    """The record of the form ``consent_entry`` that says so."""
     void = pw.BooleanField(default=False)
-    """It came with a merge that was taken back."""
+    """It came with a merge or an entry that was taken back."""
 
     class Meta:
         table_name = "consent"

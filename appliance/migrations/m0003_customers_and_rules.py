@@ -22,6 +22,8 @@ def apply() -> None:
         },
     )
     steps.add_columns("record_merge", {"why": "TEXT NOT NULL DEFAULT ''"})
+    steps.add_columns("consent", {"entry_id": "INTEGER"})
+    steps.add_index("consent", ["entry_id"])
     _rules()
 
 

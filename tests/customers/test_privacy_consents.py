@@ -146,3 +146,36 @@ def test_the_company_names_its_own_purposes(client):
     assert "生日祝福" in panel and "服务通知" not in panel
     client.post(f"/customers/{one}/consents/生日祝福/wechat", data={"state": "granted", "source": "shop"})
     assert states(one) == {("生日祝福", "wechat"): "granted"}
+
+
+def test_consents_come_in_files_and_by_the_api_and_go_with_their_import(client, api, cli, tmp_path):
+    one, two = customer(phone="13800000001"), customer(name="李雷", phone="13800000002")
+    file = tmp_path / "consents.csv"
+    file.write_text(
+        "手机,用途,渠道,是否同意,同意时间,来源,备注\n"
+        "13800000001,营销信息,短信,是,2026-03-01 10:00,门店,签字单 7\n"
+        "13800000001,服务通知,微信,退订,2026-03-02,电话中,\n"
+        "13800000002,营销,邮箱,同意,2026-03-03,,\n"
+        "13800000002,打扰,短信,是,2026-03-03,,\n"
+    )
+    done = cli("import", "consent_entry", file, "--json").json
+    assert (done["created"], done["failed"]) == (3, 1)
+    assert states(one) == {("marketing", "sms"): "granted", ("service", "wechat"): "withdrawn"}
+    said = consents.current(one)["marketing", "sms"].document()
+    assert (said["source"], said["evidence"], said["at"]) == ("门店", "签字单 7", "2026-03-01T10:00:00+08:00")
+    assert consents.current(two)["marketing", "email"].source == "import"
+    assert found(SMS) == {one}
+    # By the API: many at once, each failing alone; a customer by any identity.
+    values = {"customer": {"phone": "13800000002"}, "purpose": "marketing", "channel": "sms", "state": "granted"}
+    made = api.post("/forms/consent_entry/records", {"values": values | {"at": "2026-03-04"}})["id"]
+    assert found(SMS) == {one, two} and consents.current(two)["marketing", "sms"].source == "api"
+    for wrong in ({"purpose": "打扰"}, {"channel": "pigeon"}, {"at": "2999-01-01"}, {"state": "perhaps"}):
+        problem = api.post("/forms/consent_entry/records", {"values": values | wrong}, expect=422)
+        assert problem["errors"][0]["field"] in wrong
+    # A line goes with its entry, also from where a merge took it, and a correction leaves the old line in no history.
+    api.patch(f"/forms/consent_entry/records/{made}", {"values": {"state": "withdrawn"}})
+    assert states(two)["marketing", "sms"] == "withdrawn" and len(consents.history(two)) == 2
+    merging.merge(catalog.get("customer"), one, two, {}, SYSTEM)
+    assert states(one)["marketing", "email"] == "granted" and states(one)["marketing", "sms"] == "withdrawn"
+    cli("import", "undo", str(done["import_id"]), "--json").ok()
+    assert states(one) == {("marketing", "sms"): "withdrawn"}

@@ -156,6 +156,7 @@ def test_the_days_summary_comes_once_on_working_days(api, clock, work, team, tol
 
 def test_a_person_is_reminded_by_the_ways_they_chose_as_well(api, clock, work, team, staff_client, task):
     clock.set(MONDAY)
+    assert 'href="/me/reminders"' in staff_client.get("/me").text
     page = staff_client.get("/me/reminders").text
     assert "公司还没有接通" in page
     params = {"host": "127.0.0.1", "port": 2525, "security": "none", "sender": "guke@example.com"}

@@ -82,8 +82,17 @@ EVENT: dict[str, str] = {
     "product": "商品 商品名称 product_name",
     "number": "互动编号 事件id event_id external_id",
 }
+CONSENT: dict[str, str] = {
+    "purpose": "用途 同意用途 授权用途 目的 同意事项",
+    "channel": "渠道 方式 联系方式 联系渠道 触达渠道",
+    "state": "状态 是否同意 同意 同意状态 授权状态 是否授权 consent opt_in",
+    "at": "时间 同意时间 授权时间 日期 登记时间 agreed_at consented_at timestamp",
+    "source": "来源 同意来源 授权来源 获取方式",
+    "evidence": "说明 依据 凭证 证据 备注 remark note proof",
+}
 BY_FORM: dict[str, dict[str, str]] = {
     "event_entry": EVENT,
+    "consent_entry": CONSENT,
     "customer": CUSTOMER | IDENTITIES,
     "order": ORDER,
     "order_item": ITEM,

@@ -231,10 +231,20 @@ def _once(
     except (OSError, http.client.HTTPException, ValueError) as e:
         if isinstance(e, TimeoutError) or time.monotonic() >= until:
             raise Failed(_("%(host)s 没有及时回答，请稍后再试。", host=host), uncertain=sent) from None
-        why = str(e) or type(e).__name__
-        raise Failed(_("连接 %(host)s 失败（%(why)s）。", host=host, why=why[:200]), uncertain=sent) from e
+        raise Failed(_("连接 %(host)s 失败（%(why)s）。", host=host, why=_why(e)), uncertain=sent) from e
     finally:
         connection.close()
+
+
+def _why(error: Exception) -> str:
+    """What went wrong on the line, in words where it is something that happens every day."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _("对方的证书不可信：%(why)s", why=error.verify_message[:150])
+    if isinstance(error, ConnectionRefusedError):
+        return _("对方没有在这个端口上接受连接")
+    if isinstance(error, (ConnectionResetError, BrokenPipeError, http.client.IncompleteRead)):
+        return _("对方断开了连接")
+    return (str(error) or type(error).__name__)[:200]
 
 
 def _read(response: http.client.HTTPResponse, limit: int) -> bytes:

@@ -105,6 +105,7 @@ def test_every_answer_of_a_platform_becomes_the_right_outcome(world: World, kind
         assert outcome.state == wanted, (kind, mode, outcome)
         assert outcome.credentials is (mode == "credentials"), (kind, mode, outcome)
         assert bool(outcome.error) is (mode != "ok")
+        assert "Remote end" not in str(outcome.error), "Python's own English on a Chinese page"
         assert platforms.SECRET not in repr(outcome)
         if wanted == "retry":
             assert outcome.retry_after and outcome.retry_after >= 30

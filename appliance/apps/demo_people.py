@@ -23,7 +23,7 @@ def tell() -> None:
     _story(best)
     _make("customer", name=best.title, wechat="guke_fan_1", city=best.get("city"), remark="从直播间私信来的")
     _make("customer", name=second.title, identities={"bilibili_id": ["80023317"]})
-    order = {"number": "GK-2IN1", "amount": 89, "status": "completed", "paid_at": _at(-3, 21), "ordered_at": _at(-3, 21),
+    order = {"number": "GK-2IN1", "channel": "wechat", "amount": 89, "status": "completed", "paid_at": _at(-3, 21), "ordered_at": _at(-3, 21),
              "customer": {"bilibili_id": "80023317", "phone": second.get("phone")}}  # fmt: skip
     _make("order", **order)
     _make("task", title="节前问候", customer=third.id, due_at=_at(2, 10))

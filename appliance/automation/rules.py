@@ -161,7 +161,7 @@ class Rule(Subject):
 
     def sentence(self) -> str:
         """当 … ，如果 … ，那么 …。"""
-        what = _("，再").join(self.action_words())
+        what = _("，再").join(self.action_words()) or "…"
         if not self.where:
             return _("当%(when)s，%(what)s。", when=self.when(), what=what)
         condition = self.condition_words()

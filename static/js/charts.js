@@ -138,10 +138,10 @@
     };
     option.title = { text: short(total, series.unit), subtext: series.name, left: "center", top: "center", itemGap: 2, textStyle: { fontSize: 18, fontWeight: 600, color: theme.text }, subtextStyle: { fontSize: 12, color: theme.soft } };
     option.series = [{
-      type: "pie", radius: ["50%", "72%"], center: ["50%", "50%"], avoidLabelOverlap: true, minAngle: 2, cursor: "pointer",
+      type: "pie", radius: narrow.matches ? ["40%", "58%"] : ["46%", "66%"], center: ["50%", "50%"], avoidLabelOverlap: true, minAngle: 2, cursor: "pointer",
       itemStyle: { borderColor: theme.surface, borderWidth: 2 },
       label: { color: theme.text, fontSize: 12, lineHeight: 16, formatter: function (p) { return p.name + "\n{sub|" + p.percent.toFixed(1) + "%}"; }, rich: { sub: { color: theme.soft, fontSize: 12 } } },
-      labelLine: { length: 8, length2: 8, lineStyle: { color: theme.line } },
+      labelLine: { length: 14, length2: narrow.matches ? 4 : 10, minTurnAngle: 90, lineStyle: { color: theme.line } },
       data: spec.categories.map(function (name, i) { return { name: name, value: Math.max(0, series.values[i] || 0) }; })
     }];
     return hinted(option, theme);

@@ -206,7 +206,7 @@ def log_keep() -> Answer:
 
 
 def _log(errors: dict[str, str], keep: Any = None) -> Response:
-    wanted, before = audit.Filter.read(request.args), request.args.get("before", type=int)
+    wanted, before = audit.Filter.read(request.args), request.args.get("before", type=http.whole)
     entries = audit.entries(wanted, PAGE + 1, before)
     chosen: dict[str, Any] = dict(wanted.arguments())
     return http.render(

@@ -69,7 +69,7 @@ def _number(name: str) -> int | None:
 @bp.get("/new")
 @requires_room("users")
 def new() -> Response:
-    parent = request.args.get("parent", type=int)
+    parent = request.args.get("parent", type=http.whole)
     return _dialog("accounts/_department_form.html", node=None, typed={"parent": parent})
 
 
@@ -118,7 +118,7 @@ def members(department_id: int) -> Response:
 @requires_room("users")
 def save_members(department_id: int) -> AnyResponse:
     node = departments.get(department_id)
-    chosen = {int(text) for text in request.form.getlist("members") if text.isascii() and text.isdecimal()}
+    chosen = set(http.ids(*request.form.getlist("members")))
     try:
         departments.set_members(node.id, chosen, current_actor())
     except UserError as error:

@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 
-from ..core import nav
+from ..core import http, nav
 from ..core.errors import NotFound, UserError
 from . import deputies, people
 from .actor import current_actor
@@ -34,11 +34,11 @@ def page() -> str:
 @requires_login
 def name() -> Answer:
     actor, form = current_actor(), request.form
-    user_id = form.get("user", type=int) or actor.id or 0
+    user_id = form.get("user", type=http.whole) or actor.id or 0
     try:
         deputies.name(
             user_id,
-            form.get("deputy", type=int),
+            form.get("deputy", type=http.whole),
             form.get("since", ""),
             form.get("until", ""),
             form.get("note", ""),
@@ -46,7 +46,7 @@ def name() -> Answer:
         )
     except UserError as error:
         return _page(form, error.errors or {"": error.message}), error.status
-    deputy = people.name(form.get("deputy", 0, type=int))
+    deputy = people.name(form.get("deputy", 0, type=http.whole))
     flash(_("已指定 %(deputy)s 代理 %(user)s。", deputy=deputy, user=people.name(user_id)), "success")
     return redirect(url_for(".page"), 303)
 

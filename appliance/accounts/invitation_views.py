@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
+from ..core import http
 from ..core.errors import NotFound, UserError
 from . import departments, invitations, passwords, users
 from .actor import current_actor
@@ -44,7 +45,7 @@ def invite() -> Answer:
             form.getlist("roles"),
             current_actor(),
             login=form.get("login", ""),
-            department=form.get("department", type=int),
+            department=form.get("department", type=http.whole),
             days=int(days) if days.isdecimal() and len(days) < 5 else 0,
         )
     except UserError as error:

@@ -23,7 +23,7 @@ def find(who: int | str) -> int | None:
     """The id of a person named by id, login or (when only one has it) name; ``None`` when there is none."""
     people = _people()
     text = str(who).strip()
-    if text.isdecimal() and int(text) in people:
+    if text.isdecimal() and len(text) < 16 and int(text) in people:
         return int(text)
     folded = text.casefold()
     for user_id, (login_, _name, _active) in people.items():

@@ -14,7 +14,7 @@ from ..accounts.guards import requires_room
 from ..automation import differences, explain, holding, log, rehearsal, retrying, rules, tables, trying, undo
 from ..automation.definitions import Book
 from ..automation.models import RuleRun
-from ..core import jobs
+from ..core import http, jobs
 from ..core.errors import NotFound, UserError
 from ..forms import query
 from . import answers, body
@@ -106,7 +106,7 @@ def _book_routes(path: str, name: str, book: Book[Any]) -> None:
 
     def runs(key: str) -> Response:
         subject, status = book.get(key), request.args.get("status")
-        before = request.args.get("before", type=int)
+        before = request.args.get("before", type=http.whole)
         limit = body.limit(request.args.get("limit"))
         found = log.runs(book.kind, subject.id, status, before, limit)
         return jsonify({"runs": [_run_document(entry) for entry in found]})
@@ -124,7 +124,7 @@ def _book_routes(path: str, name: str, book: Book[Any]) -> None:
         found, state = run_of(key, run_id), request.args.get("state")
         if state is not None and state not in log.STATES:
             raise UserError(_("「state」只能是 done、skipped 或 failed。"), "state")
-        limit, after = body.limit(request.args.get("limit")), request.args.get("cursor", 0, type=int)
+        limit, after = body.limit(request.args.get("limit")), request.args.get("cursor", 0, type=http.whole)
         rows = log.records(found, state, min(after, BIG), limit + 1)
         visible = query.visible_ids(book.get(key).form_key, {row.record_id for row in rows}, current_actor())
         shown = rows[:limit]

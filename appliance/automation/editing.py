@@ -13,7 +13,7 @@ from werkzeug.datastructures import MultiDict
 from ..core.errors import FieldErrors, UserError
 from ..core.i18n import label as i18n_label
 from ..customers import tags
-from ..forms import catalog
+from ..forms import builder, catalog
 from ..forms.catalog import Form
 from ..forms.fields.base import Field
 from . import actions, rules, tables, targets, timetable, triggers
@@ -52,10 +52,7 @@ class RowCard(Struct):
     @property
     def condition_error(self) -> tuple[str, str]:
         """(sentence, path inside the condition)."""
-        for path, message in self.errors.items():
-            if path == "where" or path.startswith("where."):
-                return message, path.removeprefix("where").removeprefix(".")
-        return "", ""
+        return builder.problem(self.errors)
 
 
 class Input(Struct):
@@ -220,10 +217,7 @@ class RuleEditor(Struct):
 
     @property
     def condition_error(self) -> tuple[str, str]:
-        for path, message in self.errors.items():
-            if path == "where" or path.startswith("where."):
-                return message, path.removeprefix("where").removeprefix(".")
-        return "", ""
+        return builder.problem(self.errors)
 
 
 class TableEditor(Struct):

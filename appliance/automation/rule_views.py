@@ -89,7 +89,7 @@ def rules_preview() -> str:
 def rules_try() -> str:
     """What the rule in the editor would do with one chosen record, test by test, as a fragment."""
     rule, problems = _typed()
-    record_id = request.form.get("try.record", type=int)
+    record_id = request.form.get("try.record", type=http.whole)
     try:
         if problems:
             raise UserError(_("；").join(problems.values()))

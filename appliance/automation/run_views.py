@@ -64,7 +64,7 @@ def runs() -> Any:
     if kind is not None and kind not in log.BOOKS:
         raise NotFound()
     subject = log.BOOKS[kind].get(key) if kind and key else None
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=http.whole)
     found = log.runs(kind, subject.id if subject else None, status, before, PAGE + 1)
     entries = _entries(found[:PAGE])
     following = None
@@ -91,7 +91,7 @@ def runs_show(run_id: int) -> Any:
     return http.render(
         "automation/run.html", "automation/_records.html", entry=entry, run=run, outcomes=_outcomes(run, detail),
         state=state, states=log.STATES, subject=subject, final=_final(subject), can_undo=_can_undo(run),
-        **_records(run, state, request.args.get("after", 0, type=int)),
+        **_records(run, state, request.args.get("after", 0, type=http.whole)),
     )  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def _outcomes(run: RuleRun, detail: log.Detail) -> list[tuple[str, int]]:
 def runs_records(run_id: int) -> str:
     """More of the records of a run."""
     run, state = log.get(run_id), request.args.get("state")
-    found = _records(run, state if state in log.STATES else None, request.args.get("after", 0, type=int))
+    found = _records(run, state if state in log.STATES else None, request.args.get("after", 0, type=http.whole))
     return render_template("automation/_record_rows.html", run=run, state=state, states=log.STATES, **found)
 
 

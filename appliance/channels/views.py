@@ -140,8 +140,8 @@ def show(key: str) -> Response:
 
 
 def _show(connection: Connection, token: str = "", status: int = 200) -> Response:  # nosec B107: no token in the path
-    state, before = request.args.get("state", ""), request.args.get("before", "")
-    rows = calls.page(connection.id, state, int(before) if before.isdecimal() else None, PAGE + 1)
+    state, before = request.args.get("state", ""), request.args.get("before", type=http.whole)
+    rows = calls.page(connection.id, state, before, PAGE + 1)
     wanted = _mapping(connection)
     return http.render(
         "channels/calls.html", "channels/_calls.html" if before else None,

@@ -79,9 +79,8 @@ def save(key: str) -> Response:
     found, given = store.shown(key), _given()
     if request.form.get("do") == "test":
         return _tried(found.kind, found, given)
-    version = request.form.get("version", "")
     try:
-        store.update(key, given, current_actor(), int(version) if version.isdecimal() else None)
+        store.update(key, given, current_actor(), request.form.get("version", type=http.whole))
     except UserError as error:
         return _page(found.kind, found, given, _errors(error))
     flash(_("连接已保存。"), "success")

@@ -23,6 +23,11 @@ class UserError(Exception):
         """``{field: sentence}``; empty when the error is about no field."""
         return {self.field: self.message} if self.field else {}
 
+    @property
+    def first(self) -> str:
+        """One sentence, where there is room for only one."""
+        return next(iter(self.errors.values()), self.message)
+
 
 class FieldErrors(UserError):
     """Several inputs are wrong at once: ``{field key: sentence}``."""

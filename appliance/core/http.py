@@ -105,6 +105,20 @@ def redirect_back(default: str = "/") -> AnyResponse:
     return go(safe_next(came, fallback))
 
 
+def whole(text: str) -> int:
+    """A whole number that somebody sent, for ``args.get(name, type=whole)``. Raises ValueError, also for one that no id and
+    no count in the database can be."""
+    if len(text.strip()) > 15:
+        raise ValueError(text)
+    return int(text)
+
+
+def ids(*texts: str) -> list[int]:
+    """Ids of records as pages send them, separated by commas; what is none is left out."""
+    sent = (part.strip() for text in texts for part in text.split(","))
+    return [int(part) for part in sent if part.isdecimal() and len(part) < 16]
+
+
 def safe_next(wanted: str | None, default: str = "/") -> str:
     """``wanted`` when it is a path of this site (a URL of this host is cut down to its path), else ``default``."""
     if not wanted or wanted[0].isspace() or "\\" in wanted or any(ord(c) < 32 for c in wanted):

@@ -276,7 +276,7 @@ def _dialog(template: str, error: UserError | None = None, **context: Any) -> Re
 @requires("edit", form="customer")
 def tag_form() -> Response:
     """The dialog that makes a tag, or edits ``tag``."""
-    tag_id = request.args.get("tag", type=int)
+    tag_id = request.args.get("tag", type=http.whole)
     tag = tags.tag_by_id(tag_id) if tag_id else None
     return _dialog("customers/_tag_form.html", tag=tag, group=request.args.get("group"), typed={})
 
@@ -286,7 +286,7 @@ def tag_form() -> Response:
 def save_tag() -> AnyResponse:
     """Makes a tag or changes one."""
     typed = request.form
-    tag_id = typed.get("tag", type=int)
+    tag_id = typed.get("tag", type=http.whole)
     color = typed.get("color") or None
     try:
         if tag_id:
@@ -319,7 +319,7 @@ def restore_tag(tag_id: int) -> AnyResponse:
 @requires("bulk", form="customer")
 def merge_tag(tag_id: int) -> AnyResponse:
     """Gives the holders of a tag another one in its place, as a job."""
-    into = request.form.get("into", type=int)
+    into = request.form.get("into", type=http.whole)
     try:
         if not into:
             raise UserError(_("请选择合并到哪个标签。"), "into")

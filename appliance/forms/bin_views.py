@@ -26,7 +26,7 @@ def bin_days_left(deleted_at: int) -> int:
 
 
 def _ids() -> list[int]:
-    return [int(i) for i in request.values.get("ids", "").split(",") if i.isdecimal()][:1000]
+    return http.ids(request.values.get("ids", ""))[:1000]
 
 
 def _dialog(form: Form, ids: list[int], error: str = "") -> AnyResponse:

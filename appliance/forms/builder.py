@@ -25,6 +25,7 @@ Any part may have ``before`` and ``after`` (words around it), ``optional`` (can 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask_babel import gettext as _
@@ -60,6 +61,15 @@ def meta(form: Form, actor: Actor) -> dict[str, Any]:
         "spans": [[key, str(word)] for key, word in SPAN_WORDS.items()],
         "words": words(),
     }
+
+
+def problem(errors: Mapping[str, str]) -> tuple[str, str]:
+    """What the builder of ``where`` shows of what is wrong in a document (path → sentence): the first sentence about the
+    condition and its path inside the condition; two empty texts when it is right."""
+    for path, sentence in errors.items():
+        if path == "where" or path.startswith("where."):
+            return sentence, path.removeprefix("where").removeprefix(".")
+    return "", ""
 
 
 def reachable(form: Form, actor: Actor) -> dict[str, Form]:

@@ -77,7 +77,7 @@ def paste(form_key: str) -> AnyResponse:
     """Shows what ``text`` would make of ``field`` in the records ``ids``; with ``go`` writes it."""
     given, actor = request.form, current_actor()
     key, text = given.get("field", ""), given.get("text", "")
-    ids = [int(i) for i in given.get("ids", "").split(",") if i.isdecimal() and len(i) < 16]
+    ids = http.ids(given.get("ids", ""))
     form = open_form(form_key)
     try:
         pasted = pasting.read(form, key, ids, text, actor)

@@ -40,7 +40,7 @@ def _panel(record: Record, actor: Actor, typed: str = "", error: str = "", befor
 @requires("see")
 def list_comments(form_key: str, record_id: int) -> str:
     record = open_record(form_key, record_id)
-    return _panel(record, current_actor(), before=request.args.get("before", type=int))
+    return _panel(record, current_actor(), before=request.args.get("before", type=http.whole))
 
 
 @bp.post(BASE)

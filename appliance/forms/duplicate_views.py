@@ -25,7 +25,7 @@ def similar(form_key: str) -> str:
     """What is being typed may be there already. ``id``: the record that is being changed."""
     form, actor = open_form(form_key), current_actor()
     typed = {key: f.from_form(request.form) for key, f in form.fields.items() if key in request.form}
-    own = request.args.get("id", type=int)
+    own = request.args.get("id", type=http.whole)
     row = live.read_row(form, {key: raw for key, raw in typed.items() if raw not in ("", [])}, None, actor)
     values = {key: value for key, value in row.items() if key in typed and value not in (None, "", [], {})}
     return render_template("forms/_similar.html", form=form, hits=duplicates.similar(form, values, actor, own))
@@ -40,7 +40,7 @@ def list_duplicates(form_key: str) -> Response:
     """Pairs of records that look alike and that nobody has decided on, side by side. ``job``: a bulk merge that runs."""
     form, actor = open_form(form_key), current_actor()
     found, following = duplicates.open_pairs(form, actor, request.args.get("after", ""), PAIRS)
-    job_id = request.args.get("job", type=int)
+    job_id = request.args.get("job", type=http.whole)
     return http.render(
         "forms/duplicates.html",
         "forms/_duplicates.html",
@@ -144,12 +144,12 @@ def choose_merge(form_key: str, record_id: int) -> str:
 def merge_page(form_key: str) -> AnyResponse:
     """Two records side by side. ``a`` and ``b``: their ids; ``keep``: the one that stays."""
     form, actor = open_form(form_key), current_actor()
-    ids = [request.args.get(name, type=int) or 0 for name in ("a", "b")]
+    ids = [request.args.get(name, type=http.whole) or 0 for name in ("a", "b")]
     found = query.Query(form, actor).get_many(dict.fromkeys(ids))
     if len(found) != 2:
         raise NotFound(_("请选择两条您能看到的记录来合并。"))
     target, source = merging.fuller(*found)
-    if request.args.get("keep", type=int) == source.id:
+    if request.args.get("keep", type=http.whole) == source.id:
         target, source = source, target
     return _merge_page(target, source)
 
@@ -175,7 +175,7 @@ def _merge_page(target: Record, source: Record, error: UserError | None = None) 
 @requires("edit")
 def merge_records(form_key: str) -> AnyResponse:
     form, actor = open_form(form_key), current_actor()
-    target_id, source_id = (request.form.get(name, 0, type=int) for name in ("target", "source"))
+    target_id, source_id = (request.form.get(name, 0, type=http.whole) for name in ("target", "source"))
     chosen = {k.removeprefix("choose."): v for k, v in request.form.items() if k.startswith("choose.")}
     try:
         merge_id = merging.merge(form, target_id, source_id, chosen, actor)

@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from ..accounts import permissions
 from ..accounts.actor import SYSTEM, Actor, current_actor
 from ..accounts.guards import requires
+from ..core import http
 from ..core.errors import Forbidden, UserError
 from . import field_rules, query, relations
 from .blueprint import bp, open_form, open_record
@@ -97,7 +98,7 @@ def live(form_key: str) -> Response:
     if request.is_json:
         rows = [read_row(form, values, record_id, actor) for record_id, values in _json_rows(form, actor)]
         return jsonify({"rows": answer(form, rows, actor)})
-    record_id = request.args.get("id", type=int)
+    record_id = request.args.get("id", type=http.whole)
     _demand(form, record_id, actor)
     row = read_row(form, _typed(form, request.form), record_id, actor)
     return jsonify(answer(form, [row], actor)[0])

@@ -299,9 +299,7 @@ def undo(form: Form, merge_id: int, actor: Actor) -> int:
         try:
             records.restore(form, row.source_id, everywhere, cause)
         except FieldErrors as error:
-            raise Conflict(
-                _("被合并的记录回不来：%(why)s", why=next(iter(error.errors.values()), error.message))
-            ) from error
+            raise Conflict(_("被合并的记录回不来：%(why)s", why=error.first)) from error
         for mover in reversed(_movers_of(form)):
             if mover.key in row.moved:
                 mover.back(form, row.source_id, row.target_id, row.moved[mover.key], everywhere, cause)
@@ -334,7 +332,7 @@ def _put_back(form: Form, row: Merge, actor: Actor, cause: Cause) -> int:
     try:
         _write(form, row.target_id, back, actor, cause)
     except FieldErrors as error:
-        why = next(iter(error.errors.values()), error.message)
+        why = error.first
         raise Conflict(_("留下的记录不能变回原样：%(why)s", why=why)) from error
     return kept
 

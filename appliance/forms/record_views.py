@@ -142,7 +142,7 @@ def link_related(form_key: str, record_id: int, other_key: str, via_key: str) ->
     """Lets an existing record (``other``) point here; ``undo`` names where it pointed before."""
     record, actor = open_record(form_key, record_id), current_actor()
     item = _pointing(record.form, other_key, via_key)
-    other_id = request.values.get("other", 0, type=int)
+    other_id = request.values.get("other", 0, type=http.whole)
     if not other_id:
         return make_response(_link_dialog(record, item, _("请先选择一条记录。")), 422)
     other = open_record(other_key, other_id)
@@ -150,7 +150,7 @@ def link_related(form_key: str, record_id: int, other_key: str, via_key: str) ->
     try:
         records.update(item.form, other_id, {via_key: item.via.linked(before, record_id)}, actor)
     except UserError as error:
-        return make_response(_link_dialog(record, item, next(iter(error.errors.values()), error.message)), 422)
+        return make_response(_link_dialog(record, item, error.first), 422)
     undo = url_for("forms.save_pointer", form_key=other_key, record_id=other_id, via_key=via_key, to=before)
     return http.trigger(_saved_in_dialog(_("已关联「%(title)s」", title=other.title), undo), "guke:done")
 
@@ -182,8 +182,8 @@ def save_pointer(form_key: str, record_id: int, via_key: str) -> AnyResponse:
 def record_history(form_key: str, record_id: int) -> str:
     """Who changed what, when and why; ``field`` and ``who`` narrow it down."""
     record, actor, args = open_record(form_key, record_id), current_actor(), request.args
-    before = args.get("before", type=int)
-    only = history.Filter(args.get("field", ""), args.get("who", type=int))
+    before = args.get("before", type=http.whole)
+    only = history.Filter(args.get("field", ""), args.get("who", type=http.whole))
     entries, following = history.of(record.form, record_id, actor, before, only)
     return render_template(
         "forms/_history.html",
@@ -229,7 +229,7 @@ def restore_version(form_key: str, record_id: int, change_id: int) -> AnyRespons
     try:
         last = history.go_back(record, change_id, values, actor)
     except UserError as error:
-        why = next(iter(error.errors.values()), error.message)
+        why = error.first
         return make_response(
             render_template(
                 "forms/_restore.html",
@@ -354,7 +354,7 @@ def new_record(form_key: str) -> AnyResponse:
     form, actor = open_form(form_key), current_actor()
     known = {f.key for f in record_pages.inputs_of(form, actor, "create")}
     given: dict[str, Any] = {k: v for k, v in request.args.items() if k in known}
-    copied = request.args.get("copy", type=int)
+    copied = request.args.get("copy", type=http.whole)
     if copied:
         given = record_pages.copy_of(open_record(form_key, copied), actor) | given
     return _edit_page(record_pages.editing(form, actor, None, given))
@@ -427,7 +427,7 @@ def save_record(form_key: str, record_id: int) -> AnyResponse:
         return save_record(form_key, record_id)
     if _in_dialog():
         return _saved_in_dialog(_("已保存"))
-    merged = base and record.version != request.form.get("version", type=int)
+    merged = base and record.version != request.form.get("version", type=http.whole)
     flash(_("已保存。这期间别人改的其他内容也保留了。") if merged else _("已保存"), "success")
     return redirect(url_for("forms.show_record", form_key=form_key, record_id=record_id), 303)
 

@@ -158,7 +158,7 @@ def _apply(rule: RetentionRule, job: jobs.Job, before_this: int) -> int:
             if not gone:
                 break
     except FieldErrors as problem:
-        error = next(iter(problem.errors.values()))
+        error = problem.first
     with write():
         RetentionRule.update(last_at=clock.now(), last_count=done, error=error).where(
             RetentionRule.id == rule.id

@@ -111,7 +111,7 @@ def preview() -> str:
     try:
         count = retention.due(rule, retention.check(rule)).count()
     except FieldErrors as error:
-        return render_template("forms/retention/_count.html", text="", error=next(iter(error.errors.values())))
+        return render_template("forms/retention/_count.html", text="", error=error.first)
     text = ngettext("现在有 %(num)d 条记录到期", "现在有 %(num)d 条记录到期", count)
     return render_template("forms/retention/_count.html", text=text, error="")
 

@@ -17,7 +17,7 @@ from ..accounts import roles, users
 from ..accounts.actor import current_actor
 from ..accounts.guards import requires_admin
 from ..accounts.permissions import ANY, COMMON_ROOMS, NOTHING, ROOMS, VERBS, FormRights, Rights
-from ..core import nav
+from ..core import http, nav
 from ..core.errors import NotFound, UserError
 from . import catalog, rights
 from .catalog import Form
@@ -111,16 +111,12 @@ def save(key: str) -> Answer:
         given = role.rights if role.rights.admin else _matrix(role)
         roles.change(key, current_actor(), label=None if label == role.label else label, rights=given)
         if "people-shown" in request.form:
-            roles.set_people(key, _ids(request.form.getlist("people")), current_actor())
+            roles.set_people(key, set(http.ids(*request.form.getlist("people"))), current_actor())
         rights.prepare(given)
     except UserError as error:
         return _show(key, error.message, label), 422
     flash(_("角色已保存，立即生效。"), "success")
     return redirect(url_for(".show", key=key), 303)
-
-
-def _ids(texts: list[str]) -> set[int]:
-    return {int(text) for text in texts if text.isascii() and text.isdecimal()}
 
 
 def _matrix(role: roles.Described) -> Rights:

@@ -271,7 +271,7 @@ def duplicate_view(form_key: str, view_id: int) -> AnyResponse:
 @requires("see")
 def order_views(form_key: str) -> AnyResponse:
     """Keeps the order of the tabs for this person; ``ids``: separated by commas."""
-    ids = [int(i) for i in request.form.get("ids", "").split(",") if i.isdecimal() and len(i) < 16]
+    ids = http.ids(request.form.get("ids", ""))
     saved_views.reorder(open_form(form_key), current_actor(), ids)
     return Response(status=204)
 
@@ -281,7 +281,7 @@ def order_views(form_key: str) -> AnyResponse:
 def start_view(form_key: str) -> AnyResponse:
     """Opens the list with a view (``view``) from now on, for this person; without one with the list itself."""
     form, actor = open_form(form_key), current_actor()
-    view_id = request.form.get("view", type=int)
+    view_id = request.form.get("view", type=http.whole)
     view = saved_views.get(form, view_id, actor) if view_id else None
     saved_views.choose_start(form, actor, view)
     words = _("以后打开%(form)s先看「%(view)s」", form=form.one, view=view.name if view else _("全部"))
@@ -308,7 +308,7 @@ def _roles_form(form_key: str, view: View, error: str = "") -> str:
 @requires_admin
 def save_view_roles(form_key: str, view_id: int) -> AnyResponse:
     view, actor = saved_views.get(open_form(form_key), view_id, current_actor()), current_actor()
-    ids = [int(i) for i in request.form.getlist("role") if i.isdecimal() and len(i) < 16]
+    ids = http.ids(*request.form.getlist("role"))
     try:
         saved_views.choose_for_roles(view, actor, ids)
     except UserError as error:
@@ -332,7 +332,7 @@ def keep_layout(form_key: str) -> AnyResponse:
 
 def _selection(form_key: str) -> Selection:
     form, args = open_form(form_key), request.form
-    ids = [int(i) for i in args.get("ids", "").split(",") if i.isdecimal()]
+    ids = http.ids(args.get("ids", ""))
     return Selection(
         form, current_actor(), ids[: listing.COUNT_CAP], args.get("everything") == "1",
         listing.read_condition(args.get("where", "")), args.get("q", ""),
@@ -489,8 +489,7 @@ def recycle_bin(form_key: str) -> Response:
 def restore_many(form_key: str) -> AnyResponse:
     """Takes records out of the recycle bin; ``ids``: separated by commas."""
     form = open_form(form_key)
-    ids = [int(i) for i in request.values.get("ids", "").split(",") if i.isdecimal()]
-    written = deleting.restore(form, ids[:1000], current_actor())
+    written = deleting.restore(form, http.ids(request.values.get("ids", ""))[:1000], current_actor())
     response: AnyResponse = Response(status=204)
     if written.errors:
         first = next(iter(next(iter(written.errors.values())).values()))
@@ -519,8 +518,9 @@ def search_everything() -> Response:
 def pick(form_key: str) -> Response:
     """Records to choose from, for relation inputs: ``[{"id", "title", "hint"}]``. ``id`` asks for one by its id."""
     form = open_form(form_key)
-    if request.args.get("id", "").isdecimal():
-        hits = finder.by_ids(form, [int(request.args["id"])], current_actor())
+    wanted = request.args.get("id", type=http.whole)
+    if wanted is not None:
+        hits = finder.by_ids(form, [wanted], current_actor())
     else:
         hits = finder.search(form, request.args.get("q", "").strip()[:100], current_actor())
     return jsonify([hit.document() for hit in hits])

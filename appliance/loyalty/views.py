@@ -66,7 +66,7 @@ def panel(record: Record, actor: Actor) -> str:
 @requires("see", form="customer")
 def history(record_id: int) -> str:
     """Every line, newest first: a dialog, or (``before``) more of its rows."""
-    record, before = _customer(record_id), request.args.get("before", type=int)
+    record, before = _customer(record_id), request.args.get("before", type=http.whole)
     lines = points.history(record.id, PAGE + 1, before)
     template = "loyalty/_points_rows.html" if before else "loyalty/_points_history.html"
     following = lines[PAGE - 1].id if len(lines) > PAGE else None
@@ -112,7 +112,7 @@ def adjust(record_id: int) -> AnyResponse:
 def undo_adjust(record_id: int) -> AnyResponse:
     """Takes the last correction by hand back, when it is still the last line."""
     record, actor = _customer(record_id), current_actor()
-    wanted = request.args.get("points", type=int)
+    wanted = request.args.get("points", type=http.whole)
     last = next(iter(points.history(record.id, 1)), None)
     if not may_adjust(actor) or last is None or last.kind != "adjusted" or last.points != wanted:
         return http.toast(Response(status=204), _("积分后来又变了，请再手工调整一次。"), kind="error")

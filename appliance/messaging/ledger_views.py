@@ -22,7 +22,7 @@ from .blueprint import bp
 def wanted() -> ledger.Filter:
     args = request.args
     return ledger.Filter(
-        args.get("state", ""), args.get("via", ""), args.get("purpose", ""), args.get("customer", type=int),
+        args.get("state", ""), args.get("via", ""), args.get("purpose", ""), args.get("customer", type=http.whole),
         args.get("template", ""), args.get("cause", ""),
     )  # fmt: skip
 
@@ -31,7 +31,7 @@ def wanted() -> ledger.Filter:
 @requires_room(ledger.ROOM)
 def index() -> AnyResponse:
     actor, asked = current_actor(), wanted()
-    entries, after = ledger.page(actor, asked, request.args.get("before", type=int))
+    entries, after = ledger.page(actor, asked, request.args.get("before", type=http.whole))
     shown: dict[str, Any] = {name: value for name, value in request.args.items() if name != "before" and value}
     return http.render(
         "messages/index.html", "messages/_rows.html", entries=entries, asked=asked, shown=shown,
@@ -113,7 +113,7 @@ def _unknown(status: int = 200, error: str = "") -> AnyResponse:
 @bp.post("/messages/unknown")
 @requires_room(ledger.ROOM)
 def answer_unknown() -> Any:
-    ids = [int(one) for one in request.form.getlist("ids") if one.isdecimal() and len(one) < 16]
+    ids = http.ids(*request.form.getlist("ids"))
     if not ids:
         return _unknown(422, _("请先勾选消息。"))
     done = ledger.answer(ids, request.form.get("answer", ""), current_actor())

@@ -124,7 +124,7 @@ def template_page(key: str) -> AnyResponse:
 def template_save(key: str) -> AnyResponse:
     template, doc = templates.get(key), _document(templates.get(key))
     try:
-        templates.save(doc, current_actor(), key, request.form.get("version", type=int))
+        templates.save(doc, current_actor(), key, request.form.get("version", type=http.whole))
     except UserError as error:
         return _editor(doc, template, error.errors or {"": error.message}, error.status)
     flash(_("已保存。"), "success")
@@ -149,7 +149,7 @@ def template_restore(key: str) -> AnyResponse:
 @bp.post("/messages/templates/<key>/revert")
 @requires_room(ROOM)
 def template_revert(key: str) -> AnyResponse:
-    templates.revert(key, request.form.get("back_to", 0, type=int), current_actor())
+    templates.revert(key, request.form.get("back_to", 0, type=http.whole), current_actor())
     flash(_("已恢复这个版本，作为最新的一版。"), "success")
     return http.go(url_for(".template_page", key=key))
 
@@ -160,7 +160,7 @@ def template_preview() -> AnyResponse:
     """How the text reads for a record that the person sees, with what they see of it; its length, parts and price."""
     actor, given = current_actor(), request.form
     form = catalog.get(given.get("form", "customer"))
-    chosen = given.get("sample", type=int)
+    chosen = given.get("sample", type=http.whole)
     names = zip(given.getlist("fallback.name"), given.getlist("fallback.text"), strict=False)
     fallbacks = {name: text for name, text in names if text}
     text, error, subject = "", "", ""
@@ -198,7 +198,7 @@ def template_test(key: str) -> AnyResponse:
     sender = senders.get(via)
     if "user" not in sender.reaches:
         raise UserError(_("「%(via)s」不能发给同事，请换一种方式来试。", via=str(sender.label)), "via")
-    chosen = request.form.get("sample", type=int)
+    chosen = request.form.get("sample", type=http.whole)
     if not chosen:
         raise UserError(_("请先选择一条记录来填变量。"), "sample")
     filled = texts.render_all(template.parts(), template.form, [chosen], None, actor, template.fallbacks)

@@ -100,7 +100,7 @@ def _next_at(days: str, moment: str) -> str | None:
         return moment
     if not days:
         return None
-    if not days.isdecimal() or int(days) > 3650:
+    if not days.isdecimal() or len(days) > 4 or int(days) > 3650:
         raise FieldErrors({"next_at": _("请从列表中选择一项。")})
     return clock.iso(follow_ups.moment_in(int(days)), settings.tz())
 
@@ -135,15 +135,11 @@ def _convert_dialog(lead: Record, error: str = "") -> AnyResponse:
 @bp.post("/leads/<int:record_id>/convert")
 @requires("edit", form="lead")
 def lead_convert_save(record_id: int) -> AnyResponse:
-    into: Any = request.form.get("into", "")
+    into = leads.NEW if request.form.get("into") == leads.NEW else request.form.get("into", type=http.whole)
     try:
-        customer_id = leads.convert(
-            record_id, current_actor(), int(into) if into.isdecimal() else into if into == leads.NEW else None
-        )
-    except FieldErrors as error:
-        return _convert_dialog(_lead(record_id), next(iter(error.errors.values())))
+        customer_id = leads.convert(record_id, current_actor(), into)
     except UserError as error:
-        return _convert_dialog(_lead(record_id), error.message)
+        return _convert_dialog(_lead(record_id), error.first)
     flash(_("已转为客户，跟进和任务也跟过来了。"), "success")
     return http.go(url_for("forms.show_record", form_key="customer", record_id=customer_id))
 
@@ -177,9 +173,8 @@ def _earlies() -> list[tuple[str, str]]:
 @requires_login
 def my_reminders_save() -> AnyResponse:
     sent, actor = request.form, current_actor()
-    early = sent.get("early", "")
     values = {
-        "early": int(early) if early.isdecimal() else None, "via": sent.getlist("via"), "digest": sent.get("digest", ""),
+        "early": sent.get("early", type=http.whole), "via": sent.getlist("via"), "digest": sent.get("digest", ""),
     }  # fmt: skip
     try:
         telling.save(actor.id or 0, values["early"], values["via"], values["digest"].strip())  # type: ignore[arg-type, union-attr]

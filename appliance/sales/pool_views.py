@@ -51,7 +51,7 @@ def pool_page(form_key: str) -> AnyResponse:
     if not pool.is_open(form_key):
         return http.render("sales/pool_closed.html", form=form, may_open=permissions.has_room(actor, "settings"))
     args = request.args
-    search, department = args.get("q", "").strip(), args.get("department", type=int)
+    search, department = args.get("q", "").strip(), args.get("department", type=http.whole)
     page = pool.page(form, actor, args.get("cursor"), search, department)
     ids = [record.id for record in page.records]
     link: dict[str, Any] = {"form_key": form_key, "q": search or None, "department": department}
@@ -67,7 +67,7 @@ def pool_page(form_key: str) -> AnyResponse:
 
 
 def _ids() -> list[int]:
-    return [int(text) for one in request.form.getlist("ids") for text in one.split(",") if text.strip().isdecimal()]
+    return http.ids(*request.form.getlist("ids"))
 
 
 @bp.post("/pool/<form_key>/claim")
@@ -82,7 +82,7 @@ def pool_claim(form_key: str) -> AnyResponse:
 @requires("edit")
 def pool_assign(form_key: str) -> AnyResponse:
     form = pool.form_of(form_key)
-    user_id = request.form.get("user", type=int) or 0
+    user_id = request.form.get("user", type=http.whole) or 0
     done = pool.assign(form, _ids(), user_id, current_actor())
     words = ngettext(
         "已分配 %(num)d 条给 %(name)s。", "已分配 %(num)d 条给 %(name)s。", len(done.ids), name=people.name(user_id)

@@ -81,7 +81,8 @@ def quick_task() -> AnyResponse:
     """A new task from one line; on a record's page it is about that record."""
     typed = {key: request.form.get(key, "").strip() for key in ("title", "due", "assignee", "customer", "lead")}
     values: dict[str, Any] = {"title": typed["title"]}
-    values |= {key: int(typed[key]) for key in ("assignee", "customer", "lead") if typed[key].isdecimal()}
+    chosen = {key: request.form.get(key, type=http.whole) for key in ("assignee", "customer", "lead")}
+    values |= {key: number for key, number in chosen.items() if number is not None}
     try:
         if typed["due"]:
             values["due_at"] = clock.iso(_due(typed["due"]), settings.tz())
@@ -144,7 +145,7 @@ def task_snooze(record_id: int) -> AnyResponse:
 @requires("edit", form="task")
 def task_move(record_id: int) -> AnyResponse:
     """Takes a snooze back. ``to``: UTC seconds, empty for no due moment."""
-    to = request.args.get("to", type=int)
+    to = request.args.get("to", type=http.whole)
     tasks.move(tasks.get(record_id, current_actor()), to, current_actor())
     return http.trigger(_row(record_id), CHANGED)
 

@@ -77,7 +77,7 @@ def close_steps() -> AnyResponse:
 @requires_login
 def notices_page() -> str:
     actor = current_actor()
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=http.whole)
     found = told.of(actor, before)
     more = found[-1].id if len(found) == told.PAGE else None
     if before:

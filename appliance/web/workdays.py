@@ -122,7 +122,7 @@ def _date(text: str) -> dt.date | None:
 
 def _page(given: dict[str, str], errors: dict[str, str]) -> str:
     today = clock.today(settings.tz())
-    year = request.args.get("year", today.year, type=int)
+    year = request.args.get("year", today.year, type=http.whole)
     year = min(max(year, 2004), today.year + 5)
     known = workdays.calendar()
     fields = [d for d in settings.declared("workdays.hours.")]

@@ -92,3 +92,22 @@ def test_static_files_are_kept_for_good_when_the_url_names_their_version(anon):
     url = re.search(r'href="(/static/css/guke\.css\?v=\w+)"', page)[1]
     assert "immutable" in anon.get(url).headers["Cache-Control"]
     assert anon.get("/static/css/guke.css").headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize("digits", [15, 25, 5000])
+def test_a_number_that_no_id_can_be_finds_nothing_and_breaks_nothing(client, digits):
+    number = "9" * digits
+    for path in (
+        "/messages/?before={}", "/messages/?customer={}", "/settings/log?before={}", "/notices?before={}",
+        "/automation/runs?before={}", "/forms/customer/new?copy={}", "/forms/customer/pick?id={}",
+        "/forms/customer/bin/purge?ids={}", "/forms/customer/export?ids={}", "/forms/customer/duplicates?id={}",
+        "/forms/customer/duplicates?job={}", "/forms/customer?view={}", "/pool/customer?department={}",
+        "/settings/workdays?year={}", "/customers/tags/edit?tag={}", "/settings/log?person={}",
+    ):  # fmt: skip
+        assert client.get(path.format(number)).status_code < 500, path
+    for path, data in (
+        ("/forms/customer/restore", "ids"), ("/forms/customer/bulk/delete", "ids"), ("/pool/customer/claim", "ids"),
+        ("/forms/customer/views/order", "ids"), ("/messages/unknown", "ids"), ("/forms/customer/views/start", "view"),
+        ("/forms/customer/paste", "ids"), ("/deputies", "deputy"), ("/sales/preferences", "early"),
+    ):  # fmt: skip
+        assert client.post(path, data={data: number}, htmx=True).status_code < 500, path

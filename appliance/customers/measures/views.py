@@ -15,8 +15,8 @@ from ...accounts.actor import current_actor
 from ...accounts.guards import requires, requires_room
 from ...core import http, nav
 from ...core.db import db, read
-from ...core.errors import FieldErrors, UserError
-from ...forms import catalog
+from ...core.errors import UserError
+from ...forms import builder, catalog
 from ...forms.catalog import Form
 from ...forms.conditions import Context
 from ...forms.designing import uses
@@ -69,11 +69,10 @@ def _editor(
     doc: dict[str, Any], old: Measure | None, errors: dict[str, str] | None = None, message: str = ""
 ) -> Response:
     found = errors or {}
-    at = next((path for path in found if path == "where" or path.startswith("where.")), "")
     status = 422 if errors or message else 200
     return http.render(
         "measures/edit.html", "measures/_form.html", status=200 if http.is_htmx() else status, doc=doc, measure=old,
-        errors=found, message=message, problem=(found.get(at, ""), at.removeprefix("where").removeprefix(".")),
+        errors=found, message=message, problem=builder.problem(found),
         version=old.version if old else "", **_choices(doc),
     )  # fmt: skip
 
@@ -187,7 +186,7 @@ def _save(old: Measure | None) -> AnyResponse:
     doc = _tidy(_typed(old))
     try:
         saved = store.save(
-            doc, current_actor(), old.key if old else None, version=request.form.get("version", type=int)
+            doc, current_actor(), old.key if old else None, version=request.form.get("version", type=http.whole)
         )
     except UserError as error:
         return _editor(doc, old, error.errors or None, "" if error.errors else error.message)
@@ -205,9 +204,9 @@ def sample() -> str:
             {"key": "sample"} | _tidy(_typed(store.get(key) if key else None)) | {"label": "-"}, current_actor()
         )
         rows, field = _figures(measure)
-    except FieldErrors as error:
-        return render_template("measures/_sample.html", error=next(iter(error.errors.values()), error.message))
-    except (UserError, ValueError) as error:
+    except UserError as error:
+        return render_template("measures/_sample.html", error=error.first)
+    except ValueError as error:
         return render_template("measures/_sample.html", error=str(error))
     return render_template("measures/_sample.html", error="", rows=rows, words=measure.words(), field=field)
 

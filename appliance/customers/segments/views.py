@@ -17,7 +17,7 @@ from ...accounts.actor import current_actor
 from ...accounts.guards import requires, requires_room
 from ...core import http, nav
 from ...core.errors import FieldErrors, NotFound, UserError
-from ...forms import catalog, conditions, query, watermark
+from ...forms import builder, catalog, conditions, query, watermark
 from ...forms.conditions import Condition
 from ...forms.importing import tables
 from ...forms.listing import COUNT_CAP
@@ -99,13 +99,12 @@ def edit(key: str) -> Response:
 
 def _editor(segment: Segment, errors: dict[str, str] | None = None, message: str = "") -> Response:
     found = errors or {}
-    at = next((path for path in found if path == "where" or path.startswith("where.")), "")
     chosen, simple = _chosen(segment)
     simple = simple and request.form.get("set_how") != "nested"
     return http.render(
         "segments/edit.html", status=422 if errors or message else 200, segment=segment, errors=found, message=message,
         form=catalog.get("customer"), kinds=KINDS, icons=ICONS, chosen=chosen, simple=simple, set_where=_nested(segment),
-        problem=(found.get(at, ""), at.removeprefix("where").removeprefix(".")),
+        problem=builder.problem(found),
         others=[s for s in store.all() if s.key != segment.key], uses=uses.of(segment) if segment.id else [],
     )  # fmt: skip
 
@@ -181,7 +180,7 @@ def save(key: str) -> AnyResponse:
 
 def _save(old: Segment | None) -> AnyResponse:
     doc = _typed(old)
-    version = request.form.get("version", type=int)
+    version = request.form.get("version", type=http.whole)
     try:
         if old is None and not doc.get("where", True):
             raise FieldErrors({"where": _("请至少写一个条件；全部客户不用建客群。")})
@@ -249,7 +248,7 @@ def _followers(segment: Segment) -> list[str]:
 @requires("see", form="customer")
 def moves(key: str) -> str:
     segment = store.get(key)
-    found, following = figures.moves(segment, current_actor(), request.args.get("before", type=int))
+    found, following = figures.moves(segment, current_actor(), request.args.get("before", type=http.whole))
     return render_template("segments/_moves.html", segment=segment, moves=found, following=following)
 
 
@@ -258,7 +257,7 @@ def moves(key: str) -> str:
 def explain(key: str) -> str:
     """Why one customer is in the segment or is not."""
     segment, actor = store.get(key), current_actor()
-    record_id = request.args.get("customer", type=int)
+    record_id = request.args.get("customer", type=http.whole)
     if not record_id:
         return render_template("segments/_explain.html", segment=segment, record=None)
     try:
@@ -326,8 +325,8 @@ def copy(key: str) -> AnyResponse:
     """Puts everybody of another segment, or of an import, into the list."""
     actor, sent = current_actor(), request.form
     try:
-        if sent.get("import", type=int):
-            imports.copy(key, sent.get("import", 0, type=int), actor)
+        if sent.get("import", type=http.whole):
+            imports.copy(key, sent.get("import", 0, type=http.whole), actor)
         else:
             lists.copy(key, sent.get("segment", ""), actor)
     except UserError as error:
@@ -370,10 +369,9 @@ def tag_rule(tag_id: int) -> Response:
 
 def _tag_page(tag_id: int, how: str, key: str, where: Any, errors: dict[str, str] | None = None) -> Response:
     found = errors or {}
-    at = next((path for path in found if path == "where" or path.startswith("where.")), "")
     return http.render(
         "segments/tag.html", status=422 if errors else 200, tag=tags.tag_by_id(tag_id), how=how, followed=key, where=where,
-        errors=found, problem=(found.get(at, ""), at.removeprefix("where").removeprefix(".")), others=store.all(),
+        errors=found, problem=builder.problem(found), others=store.all(),
         form=catalog.get("customer"),
     )  # fmt: skip
 

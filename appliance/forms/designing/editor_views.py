@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from ...accounts import permissions
 from ...accounts.actor import SYSTEM, current_actor
 from ...accounts.guards import requires
-from ...core import i18n
+from ...core import http, i18n
 from ...core.errors import Conflict, NotFound, UserError
 from .. import catalog, conditions, live, options, query, record_pages
 from ..catalog import SYSTEM_FIELDS, Form
@@ -45,7 +45,7 @@ def edit_draft(draft_id: int) -> str:
 def _draft(draft_id: int) -> Draft:
     """``born`` in the URL: when the draft was begun that the page shows. Numbers come back after a draft is gone."""
     draft = drafts.get(draft_id, current_actor())
-    if request.args.get("born", type=int) not in (None, draft.created_at):
+    if request.args.get("born", type=http.whole) not in (None, draft.created_at):
         raise NotFound(_("这份草稿已经发布或丢弃了。"))
     return draft
 

@@ -402,7 +402,7 @@ def export(form_key: str) -> AnyResponse | Response:
     state = listing.State.read(form, actor, request.args)
     if state.problem:
         raise UserError(state.problem)
-    ids = [int(part) for part in request.args.get("ids", "").split(",") if part.isdecimal()]
+    ids = http.ids(request.args.get("ids", ""))
     keys = [key for key in request.args.get("columns", "").split(",") if key] or None
     query = exporting.selected(form, actor, state.where, state.text, state.sort, ids)
     if query.count(cap=DIRECT) > DIRECT:

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from werkzeug.datastructures import MultiDict
 
 from ..core.errors import FieldErrors, UserError
-from ..core.i18n import label as i18n_label
+from ..core.i18n import relabelled
 from ..customers import tags
 from ..forms import builder, catalog
 from ..forms.catalog import Form
@@ -92,10 +92,7 @@ def condition(values: Values, name: str) -> Any:
 
 def _label(values: Values, old: Any) -> Any:
     """The typed name; where the label is in several languages, only the one that was shown changes."""
-    typed = values.get("label", "").strip()
-    if isinstance(old, dict) and typed == i18n_label(old):
-        return old
-    return typed
+    return relabelled(old or "", values.get("label", "").strip())
 
 
 def rule_of_form(values: Values, old: Rule | None) -> tuple[dict[str, Any], dict[str, str]]:

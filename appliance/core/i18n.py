@@ -105,6 +105,12 @@ def one(label: str) -> str:
     return words.removesuffix("s")
 
 
+def relabelled(old: Any, typed: str) -> Any:
+    """The label to keep when a page showed ``old`` and ``typed`` came back: unchanged, a label in several languages stays
+    what it was."""
+    return old if typed == label(old) else typed
+
+
 def label(value: Any) -> str:
     """A label in the language being spoken. Labels are text, ``{"zh": …, "en": …}``, or a lazy translation."""
     if isinstance(value, str):

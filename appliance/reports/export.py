@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from flask_babel import gettext as _
@@ -22,10 +20,7 @@ def write(result: Result, suffix: str) -> bytes:
         raise NotFound(_("报表只能导出为 csv 或 xlsx。"))
     header = [c.label for c in result.columns]
     rows = [[_cell(c, v, t) for c, v, t in zip(result.columns, r.values, r.texts, strict=True)] for r in result.rows]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"report.{suffix}"
-        tables.write_table(path, header, rows, watermark.of_export())
-        return path.read_bytes()
+    return tables.content(suffix, header, rows, watermark.of_export())
 
 
 def _cell(column: Column, value: Any, text: str) -> Any:

@@ -16,6 +16,7 @@ from ...accounts.guards import requires, requires_room
 from ...core import http, nav
 from ...core.db import db, read
 from ...core.errors import UserError
+from ...core.i18n import relabelled
 from ...forms import builder, catalog
 from ...forms.catalog import Form
 from ...forms.conditions import Context
@@ -119,9 +120,8 @@ def _window_of(window: dict[str, Any]) -> tuple[str, Any]:
 
 def _typed(old: Measure | None) -> dict[str, Any]:
     sent = request.form
-    doc: dict[str, Any] = {"label": sent.get("label", "").strip(), "agg": sent.get("agg", "count")}
-    if old is not None and doc["label"] == old.label:
-        doc["label"] = old.label_doc
+    label = relabelled(old.label_doc if old else "", sent.get("label", "").strip())
+    doc: dict[str, Any] = {"label": label, "agg": sent.get("agg", "count")}
     source = sent.get("source", "")
     if source == EVENTS:
         doc["event"] = sent.getlist("event")

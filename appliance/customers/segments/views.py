@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, flash, g, render_template, request, url_for
@@ -17,6 +15,7 @@ from ...accounts.actor import current_actor
 from ...accounts.guards import requires, requires_room
 from ...core import http, nav
 from ...core.errors import FieldErrors, NotFound, UserError
+from ...core.i18n import relabelled
 from ...forms import builder, catalog, conditions, query, watermark
 from ...forms.conditions import Condition
 from ...forms.importing import tables
@@ -124,13 +123,10 @@ def _chosen(segment: Segment) -> tuple[dict[str, list[str]], bool]:
 
 def _typed(old: Segment | None) -> dict[str, Any]:
     sent = request.form
-    doc: dict[str, Any] = {"label": sent.get("label", "").strip(), "description": sent.get("description", "").strip()}
-    if old is not None:
-        # A name that is shown is one of several languages: unchanged, it stays as it was.
-        if doc["label"] == old.label:
-            doc["label"] = old.label_doc
-        if doc["description"] == old.description:
-            doc["description"] = old.description_doc
+    doc: dict[str, Any] = {
+        "label": relabelled(old.label_doc if old else "", sent.get("label", "").strip()),
+        "description": relabelled(old.description_doc if old else "", sent.get("description", "").strip()),
+    }
     kind = old.kind if old else sent.get("kind", CONDITION)
     if kind == STATIC:
         return doc | {"static": True}
@@ -279,10 +275,7 @@ def trend_file(key: str, suffix: str) -> Response:
         raise NotFound()
     days = figures.trend(segment, 730)
     header = [_("日期"), _("人数"), _("加入"), _("离开")]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"trend.{suffix}"
-        tables.write_table(path, header, [[d.day, d.size, d.joined, d.left] for d in days], watermark.of_export())
-        content = path.read_bytes()
+    content = tables.content(suffix, header, [[d.day, d.size, d.joined, d.left] for d in days], watermark.of_export())
     audit.note("report.exported", {"name": segment.label}, actor)
     response = Response(content, mimetype=tables.KINDS[suffix])
     response.headers.set("Content-Disposition", "attachment", filename=f"segment-{segment.key}.{suffix}")

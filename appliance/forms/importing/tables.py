@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,14 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]
         _write_csv(path, header, rows)
     else:
         _write_xlsx(path, header, rows, mark)
+
+
+def content(suffix: str, header: Sequence[str], rows: Iterable[Sequence[Any]], mark: str = "") -> bytes:
+    """The same as the content of a small file; ``suffix`` is one of ``KINDS``."""
+    with tempfile.TemporaryDirectory(prefix="guke-") as folder:
+        path = Path(folder) / f"table.{suffix}"
+        write_table(path, header, rows, mark)
+        return path.read_bytes()
 
 
 def guarded(value: Any) -> Any:

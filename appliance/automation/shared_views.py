@@ -63,7 +63,7 @@ def save(plural: str, old: Any, of_form: OfForm, again: Again) -> Any:
     book = book_of(plural)
     doc, problems = of_form(request.form, old)
     enabled = bool(request.form.get("enabled"))
-    version = request.form.get("version", type=int)
+    version = request.form.get("version", type=http.whole)
     try:
         if problems:
             raise UserError("")

@@ -21,7 +21,7 @@ from peewee import fn
 
 from ..core import dialect, schema, secrets
 from ..core.db import PARAM, Statement, db, read, write
-from .models import AuditAnchor, AuditEntry
+from .models import AuditAnchor, AuditEntry, User
 
 CHUNK = 1000
 """Rows a transaction or a read."""
@@ -37,7 +37,7 @@ _last_mac = Statement(AuditEntry.select(AuditEntry.mac).order_by(AuditEntry.id.d
 @schema.seed
 def guard() -> None:
     """A new database gets its anchor; in every one the log refuses changes."""
-    if not AuditAnchor.select().exists() and not AuditEntry.select().exists():
+    if not (AuditAnchor.select().exists() or AuditEntry.select().exists() or User.select().exists()):
         _put_anchor(AuditAnchor(first_id=1, first_prev="", removed=0, last_id=0, last_mac=""))
     _lock_rows()
 
@@ -135,7 +135,8 @@ def problems() -> Iterator[str]:
     with read():
         anchor = _anchor()
         if anchor is None:
-            if AuditEntry.select().exists():
+            # Where somebody can sign in something was logged: a log that is wholly gone was taken away.
+            if AuditEntry.select().exists() or User.select().exists():
                 yield _("操作日志的封条不见了，无法确认日志是否完整。请与备份核对，然后运行 guke audit reseal。")
             return
         if anchor.key_mark != _key_mark():

@@ -63,6 +63,12 @@ def test_a_cut_off_tail_is_found(data: Path) -> None:
 
 def test_an_empty_log_is_found(data: Path) -> None:
     assert "操作日志缺少第 1 到" in tampered(data, "DELETE FROM audit")
+    with closing(sqlite3.connect(data / "guke.db")) as plain, plain:
+        plain.execute("DELETE FROM audit_anchor")
+    # Without log and seal it is no new installation: somebody can sign in.
+    assert check(data)[0] == 1 and "封条不见了" in check(data)[1]
+    assert run(data, "user", "disable", "bo")[0] == 0
+    assert "封条不见了" in check(data)[1]
 
 
 def test_a_line_put_in_is_named_and_the_log_goes_on_after_it(data: Path) -> None:

@@ -884,9 +884,18 @@ def forget(row: FormRow) -> None:
     touch()
 
 
+def rename_column(form: Form, key: str, new: str) -> None:
+    """Moves a field's values to another column; its indexes go, the new key's are made with its definition."""
+    _unindex(form.key, key)
+    if key in dialect.columns(db, form.table_name):
+        dialect.rename_column(db, form.table_name, key, new)
+    if (f := form.fields.get(key)) is not None:
+        _index(form.key, types.build(Spec.read(f.spec.document() | {"key": new})))
+
+
 def install(docs: list[dict[str, Any]]) -> None:
     """Makes the forms and fields that are not there yet and leaves what the company changed alone. A form of the company's own
-    under the same key, also one in the recycle bin, becomes the built-in one and keeps all it has."""
+    under the same key, also one in the recycle bin, becomes the built-in one and keeps all it has (``adopting``)."""
     known = all_forms()
     for doc in docs:
         if doc["key"] not in known and hidden(doc["key"]):
@@ -895,7 +904,11 @@ def install(docs: list[dict[str, Any]]) -> None:
             create_form(doc)
             continue
         form = get(doc["key"])
-        missing = [f for f in doc["fields"] if f["key"] not in form.fields and not hidden(form.key, f["key"])]
-        with editing(form.key, SYSTEM):
-            for field_doc in missing:
-                add_field(get(form.key), field_doc)
+        with editing(form.key, SYSTEM), _kept_in_step(form):
+            from . import adopting
+
+            adopting.make_room(form, doc["fields"])
+            for field_doc in doc["fields"]:
+                there = get(form.key)
+                if field_doc["key"] not in there.fields and not hidden(form.key, field_doc["key"]):
+                    add_field(there, field_doc)

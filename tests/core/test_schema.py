@@ -130,6 +130,33 @@ def test_the_forms_of_a_new_company_are_their_first_version(folder: Path) -> Non
     assert {"department", "next_follow_up_at"} <= {f["key"] for f in newest.doc["fields"]}
 
 
+def test_a_field_of_the_companys_own_makes_room_for_one_that_a_release_brings(folder: Path) -> None:
+    def fields(**types: str) -> list[dict[str, object]]:
+        return [{"key": key, "label": key, "type": type} for key, type in types.items()]
+
+    own = {"key": "asset", "label": "资产", "title_field": "due", "columns": ["name", "due"], "search": ["due"]}
+    catalog.create_form(own | {"fields": fields(name="text", note="text", due="text", count="integer")})
+    values = {"name": "椅子", "note": "旧", "due": "下周", "count": 3}
+    one = records.create(catalog.get("asset"), values, SYSTEM)
+    written = records.latest_change()
+    brought = fields(name="text", note="long_text", due="datetime", count="integer", more="text")
+    for doc in brought:
+        doc |= {"system": True, "readonly": doc["key"] == "count"}
+    for _again in range(2):
+        catalog.install([{"key": "asset", "label": "Assets", "system": True, "fields": brought}])
+    form = catalog.get("asset")
+    types = {key: f.type for key, f in form.fields.items() if f.spec.system}
+    assert types == {"name": "text", "note": "long_text", "due": "datetime", "count": "integer", "more": "text"}
+    assert (form.system, form.title_field, form.options["columns"]) == (True, "due_own", ["name", "due_own"])
+    record = query.get(form, one, SYSTEM)
+    assert [record.get(key) for key in ("name", "note", "due", "due_own", "count", "count_own")] == [
+        "椅子", "旧", None, "下周", None, 3,
+    ]  # fmt: skip
+    earlier = form.field_at("due", written)
+    assert earlier is not None and earlier.type == "text"
+    records.update(form, one, {"due_own": "下月", "due": "2026-12-05"}, SYSTEM)
+
+
 def test_an_upgrade_gets_along_with_what_the_company_has_under_the_same_names(folder: Path) -> None:
     """Its own tag in its own group, its own form, and one in the recycle bin, where a release brings the like."""
     from appliance.automation.models import DecisionTableRow

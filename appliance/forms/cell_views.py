@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Response, make_response, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
-from ..accounts import people
 from ..accounts.actor import current_actor
 from ..accounts.guards import requires
 from ..core import http
 from ..core.errors import Conflict, UserError
-from . import in_place, pasting, query, record_pages
+from . import in_place, pasting
 from .blueprint import bp, open_form, open_record
-from .fields.base import Field
-from .record_pages import Input
+
+CELL = "forms/_cell_edit.html"
 
 
 @bp.get("/forms/<form_key>/records/<int:record_id>/cells/<field_key>")
@@ -24,27 +21,8 @@ from .record_pages import Input
 def edit_cell(form_key: str, record_id: int, field_key: str) -> str:
     """The input of a cell, the same as on the record's page."""
     record = open_record(form_key, record_id)
-    return _input(record, _field(record, field_key))
-
-
-def _field(record: query.Record, field_key: str) -> Field:
-    return in_place.fields_of(record, {field_key: None}, current_actor())[0]
-
-
-def _input(record: query.Record, f: Field, typed: Any = None, error: str = "", theirs: str | None = None) -> str:
-    stored = record.values.get(f.key)
-    now = f.form_value(stored)
-    value = now if typed is None else typed
-    title = record_pages.title_of(f, value, current_actor())
-    return render_template(
-        "forms/_cell_edit.html",
-        form=record.form,
-        record=record,
-        one=Input(f, value, error, title, theirs, stored=stored),
-        base=now,
-        who=people.name(record.updated_by) if record.updated_by else "",
-        people=people.active(),
-    )
+    actor = current_actor()
+    return in_place.editor(CELL, record, in_place.field_of(record, field_key, actor), actor)
 
 
 @bp.post("/forms/<form_key>/records/<int:record_id>/cells/<field_key>")
@@ -53,18 +31,17 @@ def save_cell(form_key: str, record_id: int, field_key: str) -> AnyResponse:
     """Saves a cell and answers with what it shows now. A newer value of somebody else is shown beside what was typed."""
     actor = current_actor()
     record = open_record(form_key, record_id)
-    f = _field(record, field_key)
+    f = in_place.field_of(record, field_key, actor)
     typed = f.from_form(request.form)
-    now = f.form_value(record.values.get(field_key))
-    mine = record_pages.changed_values([f], {field_key: typed}, {field_key: now})
-    if now != request.form.get("base", now) and mine:
-        return make_response(_input(record, f, typed, theirs=record.text(field_key) or _("空")), 409)
+    if in_place.overtaken(record, f, typed, request.form.get("base")):
+        theirs = record.text(field_key) or _("空")
+        return make_response(in_place.editor(CELL, record, f, actor, typed, theirs=theirs), 409)
     try:
         changed = in_place.change(record.form, record_id, {field_key: typed}, {}, actor)
     except Conflict:
         return save_cell(form_key, record_id, field_key)
     except UserError as error:
-        return make_response(_input(record, f, typed, error.message), 422)
+        return make_response(in_place.editor(CELL, record, f, actor, typed, error.message), 422)
     response = make_response(render_template("forms/_cell.html", record=changed.record, key=field_key))
     if changed.undo:
         http.toast(response, _("已修改「%(field)s」", field=f.label), changed.undo)

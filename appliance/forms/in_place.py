@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from flask import url_for
+from flask import render_template, url_for
 from flask_babel import gettext as _
 from msgspec import Struct
 
@@ -39,6 +39,40 @@ def fields_of(record: query.Record, keys: Mapping[str, Any], actor: Actor) -> li
             raise Forbidden(_("您不能修改「%(field)s」。", field=f.label))
         found.append(f)
     return found
+
+
+def field_of(record: query.Record, key: str, actor: Actor) -> Field:
+    """:func:`fields_of` for one field."""
+    return fields_of(record, {key: None}, actor)[0]
+
+
+def editor(
+    template: str,
+    record: query.Record,
+    f: Field,
+    actor: Actor,
+    typed: Any = None,
+    error: str = "",
+    theirs: str | None = None,
+) -> str:
+    """The input of one field, as ``template`` shows it: with what is saved, or what was ``typed``. ``theirs``: what somebody
+    else saved meanwhile."""
+    stored = record.values.get(f.key)
+    saved = f.form_value(stored)
+    value = saved if typed is None else typed
+    return render_template(
+        template, form=record.form, record=record, base=saved, people=people.active(),
+        one=record_pages.Input(f, value, error, record_pages.title_of(f, value, actor), theirs, stored=stored),
+        who=people.name(record.updated_by) if record.updated_by else "",
+    )  # fmt: skip
+
+
+def overtaken(record: query.Record, f: Field, typed: Any, base: Any = None) -> bool:
+    """Whether somebody saved another value than ``typed`` since the input was opened, when it held ``base``."""
+    saved = f.form_value(record.values.get(f.key))
+    return saved != (saved if base is None else base) and bool(
+        record_pages.changed_values([f], {f.key: typed}, {f.key: saved})
+    )
 
 
 def change(

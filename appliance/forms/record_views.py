@@ -14,12 +14,12 @@ from ..accounts.actor import current_actor
 from ..accounts.guards import requires
 from ..core import http
 from ..core.errors import Conflict, FieldErrors, Forbidden, NotFound, UserError
-from . import history, live, panels, query, record_pages, records
+from . import history, in_place, live, panels, query, record_pages, records
 from .blueprint import bp, open_form, open_record
 from .catalog import Form
 from .hooks import Cause
 from .listing import State
-from .record_pages import Editing, Input, Related
+from .record_pages import Editing, Related
 
 
 @bp.get("/forms/<form_key>/records/<int:record_id>")
@@ -172,7 +172,8 @@ def unlink_related(form_key: str, record_id: int, other_key: str, via_key: str, 
 def save_pointer(form_key: str, record_id: int, via_key: str) -> AnyResponse:
     """Undoes linking and unlinking: ``to`` is where the record pointed, or nothing."""
     record = open_record(form_key, record_id)
-    to = request.args.getlist("to") if _editable(record, via_key).multiple else request.args.get("to")
+    pointer = in_place.field_of(record, via_key, current_actor())
+    to = request.args.getlist("to") if pointer.multiple else request.args.get("to")
     records.update(record.form, record_id, {via_key: to}, current_actor(), cause=Cause("undo"))
     return _saved_in_dialog(_("已撤销"))
 
@@ -206,18 +207,17 @@ RESTORE = "/forms/<form_key>/records/<int:record_id>/history/<int:change_id>"
 @requires("edit")
 def restore_preview(form_key: str, record_id: int, change_id: int) -> str:
     """What going back to a version (with ``field``: undoing one field of a change) would change."""
-    record, actor = open_record(form_key, record_id), current_actor()
-    key = request.args.get("field") or None
-    values = history.earlier(record, change_id, actor, key)
+    record, key = open_record(form_key, record_id), request.args.get("field") or None
+    return _restore_dialog(record, change_id, key, history.earlier(record, change_id, current_actor(), key))
+
+
+def _restore_dialog(
+    record: query.Record, change_id: int, key: str | None, values: dict[str, Any], error: str = ""
+) -> str:
     return render_template(
-        "forms/_restore.html",
-        form=record.form,
-        record=record,
-        change_id=change_id,
-        key=key,
-        steps=history.preview(record, values, actor),
-        error="",
-    )
+        "forms/_restore.html", form=record.form, record=record, change_id=change_id, key=key,
+        steps=history.preview(record, values, current_actor()), error=error,
+    )  # fmt: skip
 
 
 @bp.post(RESTORE)
@@ -229,19 +229,7 @@ def restore_version(form_key: str, record_id: int, change_id: int) -> AnyRespons
     try:
         last = history.go_back(record, change_id, values, actor)
     except UserError as error:
-        why = error.first
-        return make_response(
-            render_template(
-                "forms/_restore.html",
-                form=record.form,
-                record=record,
-                change_id=change_id,
-                key=key,
-                steps=history.preview(record, values, actor),
-                error=why,
-            ),
-            422,
-        )
+        return make_response(_restore_dialog(record, change_id, key, values, error.first), 422)
     undo = url_for("forms.restore_version", form_key=form_key, record_id=record_id, change_id=last) if last else None
     response = http.toast(Response(status=204), _("已恢复"), undo)
     for event in ("guke:done", "guke:sections", "guke:saved"):
@@ -251,6 +239,8 @@ def restore_version(form_key: str, record_id: int, change_id: int) -> AnyRespons
 
 # -- one field ------------------------------------------------------------------------------------------------------
 
+FIELD = "forms/_field_edit.html"
+
 
 @bp.get("/forms/<form_key>/records/<int:record_id>/fields/<field_key>")
 @requires("see")
@@ -258,7 +248,8 @@ def show_field(form_key: str, record_id: int, field_key: str) -> str:
     """One field of the page; with ``edit=1`` its input."""
     record = open_record(form_key, record_id)
     if request.args.get("edit") == "1":
-        return _field_input(record, field_key)
+        actor = current_actor()
+        return in_place.editor(FIELD, record, in_place.field_of(record, field_key, actor), actor)
     return _field_shown(record, field_key)
 
 
@@ -269,51 +260,22 @@ def _field_shown(record: query.Record, field_key: str) -> str:
     return render_template("forms/_field.html", form=record.form, record=record, one=one)
 
 
-def _editable(record: query.Record, field_key: str) -> Any:
-    """Raises NotFound or Forbidden."""
-    f = query.readable(record.form, current_actor()).get(field_key)
-    if f is None:
-        raise NotFound()
-    if not record_pages.editable(record.form, f, current_actor()):
-        raise Forbidden(_("您不能修改「%(field)s」。", field=f.label))
-    return f
-
-
-def _field_input(
-    record: query.Record, field_key: str, typed: Any = None, error: str = "", theirs: str | None = None
-) -> str:
-    f, actor = _editable(record, field_key), current_actor()
-    stored = record.values.get(field_key)
-    now = f.form_value(stored)
-    value = now if typed is None else typed
-    one = Input(f, value, error, record_pages.title_of(f, value, actor), theirs, stored=stored)
-    return render_template(
-        "forms/_field_edit.html",
-        form=record.form,
-        record=record,
-        one=one,
-        base=now,
-        who=people.name(record.updated_by) if record.updated_by else "",
-        people=people.active(),
-    )
-
-
 @bp.post("/forms/<form_key>/records/<int:record_id>/fields/<field_key>")
 @requires("edit")
 def save_field(form_key: str, record_id: int, field_key: str) -> AnyResponse:
     """Saves one field. Somebody else's newer value of the same field is shown, not overwritten."""
     actor = current_actor()
     record = open_record(form_key, record_id)
-    f = _editable(record, field_key)
+    f = in_place.field_of(record, field_key, actor)
     typed = f.from_form(request.form)
-    now = f.form_value(record.values.get(field_key))
-    if now != request.form.get("base", now) and record_pages.changed_values([f], {field_key: typed}, {field_key: now}):
-        return make_response(_field_input(record, field_key, typed, theirs=record.text(field_key) or _("空")), 409)
+    if in_place.overtaken(record, f, typed, request.form.get("base")):
+        theirs = record.text(field_key) or _("空")
+        return make_response(in_place.editor(FIELD, record, f, actor, typed, theirs=theirs), 409)
     try:
         records.update(record.form, record_id, {field_key: typed}, actor)
     except UserError as error:
         message = error.errors.get(field_key) or error.message
-        return make_response(_field_input(record, field_key, typed, message), 422)
+        return make_response(in_place.editor(FIELD, record, f, actor, typed, message), 422)
     response = make_response(_field_shown(open_record(form_key, record_id), field_key))
     if live.needed(record.form):
         http.trigger(response, "guke:sections")

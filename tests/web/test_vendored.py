@@ -73,10 +73,6 @@ def test_templates_keep_to_the_content_security_policy():
         ), f"{path}: no inline handler"
         for tag in re.findall(r"<script\b[^>]*>", text):
             assert "src=" in tag or "application/json" in tag, f"{path}: no inline script"
-
-
-def test_no_template_asks_htmx_for_what_the_security_policy_forbids() -> None:
-    """Filters of triggers, ``hx-on`` and ``js:`` values are evaluated as script, which pages may not do."""
-    needs_eval = re.compile(r"""hx-trigger=["'][^"'>]*\[|\bhx-on[:=-]|=["']js:|\bhx-vars=""")
-    found = [str(p) for p in (ROOT / "templates").rglob("*.html") if needs_eval.search(p.read_text(encoding="utf-8"))]
-    assert found == []
+        # Filters of triggers, ``js:`` values and ``hx-vars`` are evaluated by htmx as script.
+        evaluated = re.search(r"""hx-trigger=["'][^"'>]*\[|\bhx-on[:=-]|=["']js:|\bhx-vars=""", path.read_text())
+        assert not evaluated, f"{path}: nothing that htmx would evaluate"

@@ -109,11 +109,6 @@ def _touch(form_key: str, moments: dict[int, int], signal: str, deal: bool = Fal
             ownership.deal(form, ids, at)
 
 
-def touched(form_key: str, record_ids: Collection[int], signal: str, at: int) -> None:
-    """For other rooms: somebody did something with these records that may count as a follow-up. Only inside ``write()``."""
-    _touch(form_key, dict.fromkeys(record_ids, at), signal)
-
-
 def recompute(form: Form, ids: Collection[int]) -> int:
     """Brings the kept fields of these records in line with their follow-ups and tasks; returns how many changed."""
     new = {"last_follow_up_at": _last(form), "next_follow_up_at": _next(form)}

@@ -58,6 +58,8 @@ def serve(data: Path, options: Options) -> None:
     # Each SQL statement lets go of the interpreter; a thread that waits 5 ms (the default) to get it back holds up everybody
     # who waits for its transaction.
     sys.setswitchinterval(SWITCH_SECONDS)
+    # Nearly all that start-up makes lives as long as the process: the collector need not look at it, now or later.
+    gc.disable()
     held = hold(data)
     stopper = _Stopper()
     try:
@@ -74,9 +76,8 @@ def serve(data: Path, options: Options) -> None:
         bell.start()
         stopper.web = web
         log.info("listening on http://%s:%s, data in %s", options.host, web.port, data)
-        # What start-up made lives as long as the process: the collector need not look at it again.
-        gc.collect()
         gc.freeze()
+        gc.enable()
         _loop(web, bell, stopper)
         _drain(web, bell, stopper.deadline)
     finally:

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 THREADS = 6
 WORKERS = 2
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.002
 STOP_WITHIN = 10.0
 """Seconds from the signal to the end of the process."""
 

@@ -176,9 +176,9 @@ def _static_version(app: Flask) -> Any:
 def _headers(response: Response) -> Response:
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
-    if (response.location or "").startswith(request.host_url):
+    if (place := response.location) and place.startswith(request.host_url):
         # Our own places are told without the host: its header is whatever the asker wrote.
-        response.location = "/" + (response.location or "")[len(request.host_url) :].lstrip("/\\")
+        response.location = "/" + place[len(request.host_url) :].lstrip("/\\")
         response.set_data(b"")
     if request.is_secure:
         response.headers.setdefault("Strict-Transport-Security", f"max-age={_YEAR}")

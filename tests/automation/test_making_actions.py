@@ -270,3 +270,20 @@ def test_a_bulk_operation_makes_tasks_in_the_person_s_name_and_one_click_takes_t
     assert undo and client.post(undo[0], htmx=True).status_code == 204
     work()
     assert made.all("task") == []
+
+
+def test_texts_that_are_set_may_hold_what_the_record_says(made: Any) -> None:
+    ann = made.add("customer", name="安", city="杭州")
+    order = made.add("order", number="A-1", customer=ann, amount=9)
+    run = made.run(
+        made.rule(
+            "customer",
+            {"action": "set", "values": {"remark": "{{ record.city }}的{{ record.name }}"}},
+            {"action": "update_related", "form": "order", "values": {"remark": "{{ record.name }}的订单"}},
+        ),
+        ann,
+    )
+    assert run["status"] == "done"
+    assert made.values("customer", ann)["remark"] == "杭州的安"
+    assert made.values("order", order)["remark"] == "安的订单"
+    assert made.refuse("customer", {"action": "set", "values": {"remark": "{{ record.nmae }}"}}) == ["values.remark"]

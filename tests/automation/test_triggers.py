@@ -72,6 +72,18 @@ def test_coming_into_a_segment_and_leaving_it_set_rules_off(shop: Shop, work: Wo
     assert {run.trigger for run in runs(kind="rule")} == {"segment"}
 
 
+def test_who_comes_right_after_a_segment_was_saved_enters_it(shop: Shop, work: Work) -> None:
+    shop.ids["old"], shop.ids["new"] = arrive("old", "new")
+    shop.change("old", city="杭州")
+    work()
+    city = {"field": "city", "op": "eq", "value": "杭州"}
+    segments.save({"key": "hangzhou", "label": "杭州客户", "where": city}, SYSTEM)
+    save("in", on={"enters": "hangzhou"}, do=[{"action": "add_tag", "tag": "来了"}])
+    shop.change("new", city="杭州")
+    work()
+    assert shop.with_tag("来了") == ["new"]
+
+
 def test_segments_and_rules_that_feed_each_other_stop_with_an_incident(shop: Shop, work: Work, runs: Runs) -> None:
     for key, city, there in (("a", "杭州", "上海"), ("b", "上海", "杭州")):
         segments.save({"key": key, "label": key, "where": {"field": "city", "op": "eq", "value": city}}, SYSTEM)

@@ -52,16 +52,12 @@ class Set(Action):
     def opened(self) -> dict[str, Value]:
         """The values by field; what names no field is left out."""
         fields = self.form.fields
-        return {
-            key: values.read(fields[key], raw, self.form, written=False)
-            for key, raw in self.values.items()
-            if key in fields
-        }
+        return {key: values.read(fields[key], raw, self.form) for key, raw in self.values.items() if key in fields}
 
     def check(self) -> None:
         if not self.values:
             raise ActionError(_("请选择要修改的字段。"), "values")
-        check_values(self.values, self.form, self.form, {f.key for f in self.fields(self.form)}, written=False)
+        check_values(self.values, self.form, self.form, {f.key for f in self.fields(self.form)})
 
     def words(self) -> str:
         opened = self.opened()
@@ -82,7 +78,7 @@ class Set(Action):
         return write_values(work.form, dict.fromkeys(ids, None), opened, sources, work)
 
 
-def check_values(given: dict[str, Any], form: Form, source: Form, allowed: set[str], *, written: bool = True) -> None:
+def check_values(given: dict[str, Any], form: Form, source: Form, allowed: set[str]) -> None:
     """Checks what is to be written into fields of ``form``. Raises :class:`ActionError` with ``values.<field>``."""
     for key, raw in given.items():
         field, path = form.fields.get(key), f"values.{key}"
@@ -92,7 +88,7 @@ def check_values(given: dict[str, Any], form: Form, source: Form, allowed: set[s
             raise ActionError(_("「%(field)s」由固客计算，不能填写。", field=field.label), path)
         if key not in allowed:
             raise ActionError(_("「%(field)s」不能一次给许多记录填同一个值。", field=field.label), path)
-        why = values.problem(values.read(field, raw, source, written=written))
+        why = values.problem(values.read(field, raw, source))
         if why:
             raise ActionError(why, path)
 

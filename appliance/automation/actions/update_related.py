@@ -126,7 +126,7 @@ class UpdateRelated(Action):
 
     def opened(self, target: Form) -> dict[str, Value]:
         return {
-            key: values.read(target.fields[key], raw, self.form, written=False)
+            key: values.read(target.fields[key], raw, self.form)
             for key, raw in self.values.items()
             if key in target.fields
         }
@@ -140,7 +140,7 @@ class UpdateRelated(Action):
             raise ActionError(_("「%(form)s」没有这样的关联，请从列表中选择。", form=self.form.label), path)
         if not self.values:
             raise ActionError(_("请选择要修改的字段。"), "values")
-        check_values(self.values, target, self.form, {f.key for f in Set.fields(target)}, written=False)
+        check_values(self.values, target, self.form, {f.key for f in Set.fields(target)})
         for key, raw in self.values.items():
             if values.More.reads(target.fields[key], raw):
                 # What is added to stands in the related record, which several records may share.

@@ -286,10 +286,10 @@ KINDS: tuple[type[Value], ...] = (FromNow, Copied, More, Several, Written, Value
 """The first that reads a document takes it."""
 
 
-def read(field: Field, raw: Any, source: Form, *, written: bool = True) -> Value:
-    """The value that ``raw`` stands for. ``written``: whether texts may hold variables."""
+def read(field: Field, raw: Any, source: Form) -> Value:
+    """The value that ``raw`` stands for."""
     for cls in KINDS:
-        if cls.reads(field, raw) and (written or cls is not Written):
+        if cls.reads(field, raw):
             return cls(field, raw, source)
     raise AssertionError("Value reads everything")
 

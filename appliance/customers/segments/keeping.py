@@ -34,6 +34,8 @@ BATCH = 250
 """Customers that are asked about again in one transaction."""
 CHUNK = 4_000
 """Customers of a full question in one transaction."""
+FEW = 500
+"""So few customers are asked about while the definition is saved: who comes next is seen to enter."""
 
 settings.declare(
     "company.segment_days", 730, _l("客群进出记录的保留天数"), "integer", least=30, most=36_500,
@@ -103,12 +105,16 @@ def _take() -> dict[int, passes.Depths]:
 
 
 def redefined(segment: Segment) -> None:
-    """A definition is new: all customers are asked about. Only inside ``write()``."""
+    """A definition is new: all customers are asked about, as a job when they are many. Only inside ``write()``."""
     subjects.changed()
-    if segment.enabled:
+    if not segment.enabled:
+        NextLook.delete().where(NextLook.subject == segment.id).execute()
+    elif top() > FEW or segment.id in subjects.index().broken:
         touching.ask_full(segment.id)
     else:
-        NextLook.delete().where(NextLook.subject == segment.id).execute()
+        passes.over(segment.id, Part(None, 0, FEW + 1))
+        _built(segment.id)
+        touching.arrange()
 
 
 def forget(segment: Segment) -> None:

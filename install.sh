@@ -188,7 +188,7 @@ run_tests() {
     bandit -q -c pyproject.toml -r appliance || checks=1
     [ "$checks" = 0 ] || say "静态检查没有通过（见上）。" "The static checks did not pass (see above)." >&2
     tests=0
-    pytest -q -n auto tests || tests=$?
+    pytest -q -n auto --dist worksteal tests || tests=$?
     [ "$tests" = 0 ] || return "$tests"
     return "$checks"
 }

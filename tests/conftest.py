@@ -6,11 +6,13 @@ copied for each test, so a test starts in milliseconds and shares nothing.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import runpy
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,22 +34,45 @@ SAMPLES = Path(__file__).parent / "data"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compiles the translations of a checkout, once for all workers; an installed guke has them in its wheel."""
+    """Compiles the translations of a checkout and names the place of compiled templates, once for all workers and servers;
+    an installed guke has the translations in its wheel."""
     if not hasattr(config, "workerinput"):
         hook = runpy.run_path(str(ROOT / "packaging" / "compile_translations.py"))
         hook["compile_all"](ROOT)
+        os.environ["GUKE_CACHE"] = tempfile.mkdtemp(prefix="guke-templates-")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Templates are compiled once a run, not once a test: all workers and all servers share what was compiled."""
-    base = tmp_path_factory.getbasetemp()
-    os.environ["GUKE_CACHE"] = str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache")
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ["GUKE_CACHE"], ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones begin, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> world.Template:
-    return world.prepare(tmp_path_factory.mktemp("template") / "data")
+    made = world.prepare(tmp_path_factory.mktemp("template") / "data")
+    # What is imported by now stays: the collector need not look at all of it again for every test.
+    gc.collect()
+    gc.freeze()
+    return made
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder to copy: a new database as nobody has used it yet, with what every company begins with."""
+    from appliance.core import schema
+    from appliance.core.db import close_database, open_database
+
+    folder = tmp_path_factory.mktemp("bare") / "data"
+    folder.mkdir()
+    open_database(folder)
+    schema.prepare()
+    close_database()
+    return folder
 
 
 @pytest.fixture

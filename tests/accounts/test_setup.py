@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from appliance.core.folder import holds_database
@@ -11,10 +13,10 @@ GOOD = "three-green-kettles"
 
 
 @pytest.fixture
-def fresh(tmp_path):
+def fresh(bare, tmp_path):
     """An installation that nobody has set up yet."""
     folder = tmp_path / "fresh"
-    folder.mkdir()
+    shutil.copytree(bare, folder)
     with world.running(folder) as app:
         assert holds_database(folder)
         yield world.client(app)

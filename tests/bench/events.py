@@ -54,7 +54,7 @@ def bring_events(place: Place) -> list[Figure]:
     """Batches of 500 one after the other; single posts by 8 clients that keep their connections; pages beside both."""
     template = fresh(place, "events")
     rng = random.Random(20_261_122)
-    with Server(template.folder) as server:
+    with Server(template.folder, cold=True) as server:
         load.run(server.port, known(template), once=True, seconds=600).check(200, 201)
         staff = [page("/forms/customer", template), page("/", template), page("/forms/customer/records/77", template)]
         batches = [call("POST", "/events", {"events": events(BATCH, n * BATCH, rng)}, template) for n in range(BATCHES)]

@@ -191,7 +191,7 @@ def memory(place: Place) -> list[Figure]:
     with floor_server(place) as bare:
         load.run(bare.port, [{"method": "GET", "path": "/healthz"}] * 50, once=True)
         floor = bare.rss() / MB
-    with Server(template.folder) as server:
+    with Server(template.folder, cold=True) as server:
         load.run(server.port, [page("/", template), page(LIST, template)] * 20, once=True).check(200)
         time.sleep(2)
         idle = server.rss() / MB
@@ -237,7 +237,7 @@ def creates(place: Place) -> list[Figure]:
     with floor_server(place) as bare:
         plain = [{**r, "path": "/create"} for r in requests]
         floor = load.run(bare.port, plain, clients=8, seconds=8, once=True).check(201)
-    with Server(template.folder) as server:
+    with Server(template.folder, cold=True) as server:
         result = load.run(server.port, requests, clients=8, seconds=10, once=True).check(201)
     good = result.per_second >= 500 and result.p95 < 40
     note = f"p95 {result.p95:.0f} ms (floor {floor.p95:.0f} ms)"
@@ -272,7 +272,7 @@ def list_page(place: Place) -> list[Figure]:
         requests = [
             page(LIST, template, **query) for sort in SORTS for where in FILTERS for query in depths(sort, where)
         ]
-    with Server(place.data) as server:
+    with Server(place.data, cold=True) as server:
         load.run(server.port, requests, once=True, seconds=600).check(200)
         result = load.run(server.port, requests * 4, once=True, seconds=600).check(200)
     floor = floors.query(place.data, "SELECT * FROM f_customer ORDER BY created_at DESC, id DESC LIMIT 51", times=50)
@@ -331,7 +331,7 @@ def record_page(place: Place) -> list[Figure]:
         call("PATCH", f"/forms/{FORM}/records/{i}", {"values": {"city": rng.choice(make.CITIES)[1]}}, template)
         for i in ids
     ]
-    with Server(place.data) as server:
+    with Server(place.data, cold=True) as server:
         load.run(server.port, reads[:50], once=True).check(200)
         read = load.run(server.port, reads, once=True, seconds=60).check(200)
         update = load.run(server.port, updates, once=True, seconds=60).check(200)
@@ -389,7 +389,7 @@ def gate(place: Place) -> list[Figure]:
                         taken[name].append((time.perf_counter() - started) * 1000)
         cookies = {name: sessions.start(actor.id, "", "") for name, actor in (("all", wide), ("department", narrow))}
     pages: dict[str, list[float]] = {name: [] for name in cookies}
-    with Server(folder) as server:
+    with Server(folder, cold=True) as server:
         for _round in range(6):
             for name, cookie in cookies.items():
                 asked = [as_page(LIST, cookie, sort=sort) for sort in SORTS]
@@ -417,7 +417,7 @@ def pages_during_import(place: Place) -> list[Figure]:
     rng = random.Random(make.SEED)
     ids = [rng.randrange(1, 1 + size(folder)) for _ in range(200)]
     requests = [r for i in ids for r in (page(LIST, template), page(f"{LIST}/records/{i}", template))]
-    with Server(folder) as server:
+    with Server(folder, cold=True) as server:
         load.run(server.port, requests[:40], once=True).check(200)
         quiet = load.run(server.port, requests, clients=2, seconds=5, pause=0.05).check(200)
         job = begin_import(folder, workbook(place))

@@ -316,7 +316,7 @@ def creates(place: Place) -> list[Figure]:
         for n in range(20_000)
     ]
     requests = [call("POST", "/forms/refund_case/records", {"values": values}, template) for values in bodies]
-    with Server(template.folder) as server:
+    with Server(template.folder, cold=True) as server:
         result = load.run(server.port, requests, clients=8, seconds=10, once=True).check(201)
     return [
         Figure("creates over HTTP with 3 formulas and 1 rollup, 8 clients", result.per_second, "/s", "", None,

@@ -45,7 +45,7 @@ def one_over_all(place: Place) -> list[Figure]:
         "key": "bench", "label": "bench", "form": "customer", "enabled": False, "on": {"manual": True},
         "where": {"field": "stage", "op": "eq", "value": STAGE}, "do": [{"action": "add_tag", "tag": "待跟进"}],
     }  # fmt: skip
-    with Server(folder) as server:
+    with Server(folder, cold=True) as server:
         load.run(server.port, [call("POST", "/rules", rule, template)], once=True).check(201)
         pages = [page("/forms/customer", template), page("/", template), page("/forms/customer/records/77", template)]
         load.run(server.port, pages * 5, once=True).check(200)

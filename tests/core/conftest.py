@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from appliance.core.jobs import registry
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(bare: Path, tmp_path: Path) -> Iterator[Path]:
     """A prepared data folder whose database is open."""
+    shutil.copytree(bare, tmp_path, dirs_exist_ok=True)
     open_database(tmp_path)
     schema.prepare()
     yield tmp_path

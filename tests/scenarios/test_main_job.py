@@ -22,9 +22,9 @@ PASSWORD = "lychee-umbrella-42"
 def company(tmp_path: Path) -> Iterator[tuple[Server, str]]:
     """A new installation: a server over an empty company, and the path of its one-time link."""
     data = tmp_path / "data"
-    made = guke("init", "--setup-link", "--json", data=data)
+    made = guke("init", "--setup-link", "--json", data=data, cold=True)
     assert made.returncode == 0, made.stderr
-    server = Server(data).start()
+    server = Server(data, cold=True).start()
     yield server, json.loads(made.stdout)["setup_link"]
     server.stop()
 

@@ -8,8 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import IO, Any
+
+from . import zygote
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,17 +25,40 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def guke(*args: str | Path, data: Path | None = None, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    """Runs one ``guke`` command to its end in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "appliance", *map(str, args)],
-        cwd=ROOT,
-        env=environment(data),
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+def guke(
+    *args: str | Path, data: Path | None = None, timeout: float = 120, cold: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Runs one ``guke`` command to its end in a process of its own. ``cold``: with an interpreter of its own too."""
+    with open(os.devnull) as nothing, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = start("appliance", args, environment(data), nothing, out, err, cold=cold)
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode())
+    return subprocess.CompletedProcess(args, status, *texts)
+
+
+def start(
+    module: str,
+    args: Iterable[str | Path],
+    env: dict[str, str],
+    stdin: IO[Any],
+    stdout: IO[Any],
+    stderr: IO[Any],
+    *,
+    cold: bool = False,
+) -> subprocess.Popen[bytes] | zygote.Forked:
+    """``python -m module args…``: a fork of a process that has imported the appliance, or ``cold``, the real thing."""
+    if cold:
+        command = [sys.executable, "-m", module, *map(str, args)]
+        return subprocess.Popen(command, cwd=ROOT, env=env, stdin=stdin, stdout=stdout, stderr=stderr)
+    return zygote.spawn(module, [str(a) for a in args], env, stdin.fileno(), stdout.fileno(), stderr.fileno())
 
 
 def environment(data: Path | None) -> dict[str, str]:
@@ -41,26 +69,26 @@ def environment(data: Path | None) -> dict[str, str]:
 
 
 class Server:
-    """``with Server(data) as server: …``; ``kill()`` is kill -9, ``stop()`` is what systemd does."""
+    """``with Server(data) as server: …``; ``kill()`` is kill -9, ``stop()`` is what systemd does.
 
-    def __init__(self, data: Path, port: int | None = None, options: tuple[str, ...] = ()) -> None:
+    ``cold``: started with an interpreter of its own, as systemd does; otherwise see :func:`start`.
+    """
+
+    def __init__(
+        self, data: Path, port: int | None = None, options: tuple[str, ...] = (), *, cold: bool = False
+    ) -> None:
         self.data = data
+        self.cold = cold
         self.port = port or free_port()
         self.options = options
         self.log = data.parent / f"{data.name}-server.log"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | zygote.Forked | None = None
         self.url = f"http://127.0.0.1:{self.port}"
 
     def start(self, wait: float = 30) -> Server:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "appliance", "serve", "--port", str(self.port), *self.options],
-                cwd=ROOT,
-                env=environment(self.data),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        with open(os.devnull) as nothing, self.log.open("ab") as log:
+            args = ["serve", "--port", str(self.port), *self.options]
+            self.process = start("appliance", args, environment(self.data), nothing, log, log, cold=self.cold)
         self.wait(wait)
         return self
 

@@ -29,17 +29,39 @@ def client(app: Flask) -> Client:
     return Client(app, use_cookies=True)
 
 
+_free: list[Flask] = []
+
+
 @contextmanager
 def running(data: Path) -> Iterator[Flask]:
-    """The application on ``data`` in this process; its connections are closed at the end."""
-    from appliance.core.db import close_database
+    """The application on ``data`` in this process; its connections are closed at the end.
+
+    An application is used again by whoever comes next, for it holds nothing of the company but one key; what a test
+    changes of its settings and views is put back.
+    """
+    from appliance.core import schema, secrets
+    from appliance.core.db import close_database, open_database
     from appliance.web.app import create_app
 
-    app = create_app(data, testing=True)
+    if _free:
+        app = _free.pop()
+        open_database(data)
+        schema.prepare()
+        app.config["SECRET_KEY"] = secrets.derive("flash")
+    else:
+        app = create_app(data, testing=True)
+    held = (app.config, app.view_functions, app.extensions)
+    before = [dict(each) for each in held]
+    rules = len(list(app.url_map.iter_rules()))
     try:
         yield app
     finally:
         close_database()
+        for each, known in zip(held, before, strict=True):
+            each.clear()
+            each.update(known)
+        if len(list(app.url_map.iter_rules())) == rules:
+            _free.append(app)
 
 
 def command(data: Path, args: list[str]) -> tuple[int, str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import pytest
 from playwright.sync_api import expect
@@ -29,10 +30,10 @@ def no_sideways_scroll(page):
 
 
 @pytest.fixture
-def fresh_server(tmp_path):
+def fresh_server(bare, tmp_path):
     """A server that nobody has set up, and its setup link."""
     folder = tmp_path / "fresh"
-    folder.mkdir()
+    shutil.copytree(bare, folder)
     with world.running(folder):
         from appliance.accounts import setup
 

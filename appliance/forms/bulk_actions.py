@@ -154,9 +154,9 @@ def of(form: Form, actor: Actor) -> list[BulkAction]:
     return sorted(found, key=lambda a: a.order)
 
 
-def scripts(form: Form, actor: Actor) -> list[str]:
+def scripts(offered: list[BulkAction]) -> list[str]:
     """What the list's page must load for their dialogs."""
-    return list(dict.fromkeys(name for a in of(form, actor) for name in a.scripts))
+    return list(dict.fromkeys(name for a in offered for name in a.scripts))
 
 
 def find(form: Form, actor: Actor, key: str) -> BulkAction | None:

@@ -89,6 +89,7 @@ def list_records(form_key: str) -> Response:
         return cast(Response, redirect(url_for("forms.list_records", form_key=form_key, view=first.id)))
     kind = kinds.of(state)
     shown = kind.build(state)
+    offered = bulk_actions.of(state.form, state.actor)
     whole = http.htmx.target == "list"
     response = http.render(
         "forms/list.html",
@@ -104,8 +105,8 @@ def list_records(form_key: str) -> Response:
         views=saved_views.tabs(state.form, current_actor()) if whole or not http.is_htmx() else [],
         may_change=bool(state.view and saved_views.may_change(state.view, current_actor())),
         opening=_opening(state) if whole or not http.is_htmx() else None,
-        bulk=bulk_actions.of(state.form, current_actor()),
-        bulk_scripts=bulk_actions.scripts(state.form, current_actor()),
+        bulk=offered,
+        bulk_scripts=bulk_actions.scripts(offered),
         links=_links(state),
         sizes=listing.SIZES,
         has_totals=listing.has_totals(state),
@@ -124,10 +125,10 @@ class Opening(Struct, frozen=True):
 
 
 def _opening(state: State) -> Opening:
-    view = saved_views.start(state.form, state.actor)
-    by_role = view is not None and saved_views.start_of_role(state.form, state.actor) is not None
+    by_role = saved_views.start_of_role(state.form, state.actor)
+    view = by_role or saved_views.own_start(state.form, state.actor)
     url = url_for("forms.list_records", form_key=state.form.key, view=0 if view else None)
-    return Opening(view, by_role, url)
+    return Opening(view, by_role is not None, url)
 
 
 @bp.get("/forms/<form_key>/count")

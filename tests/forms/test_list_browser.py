@@ -19,8 +19,8 @@ SMALL = """() => Array.from(document.querySelectorAll("main button, main a.btn, 
 
 
 @pytest.fixture
-def company(app):
-    """Seventy customers; three orders of the first."""
+def company(app, work):
+    """Seventy customers, whom search finds; three orders of the first."""
     form = catalog.get("customer")
     rows = [
         {
@@ -34,6 +34,7 @@ def company(app):
     ids = records.create_many(form, rows, SYSTEM).ids
     orders = [{"number": f"A{i}", "customer": ids[0], "amount": 100 + i} for i in range(3)]
     records.create_many(catalog.get("order"), orders, SYSTEM)
+    work()
     return ids
 
 

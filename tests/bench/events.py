@@ -57,6 +57,7 @@ def bring_events(place: Place) -> list[Figure]:
     with Server(template.folder, cold=True) as server:
         load.run(server.port, known(template), once=True, seconds=600).check(200, 201)
         staff = [page("/forms/customer", template), page("/", template), page("/forms/customer/records/77", template)]
+        load.run(server.port, staff, once=True).check(200)
         batches = [call("POST", "/events", {"events": events(BATCH, n * BATCH, rng)}, template) for n in range(BATCHES)]
         singles = [call("POST", "/events", {"events": [row]}, template) for row in events(9_000, 10**7, rng)]
 

@@ -6,10 +6,9 @@ import concurrent.futures
 import shutil
 import sqlite3
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from msgspec.structs import replace
 
 from tests.support import world
 from tests.support.server import Server

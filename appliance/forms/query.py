@@ -32,6 +32,9 @@ from .fields.lookup import Lookup
 
 CHUNK = 500
 MAX_LIMIT = 500
+COMPARES = frozenset(
+    {peewee.OP.EQ, peewee.OP.LT, peewee.OP.LTE, peewee.OP.GT, peewee.OP.GTE, peewee.OP.BETWEEN, peewee.OP.IN}
+)
 MAX_GROUPS = 5_000
 
 
@@ -144,6 +147,17 @@ def clear(form: Form, actor: Actor) -> dict[str, Field]:
     }  # fmt: skip
 
 
+def _rejects_empty(test: Any, column: peewee.Column) -> bool:
+    """Whether no row passes ``test`` whose ``column`` is empty: nothing is less than, equal to or more than nothing."""
+    if not isinstance(test, peewee.Expression):
+        return False
+    if test.op == peewee.OP.AND:
+        return _rejects_empty(test.lhs, column) or _rejects_empty(test.rhs, column)
+    asked = test.lhs
+    same = isinstance(asked, peewee.Column) and asked.source is column.source and asked.name == column.name
+    return same and test.op in COMPARES
+
+
 class Query:
     """Records of one form for one person. Each method returns a new query."""
 
@@ -250,9 +264,11 @@ class Query:
             yield (None if mark is None else beyond(row_id, mark[1])), [order_id]
             return
         with_value = column.is_null(False)
+        some_empty = not any(_rejects_empty(test, column) for test in self._tests)
         if mark is None:
             yield with_value, order
-            yield column.is_null(), [order_id]
+            if some_empty:
+                yield column.is_null(), [order_id]
             return
         value, last = mark
         if value is None:
@@ -262,7 +278,7 @@ class Query:
             return
         yield (column == value) & beyond(row_id, last), [order_id]
         yield beyond(column, value), order
-        if not backwards:
+        if some_empty and not backwards:
             yield column.is_null(), [order_id]
 
     def _wanted(self, fields: Iterable[str] | None) -> list[str]:

@@ -6,7 +6,6 @@ import contextlib
 import gc
 import logging
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,6 @@ log = logging.getLogger(__name__)
 
 THREADS = 6
 WORKERS = 2
-SWITCH_SECONDS = 0.002
 STOP_WITHIN = 10.0
 """Seconds from the signal to the end of the process."""
 
@@ -55,9 +53,6 @@ class Options(Struct, frozen=True):
 
 def serve(data: Path, options: Options) -> None:
     """Runs until SIGTERM or SIGINT. Raises :class:`UserError` when the folder or the address is taken."""
-    # Each SQL statement lets go of the interpreter; a thread that waits 5 ms (the default) to get it back holds up everybody
-    # who waits for its transaction.
-    sys.setswitchinterval(SWITCH_SECONDS)
     # Nearly all that start-up makes lives as long as the process: the collector need not look at it, now or later.
     gc.disable()
     held = hold(data)

@@ -59,10 +59,8 @@ def receive(key: str) -> AnyResponse:
         return http.problem(401, _("地址或令牌不对。"), why)
     if not connection.enabled:
         return http.problem(403, _("这个连接已停用。"))
-    if wait := _too_fast(connection):
-        response = http.problem(429, _("调用太频繁，请稍后再试。"))
-        response.headers["Retry-After"] = str(wait)
-        return response
+    if late := _too_fast(connection):
+        return late
     try:
         doc = dict(request.form) if request.form else calls.parse(raw)
     except UserError as error:
@@ -78,10 +76,8 @@ def _reported(connection: Connection, take: inbound.Report, raw: bytes) -> AnyRe
     if not token or not hmac.compare_digest(token.encode(), _token().encode()):
         _refused(connection, _("令牌不对。") if token else _("连接还没有设置令牌或签名密钥。"))
         return http.problem(401, _("地址或令牌不对。"))
-    if wait := _too_fast(connection):
-        response = http.problem(429, _("调用太频繁，请稍后再试。"))
-        response.headers["Retry-After"] = str(wait)
-        return response
+    if late := _too_fast(connection):
+        return late
     try:
         return jsonify(take(connection, calls.parse(raw)))
     except UserError as error:
@@ -109,8 +105,8 @@ def _refused(connection: Connection, why: str) -> None:
     health.turned_away(connection, _("有一次调用被拒绝：%(why)s", why=why))
 
 
-def _too_fast(connection: Connection) -> int:
-    """Seconds to wait when this minute's calls are used up, else 0."""
+def _too_fast(connection: Connection) -> Response | None:
+    """The answer when this minute's calls are used up; it says how many seconds to wait."""
     now, most = time.monotonic(), int(connection.config.get("per_minute") or 6_000)
     mine = (db.database, connection.id)
     with _lock:
@@ -118,7 +114,11 @@ def _too_fast(connection: Connection) -> int:
         if now - since >= 60:
             since, count = now, 0
         _counted[mine] = (since, count + 1)
-    return max(1, round(60 - (now - since))) if count >= most else 0
+    if count < most:
+        return None
+    response = http.problem(429, _("调用太频繁，请稍后再试。"))
+    response.headers["Retry-After"] = str(max(1, round(60 - (now - since))))
+    return response
 
 
 # -- what they sent ---------------------------------------------------------------------------------------------------

@@ -189,10 +189,10 @@ def _tried(kind: Kind, found: Shown | None, given: dict[str, Any]) -> Response:
 
 
 def _page(kind: Kind, found: Shown | None, values: dict[str, Any], errors: dict[str, str], said: str = "",
-          hook_token: str = "") -> Response:  # fmt: skip
+          hook_token: str | None = None) -> Response:  # fmt: skip
     return http.render(
         "connections/edit.html", kind=kind, found=found, values=values, errors=errors, said=said,
-        used=uses.of(found.key) if found else [], hook_token=hook_token,  # nosec B106: shown to who made it
+        used=uses.of(found.key) if found else [], hook_token=hook_token,
         hook=request.url_root.rstrip("/") + url_for("webhooks.receive", key=found.key) if found else "",
         unfolded=any(p.advanced and f"params.{p.key}" in errors for p in kind.params), status=422 if errors else 200,
     )  # fmt: skip

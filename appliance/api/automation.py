@@ -22,15 +22,14 @@ from .limits import idempotent
 from .views import bp
 
 RULES = requires_room("rules")
-BIG = 2**53
 SMALL = 20_000
 """Records of a form up to which a rehearsal is answered at once."""
 
 
 def _id(raw: Any, name: str) -> int:
-    if type(raw) is not int or not 0 < raw < BIG:
+    if not body.is_id(raw):
         raise UserError(_("「%(name)s」要是一个记录编号。", name=name), name)
-    return raw
+    return int(raw)
 
 
 def _book_routes(path: str, name: str, book: Book[Any]) -> None:
@@ -68,7 +67,7 @@ def _book_routes(path: str, name: str, book: Book[Any]) -> None:
     def run(key: str) -> Response:
         doc = body.allow(body.read(), "ids")
         ids = doc.get("ids")
-        if ids is not None and not (isinstance(ids, list) and all(type(i) is int and 0 < i < BIG for i in ids)):
+        if ids is not None and not (isinstance(ids, list) and all(map(body.is_id, ids))):
             raise UserError(_("「ids」要是一列记录编号。"), "ids")
         return answers.job(book.run(key, current_actor(), ids))
 
@@ -112,7 +111,7 @@ def _book_routes(path: str, name: str, book: Book[Any]) -> None:
         return jsonify({"runs": [_run_document(entry) for entry in found]})
 
     def run_of(key: str, run_id: int) -> RuleRun:
-        subject, found = book.get(key), log.get(run_id) if run_id < BIG else None
+        subject, found = book.get(key), log.get(run_id) if run_id < body.BIG else None
         if found is None or found.kind != book.kind or found.subject_id != subject.id:
             raise NotFound()
         return found
@@ -125,7 +124,7 @@ def _book_routes(path: str, name: str, book: Book[Any]) -> None:
         if state is not None and state not in log.STATES:
             raise UserError(_("「state」只能是 done、skipped 或 failed。"), "state")
         limit, after = body.limit(request.args.get("limit")), request.args.get("cursor", 0, type=http.whole)
-        rows = log.records(found, state, min(after, BIG), limit + 1)
+        rows = log.records(found, state, min(after, body.BIG), limit + 1)
         visible = query.visible_ids(book.get(key).form_key, {row.record_id for row in rows}, current_actor())
         shown = rows[:limit]
         if len(rows) > limit and len({row.record_id for row in rows}) > 1:

@@ -125,10 +125,15 @@ def whole(doc: dict[str, Any], key: str) -> int | None:
     return value
 
 
+def is_id(value: Any) -> bool:
+    """Whether it can be the id of something; ``True`` is none."""
+    return type(value) is int and 0 < value < BIG
+
+
 def ids(doc: dict[str, Any], most: int) -> list[int]:
     """``ids``: ids of records, at most ``most``."""
     found = doc.get("ids")
-    if not isinstance(found, list) or not all(type(i) is int and 0 < i < BIG for i in found):
+    if not isinstance(found, list) or not all(map(is_id, found)):
         raise UserError(_("「ids」要是一列记录编号。"), "ids")
     if len(found) > most:
         raise UserError(_("「%(key)s」一次最多 %(max)d 个，请分几次发送。", key="ids", max=most), "ids")

@@ -125,7 +125,7 @@ def _target(to: Any) -> Target:
         return Target.group()
     if isinstance(to, dict) and len(to) == 1:
         kind, value = next(iter(to.items()))
-        if kind == "customer" and type(value) is int and 0 < value < 2**53:
+        if kind == "customer" and body.is_id(value):
             query.get(catalog.get("customer"), value, current_actor())
             return Target.customer(value)
         if kind == "user" and isinstance(value, (str, int)) and not isinstance(value, bool):

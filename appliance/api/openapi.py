@@ -15,7 +15,7 @@ from ..forms import catalog
 from ..forms.catalog import Form
 from ..forms.query import clear, readable
 from ..forms.revealing import can_reveal
-from .body import MAX_LIMIT
+from .body import BIG, MAX_LIMIT
 
 Doc = dict[str, Any]
 
@@ -59,7 +59,7 @@ def _ref(name: str) -> Doc:
 
 CONDITION = _ref("Condition")
 LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}
-ID = {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}
+ID = {"type": "integer", "minimum": 1, "maximum": BIG - 1}
 CURSOR = {"type": ["string", "null"]}
 BYTES: Doc = {"200": {"description": "The file.", "content": {"*/*": {}}}}
 

@@ -8,12 +8,11 @@ from ..accounts import permissions
 from ..accounts.actor import Actor
 from ..messaging import outbox
 from ..messaging.ledger import ROOM
-from .openapi import IDEMPOTENCY, Doc, _body, _errors, _object, _ok, _query
+from .openapi import ID, IDEMPOTENCY, Doc, _body, _errors, _object, _ok, _query
 
 _TEXT: Doc = {"type": "string"}
 _MAYBE: Doc = {"type": ["string", "null"]}
 _WHEN: Doc = {"type": ["string", "null"], "format": "date-time"}
-_ID = {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}
 
 
 def _op(tag: str, name: str, summary: str, responses: Doc, **more: Any) -> Doc:
@@ -28,13 +27,13 @@ def paths(actor: Actor) -> Doc:
 def _message() -> Doc:
     to = {
         "type": "object", "description": "kind, and the customer, user or address.",
-        "properties": {"kind": {"enum": ["customer", "user", "address", "group"]}, "customer": _ID, "user": _MAYBE, "address": _TEXT},
+        "properties": {"kind": {"enum": ["customer", "user", "address", "group"]}, "customer": ID, "user": _MAYBE, "address": _TEXT},
         "required": ["kind"],
     }  # fmt: skip
-    record = {"anyOf": [_object({"form": _TEXT, "id": _ID}, "form", "id"), {"type": "null"}]}
+    record = {"anyOf": [_object({"form": _TEXT, "id": ID}, "form", "id"), {"type": "null"}]}
     return _object(
         {
-            "id": _ID, "key": _TEXT, "state": {"enum": list(outbox.STATES)}, "why": _TEXT | {"description": "In one sentence."},
+            "id": ID, "key": _TEXT, "state": {"enum": list(outbox.STATES)}, "why": _TEXT | {"description": "In one sentence."},
             "via": _TEXT, "connection": _MAYBE, "purpose": {"enum": list(outbox.PURPOSES)}, "to": to, "address": _MAYBE,
             "subject": _MAYBE, "text": _MAYBE | {"description": "null: it holds what you may not see."}, "template": _MAYBE,
             "record": record, "cause": _object({"kind": _TEXT, "id": {"type": ["integer", "null"]}}, "kind"),
@@ -45,14 +44,14 @@ def _message() -> Doc:
     )  # fmt: skip
 
 
-_NUMBER = {"name": "message_id", "in": "path", "required": True, "schema": _ID}
+_NUMBER = {"name": "message_id", "in": "path", "required": True, "schema": ID}
 
 
 def _reading() -> Doc:
     listing = _object({"messages": {"type": "array", "items": _message()}, "next_cursor": _MAYBE}, "messages")
     asked = [
         _query("state", {"enum": ["waiting", *outbox.STATES]}), _query("via", _TEXT), _query("purpose", _TEXT),
-        _query("customer", _ID), _query("template", _TEXT), _query("cause", _TEXT, "rule, or rule:12 for one run."),
+        _query("customer", ID), _query("template", _TEXT), _query("cause", _TEXT, "rule, or rule:12 for one run."),
         _query("limit", {"type": "integer"}), _query("cursor", _TEXT),
     ]  # fmt: skip
     return {
@@ -72,7 +71,7 @@ def _sending() -> Doc:
     write = ("400", "403", "404", "409", "413", "415", "422")
     to = {
         "anyOf": [
-            _object({"customer": _ID}, "customer"), _object({"user": {"type": ["string", "integer"]}}, "user"),
+            _object({"customer": ID}, "customer"), _object({"user": {"type": ["string", "integer"]}}, "user"),
             _object({"address": _TEXT}, "address"), {"const": "group"},
         ]
     }  # fmt: skip
@@ -81,7 +80,7 @@ def _sending() -> Doc:
             "via": _TEXT, "to": to, "text": _TEXT, "template": _TEXT, "subject": _TEXT,
             "purpose": {"enum": list(outbox.PURPOSES)}, "connection": _TEXT,
             "expires": {"type": "object", "additionalProperties": {"type": "integer"}, "examples": [{"hours": 4}]},
-            "record": _object({"form": _TEXT, "id": _ID}, "form", "id"),
+            "record": _object({"form": _TEXT, "id": ID}, "form", "id"),
             "key": _TEXT | {"maxLength": 200, "description": "Sent once for each key."},
         },
         "via", "to",

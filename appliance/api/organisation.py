@@ -41,9 +41,9 @@ def _person(value: Any, field: str) -> int | None:
 
 
 def _parent(value: Any) -> int | None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**53):
+    if value is not None and not body.is_id(value):
         raise UserError(_("「parent」要是部门的编号或 null。"), "parent")
-    return value
+    return None if value is None else int(value)
 
 
 def _members(value: Any) -> list[int]:

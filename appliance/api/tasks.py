@@ -86,7 +86,7 @@ def reopen_task(record_id: int) -> Response:
 def _ids() -> list[int]:
     doc = body.allow(body.read(), "ids", "reason")
     ids = doc.get("ids")
-    if not (isinstance(ids, list) and 0 < len(ids) <= pool.MOST and all(type(i) is int and 0 < i < 2**53 for i in ids)):
+    if not (isinstance(ids, list) and 0 < len(ids) <= pool.MOST and all(map(body.is_id, ids))):
         raise UserError(_("「ids」要是一列记录编号，最多 %(max)d 个。", max=pool.MOST), "ids")
     return ids
 
@@ -135,6 +135,6 @@ def convert_lead(record_id: int) -> Response:
     """``into``: an existing customer's id, or "new"; without it whoever has the lead's phone or e-mail, else a new one."""
     doc = body.allow(body.read(), "into")
     into = doc.get("into")
-    if not (into is None or into == leads.NEW or (type(into) is int and 0 < into < 2**53)):
+    if not (into is None or into == leads.NEW or body.is_id(into)):
         raise UserError(_("「into」要是客户的编号，或 new。"), "into")
     return jsonify({"customer": leads.convert(record_id, current_actor(), into)})
